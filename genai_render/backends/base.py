@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a render backend is, and where each one is found."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from ..core.errors import NotFound
+from ..core.events import CancelToken, Event
+from ..core.request import RenderRequest
+
+
+class Backend(Protocol):
+    """Turns a request into events. Knows no Blender; may block: it runs in a worker thread.
+
+    `run` yields Progress, PartialImage and Notice as they come, and a Result for each image.
+    It raises a GenAIError where the whole job failed, and yields Failed(error, index) where one
+    image of several did. It calls `cancel.check()` at least every half second of work.
+    """
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]: ...
+
+
+# name → (module, class): imported when first used, so that an SDK is never loaded in vain.
+_BACKENDS: dict[str, tuple[str, str]] = {
+    "offline": (".offline", "OfflineBackend"),
+}
+
+
+def backend_names() -> tuple[str, ...]:
+    return tuple(_BACKENDS)
+
+
+def create_backend(name: str) -> Backend:
+    """The backend of that name, as models.toml names it. Raises NotFound."""
+    try:
+        module, attribute = _BACKENDS[name]
+    except KeyError:
+        raise NotFound(
+            f'There is no render backend called "{name}".',
+            action=f"Known: {', '.join(_BACKENDS)}.",
+        ) from None
+    return getattr(importlib.import_module(module, __package__), attribute)()

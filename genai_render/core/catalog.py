@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The models and styles that can be chosen, read from data files."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from .errors import InvalidInput, NotFound, StorageError
+from .framing import RESOLUTIONS
+from .request import OptionValue
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+
+OptionKind = Literal["choice", "bool", "int", "float", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting that one model has and others may not. Shown and checked by what is said here."""
+
+    id: str
+    label: str
+    kind: OptionKind
+    default: OptionValue
+    description: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(OptionKind):
+            raise InvalidInput(f'The option "{self.id}" is of an unknown kind, "{self.kind}".')
+        self.check(self.default)
+
+    def check(self, value: OptionValue) -> OptionValue:
+        """The value if this option can have it. Raises InvalidInput."""
+        if self.kind == "choice":
+            good = value in self.choices
+            hint = f"Choose {', '.join(self.choices)}."
+        elif self.kind == "bool":
+            good = isinstance(value, bool)
+            hint = "It is on or off."
+        elif self.kind == "text":
+            good = isinstance(value, str)
+            hint = "It is a text."
+        else:
+            whole = self.kind == "int"
+            good = (
+                not isinstance(value, bool)
+                and isinstance(value, int if whole else (int, float))
+                and (self.minimum is None or value >= self.minimum)
+                and (self.maximum is None or value <= self.maximum)
+            )
+            hint = f"It is a {'whole ' if whole else ''}number{self._range()}."
+        if not good:
+            raise InvalidInput(f'The option "{self.id}" cannot be "{value}".', action=hint)
+        return value
+
+    def parse(self, text: str) -> OptionValue:
+        """The value that a text from the command line means. Raises InvalidInput."""
+        value: OptionValue = text
+        if self.kind == "bool":
+            value = {"true": True, "on": True, "yes": True, "1": True}.get(
+                text.lower(),
+                {"false": False, "off": False, "no": False, "0": False}.get(text.lower(), text),
+            )
+        elif self.kind in ("int", "float"):
+            try:
+                value = int(text) if self.kind == "int" else float(text)
+            except ValueError:
+                value = text
+        return self.check(value)
+
+    def _range(self) -> str:
+        if self.minimum is not None and self.maximum is not None:
+            return f" from {self.minimum:g} to {self.maximum:g}"
+        if self.minimum is not None:
+            return f" of at least {self.minimum:g}"
+        return f" of at most {self.maximum:g}" if self.maximum is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for one image, by resolution; where it was read and when."""
+
+    per_image: Mapping[str, float]
+    source: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry of the model list.
+
+    backend: the name in `backends.base`. name: what the provider calls it.
+    online: it needs the network. ai: a generative model makes the image.
+    price: None where it is unknown.
+    """
+
+    id: str
+    label: str
+    backend: str
+    name: str = ""
+    description: str = ""
+    good_for: str = ""
+    speed: str = ""
+    online: bool = True
+    ai: bool = True
+    needs_canvas_or_reference: bool = False
+    max_references: int = 2
+    max_count: int = 4
+    resolutions: tuple[str, ...] = tuple(RESOLUTIONS)
+    options: tuple[Option, ...] = ()
+    price: Price | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def option(self, id: str) -> Option:
+        """Raises InvalidInput if this model has no such option."""
+        for option in self.options:
+            if option.id == id:
+                return option
+        raise InvalidInput(
+            f'{self.label} has no option called "{id}".',
+            action=_suggest(id, (option.id for option in self.options)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One entry of the style list.
+
+    prompt: the words that it adds for a generative model.
+    look: what it means to the offline engine.
+    preview: the file of its picture, in data/.
+    """
+
+    id: str
+    label: str
+    description: str = ""
+    prompt: str = ""
+    preview: str = ""
+    look: Mapping[str, Any] = field(default_factory=dict)
+
+
+Entry = TypeVar("Entry", Model, Style)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    models: Mapping[str, Model]
+    styles: Mapping[str, Style]
+
+    def model(self, id: str) -> Model:
+        """Raises NotFound, with the nearest name that there is."""
+        return self._find("model", self.models, id)
+
+    def style(self, id: str) -> Style:
+        """Raises NotFound, with the nearest name that there is."""
+        return self._find("style", self.styles, id)
+
+    @staticmethod
+    def _find(what: str, entries: Mapping[str, Entry], id: str) -> Entry:
+        if id in entries:
+            return entries[id]
+        folded = _fold(id)
+        for entry in entries.values():
+            if folded in (_fold(entry.id), _fold(entry.label)):
+                return entry
+        raise NotFound(f'There is no {what} called "{id}".', action=_suggest(id, entries))
+
+
+def _fold(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f'Did you mean "{near[0]}"?'
+    return f"Known: {', '.join(names)}." if names else ""
+
+
+def load(extra: Iterable[Path] = ()) -> Catalog:
+    """The catalogue that ships, and the user's own files over it: an entry with a known id
+    replaces it. Raises StorageError for a file that cannot be read, InvalidInput for a bad one.
+    """
+    models: dict[str, Model] = {}
+    styles: dict[str, Style] = {}
+    for path in (DATA / "models.toml", DATA / "styles.toml", *extra):
+        tables = _read(path)
+        for values in tables.get("model", ()):
+            model = _entry(path, Model, _model_values(path, values))
+            models[model.id] = model
+        for values in tables.get("style", ()):
+            style = _entry(path, Style, values)
+            styles[style.id] = style
+    return Catalog(models, styles)
+
+
+@functools.cache
+def shipped() -> Catalog:
+    """The catalogue that ships, read once."""
+    return load()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(f'"{path.name}" cannot be read.', f"{error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f'"{path.name}" is not a valid TOML file.', f"{error}.") from error
+
+
+def _model_values(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(values)
+    made["resolutions"] = tuple(made.get("resolutions", RESOLUTIONS))
+    made["options"] = tuple(
+        _entry(path, Option, {**option, "choices": tuple(option.get("choices", ()))})
+        for option in made.pop("option", ())
+    )
+    if "price" in made:
+        made["price"] = _entry(path, Price, made["price"])
+    return made
+
+
+def _entry(path: Path, kind: type, values: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except TypeError as error:
+        id = values.get("id", "?")
+        raise InvalidInput(
+            f'The {kind.__name__.lower()} "{id}" in "{path.name}" is not complete or has a '
+            "setting that does not exist.",
+            f"({error})",
+        ) from error

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backend tells while it works: plain data, one kind of event after another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import Cancelled, GenAIError
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is. fraction: 0 to 1, or None where that is unknown."""
+
+    fraction: float | None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialImage:
+    """An unfinished picture to look at while waiting; never a result."""
+
+    image: bytes
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know that is not an error: "Used: golden hour. Not used: cat."."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finished image.
+
+    image: the encoded file as the backend gave it, untouched.
+    mime: "image/png", "image/webp" or "image/jpeg".
+    width, height: the pixels that really came back.
+    index: 0-based among the request's `count`.
+    seed: the seed that made it, where there is one.
+    prompt_sent: the prompt as it was sent.
+    sent: the guide images as they were sent, by file name ("depth-16.png": bytes).
+    info: anything else worth keeping, as JSON values: usage, the provider's own settings,
+        words used and not used.
+    cost_usd: what it cost, where known; 0.0 for offline.
+    ai: False where no generative model was involved (IPTC digital source type).
+    """
+
+    image: bytes
+    mime: str
+    width: int
+    height: int
+    index: int = 0
+    seed: int | None = None
+    prompt_sent: str = ""
+    sent: Mapping[str, bytes] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    cost_usd: float | None = None
+    ai: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One image, or the whole job (index None), failed."""
+
+    error: GenAIError
+    index: int | None = None
+
+
+Event = Progress | PartialImage | Notice | Result | Failed
+
+
+class CancelToken:
+    """Tells a worker to stop. Any thread may cancel; the worker asks often."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep that a cancel ends early; True if cancelled."""
+        return self._event.wait(seconds)
+
+    def check(self) -> None:
+        """Raise Cancelled if somebody cancelled."""
+        if self._event.is_set():
+            raise Cancelled()

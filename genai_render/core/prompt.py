@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The prompt as it is sent: the user's words, the style's, the scene's, and which image is what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .catalog import Style
+from .request import Kind, RenderRequest, Role
+
+ImageRole = Literal["canvas", "depth", "normal", "source"] | Role
+
+_SAYS: dict[str, str] = {
+    "canvas": "the 3D view to turn into a finished image: keep its camera, framing, shapes and "
+    "layout exactly",
+    "depth": "its depth map (near is white): keep every distance and silhouette",
+    "normal": "its surface normals as colours: keep every surface's orientation",
+    "source": "the image to change: keep everything that the text does not mention",
+    "style": "a style reference: take its look, medium and mood, not its content",
+    "material": "a material reference: take its surfaces, textures and finish",
+    "subject": "a subject reference: keep the identity of what it shows",
+    "composition": "a composition reference: take its arrangement, not its content",
+    "free": "a reference image",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """One image that goes with the prompt, in order. weight: 0 to 1, for references."""
+
+    role: ImageRole
+    weight: float = 1.0
+
+
+def compose(request: RenderRequest, style: Style, images: Sequence[SentImage] = ()) -> str:
+    """The text for a generative model: what to make first, then what each image is.
+
+    Lines, each with one thought, because models follow those best.
+    """
+    lines = [_closed(request.prompt)]
+    if style.prompt:
+        lines.append(_closed(f"Style: {style.prompt}"))
+    if request.enhance and request.scene_text:
+        lines.append(_closed(f"The scene: {request.scene_text}"))
+    lines += _image_lines(images)
+    if images and images[0].role == "canvas":
+        lines.append(_ending(request.kind))
+    return "\n".join(lines)
+
+
+def _image_lines(images: Sequence[SentImage]) -> list[str]:
+    lines = []
+    for number, image in enumerate(images, start=1):
+        says = _SAYS[image.role]
+        if image.weight < 0.35:
+            says += ", only as a faint hint"
+        elif image.weight < 0.75:
+            says += ", loosely"
+        lines.append(f"Image {number} is {says}.")
+    return lines
+
+
+def _ending(kind: Kind) -> str:
+    if kind == "edit":
+        return "Change nothing else."
+    return "Do not add text, borders, gizmos or interface elements."
+
+
+def _closed(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", "…", "。", "！", "？")) else f"{text}."
