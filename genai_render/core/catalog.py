@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from .errors import InvalidInput, NotFound, StorageError
 from .framing import RESOLUTIONS
-from .request import OptionValue
+from .request import OptionValue, RenderRequest
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
@@ -119,6 +119,23 @@ class Model:
     options: tuple[Option, ...] = ()
     price: Price | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, request: RenderRequest) -> None:
+        """Raises InvalidInput if this model cannot do what is asked."""
+        if request.resolution not in self.resolutions:
+            raise InvalidInput(
+                f"{self.label} cannot make {request.resolution} images.",
+                action=f"Choose {', '.join(self.resolutions)}.",
+            )
+        if request.count > self.max_count:
+            raise InvalidInput(f"{self.label} makes at most {self.max_count} images at once.")
+        if len(request.references) > self.max_references:
+            raise InvalidInput(
+                f"{self.label} takes at most {self.max_references} reference images.",
+                action="Leave some out.",
+            )
+        for id, value in request.options.items():
+            self.option(id).check(value)
 
     def option(self, id: str) -> Option:
         """Raises InvalidInput if this model has no such option."""

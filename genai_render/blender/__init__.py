@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that touches Blender. The only folder that imports bpy, and only on the main thread."""
+
+from __future__ import annotations
+
+from . import cli, preferences
+
+# In the order of registering; taken away in reverse.
+_MODULES = (preferences, cli)
+
+
+def register() -> None:
+    """Raises what a module raised, with those before it taken away again."""
+    done = []
+    try:
+        for module in _MODULES:
+            module.register()
+            done.append(module)
+    except Exception:
+        for module in reversed(done):
+            module.unregister()
+        raise
+
+
+def unregister() -> None:
+    for module in reversed(_MODULES):
+        module.unregister()

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from ...console import PROGRAM
+from ...core.errors import InvalidInput
+from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
+from ...core.request import MODES, ROLES, Reference
+
+FORMATS = ("png", "webp", "jpeg")
+
+COMMANDS = ("render", "capture", "edit", "history", "models", "styles")
+MAX_FRAMES = 100_000
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises InvalidInput instead of ending Blender; writes help to the given stream."""
+
+    stream: IO[str] | None = None
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message[:1].upper() + message[1:].rstrip(".") + "."
+        raise InvalidInput(sentence, action=f'See "{self.prog} --help".')
+
+    def print_help(self, file: Any = None) -> None:
+        super().print_help(file or _Parser.stream)
+
+
+def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
+    """Raises InvalidInput for words that make no sense, SystemExit(0) after --help."""
+    _Parser.stream = out
+    parser = _Parser(
+        prog=PROGRAM, description="Turn a view of the scene into a finished image.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _render(commands.add_parser("render", help="make images of the scene", allow_abbrev=False))
+    _capture(
+        commands.add_parser(
+            "capture", help="write the canvas only: colour, depth, normals", allow_abbrev=False
+        )
+    )
+    _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
+    _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
+    for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
+        _json(commands.add_parser(name, help=text, allow_abbrev=False))
+    return parser.parse_args(list(arguments))
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _making(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what you want to see")
+    parser.add_argument("--model", default="offline", metavar="ID", help='see "models"')
+    parser.add_argument("--style", default="auto", metavar="ID", help='see "styles"')
+    parser.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="PATH[=ROLE[:WEIGHT]]",
+        help=f"an image to go by, up to two; roles: {', '.join(ROLES)}; weight 0 to 1",
+    )
+    parser.add_argument("--resolution", default="1K", metavar="|".join(RESOLUTIONS))
+    parser.add_argument("--count", type=int, default=1, metavar="1-4", help="how many variations")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same image")
+    parser.add_argument("--mode", default="auto", choices=MODES)
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="also write the images here")
+    parser.add_argument("--format", choices=FORMATS, help="of the images in --output")
+    parser.add_argument("--max-cost", type=float, metavar="USD", help="refuse to spend more")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    _store(parser)
+    _json(parser)
+
+
+def _framing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--camera", metavar="NAME|all", help="default: the scene's camera")
+    parser.add_argument(
+        "--aspect", default=AUTO, metavar="RATIO", help=f"{AUTO} or {', '.join(ASPECTS)}"
+    )
+    parser.add_argument("--frames", metavar="1-24,30", help="default: the current frame")
+
+
+def _store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--history", type=Path, metavar="DIR", help="another History folder")
+
+
+def _render(parser: argparse.ArgumentParser) -> None:
+    _making(parser)
+    _framing(parser)
+    parser.add_argument("--no-canvas", action="store_true", help="do not use the scene's view")
+
+
+def _capture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--resolution", default="1K", metavar="|".join(RESOLUTIONS))
+    parser.add_argument("--mode", default="auto", choices=MODES)
+    _framing(parser)
+    _json(parser)
+
+
+def _edit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE|ID", help="a file, or an id in History")
+    parser.add_argument("--mask", type=Path, metavar="PATH", help="PNG, transparent where to edit")
+    parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
+    _making(parser)
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, text: str, *, ids: str | None = None) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=text, allow_abbrev=False)
+        if ids is not None:
+            made.add_argument("ids", nargs=ids, metavar="ID")
+        _store(made)
+        _json(made)
+        return made
+
+    listing = action("list", "the newest first")
+    listing.add_argument("--search", default="", metavar="TEXT", help="words of the prompt")
+    listing.add_argument("--model", metavar="ID")
+    listing.add_argument("--style", metavar="ID")
+    listing.add_argument("--since", metavar="YYYY-MM-DD")
+    listing.add_argument("--until", metavar="YYYY-MM-DD")
+    listing.add_argument("--blend", metavar="NAME", help="made from this .blend file")
+    listing.add_argument("--favourite", action="store_true", help="only favourites")
+    listing.add_argument("--bin", action="store_true", help="what was deleted")
+    listing.add_argument("--limit", type=int, default=50, metavar="N")
+    action("show", "everything that is known of a result", ids="+")
+    export = action("export", "write a result as a file", ids="+")
+    export.add_argument("--output", type=Path, required=True, metavar="DIR")
+    export.add_argument("--format", choices=FORMATS, help="default: as it is")
+    export.add_argument("--quality", type=int, default=90, metavar="1-100", help="WebP and JPEG")
+    action("favourite", "mark as a favourite", ids="+").add_argument(
+        "--off", action="store_true", help="take the mark away"
+    )
+    action("delete", "put into the bin", ids="+")
+    action("restore", "take out of the bin", ids="+")
+    action("empty-bin", "delete for good what is in the bin")
+    action("rebuild", "make the index anew from the folders")
+
+
+def reference(text: str) -> Reference:
+    """PATH[=ROLE[:WEIGHT]]. Raises InvalidInput, StorageError or ImageError."""
+    match = re.fullmatch(rf"(?P<path>.+)=(?P<role>{'|'.join(ROLES)})(?::(?P<weight>[\d.]+))?", text)
+    if match is None:
+        return Reference.from_path(Path(text))
+    try:
+        weight = float(match["weight"] or 1)
+    except ValueError:
+        raise InvalidInput(f'"{match["weight"]}" is not a weight.', action="Use 0 to 1.") from None
+    return Reference.from_path(Path(match["path"]), match["role"], weight)
+
+
+def frames(text: str) -> list[int]:
+    """Frame numbers of "1-24,30", each once, in order. Raises InvalidInput."""
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(-?\d+)(?:\s*-\s*(-?\d+))?\s*", part)
+        if match is None:
+            raise InvalidInput(
+                f'"{text}" are not frames.', action='Write them like "1-24,30".'
+            )
+        first = int(match[1])
+        last = int(match[2]) if match[2] else first
+        if last < first or last - first >= MAX_FRAMES or len(found) > MAX_FRAMES:
+            raise InvalidInput(f'"{part.strip()}" is not a usable range of frames.')
+        found.update(dict.fromkeys(range(first, last + 1)))
+    return list(found)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Standard output that nothing but our own lines can reach."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
+
+from .core.errors import GenAIError
+
+PROGRAM = "genai_render"
+
+
+class Console:
+    """Writes results to standard output and everything else to standard error.
+
+    json: one JSON object a line; else text for people.
+    """
+
+    def __init__(self, out: IO[str], json: bool = False) -> None:
+        self._out = out
+        self.json = json
+        self._progress_shown = False
+        # A terminal gets a line that is written over; a log file gets no progress at all.
+        self._lively = sys.stderr is not None and sys.stderr.isatty()
+
+    def event(self, event: str, **values: Any) -> None:
+        """A line for programs; nothing without --json."""
+        if self.json:
+            self._write(json.dumps({"event": event, **values}, ensure_ascii=False, default=str))
+
+    def line(self, text: str) -> None:
+        """A line for people; nothing with --json."""
+        if not self.json:
+            self._end_progress()
+            self._write(text)
+
+    def progress(self, fraction: float | None, message: str) -> None:
+        self.event("progress", fraction=fraction, message=message)
+        if self._lively:
+            share = "" if fraction is None else f"{fraction:4.0%} "
+            print(f"\r\x1b[K{share}{message}", end="", file=sys.stderr, flush=True)
+            self._progress_shown = True
+
+    def notice(self, text: str) -> None:
+        self.event("notice", text=text)
+        if not self.json:
+            self._say(text)
+
+    def error(self, error: GenAIError) -> None:
+        """One clear line on standard error, and an event with --json."""
+        self.event("failed", exit_code=error.exit_code, message=error.text, **error.to_json())
+        self._say(error.text)
+
+    def _say(self, text: str) -> None:
+        self._end_progress()
+        print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+
+    def _end_progress(self) -> None:
+        if self._progress_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._progress_shown = False
+
+    def _write(self, text: str) -> None:
+        self._out.write(text + "\n")
+        self._out.flush()
+
+
+@contextlib.contextmanager
+def guarded_stdout() -> Iterator[IO[str]]:
+    """Keep standard output for what is written to the stream this gives.
+
+    Blender and Cycles print from C ("Fra:1 Mem:…", "Saved: …"), past `sys.stdout`, so the file
+    descriptor itself is pointed elsewhere meanwhile.
+    """
+    sys.stdout.flush()
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # a stream without a descriptor, as a test's capture has
+        yield sys.stdout
+        return
+    kept = os.dup(descriptor)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    try:
+        with open(kept, "w", encoding="utf-8", closefd=False) as stream:  # noqa: PTH123
+            yield stream
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, descriptor)
+        os.close(kept)
