@@ -19,7 +19,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 import zipfile
@@ -42,8 +41,7 @@ DEBIAN_LIBRARIES = (
 
 # Blender's name of a platform → pip's, the best first.
 PLATFORMS = {
-    "linux-x64": tuple(f"manylinux_2_{n}_x86_64" for n in range(28, 16, -1))
-    + ("manylinux2014_x86_64",),
+    "linux-x64": (*(f"manylinux_2_{n}_x86_64" for n in range(28, 16, -1)), "manylinux2014_x86_64"),
     "macos-arm64": ("macosx_11_0_arm64", "macosx_11_0_universal2"),
     "macos-x64": ("macosx_10_15_x86_64", "macosx_10_15_universal2"),
     "windows-x64": ("win_amd64",),
@@ -152,7 +150,7 @@ def find_python(wanted: tuple[int, int]) -> str | None:
     tries = [[f"python{name}"]]
     if ON_WINDOWS:
         tries = [["py", f"-{name}"], ["python"]]
-    ask = "import sys; print(sys.version_info[:2] == {!r}); print(sys.executable)".format(wanted)
+    ask = f"import sys; print(sys.version_info[:2] == {wanted!r}); print(sys.executable)"
     for command in tries:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             told = subprocess.run(
@@ -272,7 +270,7 @@ class Environment:
         fresh.write_text(
             json.dumps({"state": state, "fingerprint": self.fingerprint}), encoding="utf-8"
         )
-        os.replace(fresh, self.folder / STAMP)
+        fresh.replace(self.folder / STAMP)
 
     def _make(self, state: str) -> None:
         if state == "ready":  # another process made it while we waited
@@ -664,7 +662,8 @@ def _demo_shot(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environ()
     )
     with process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         for line in process.stdout:
             now = time.monotonic()
             try:
@@ -853,7 +852,7 @@ def fetch_wheels(pins: Pins, platform_name: str, tag: str) -> list[Path]:
                 Path(folder),
             )
             for wheel in Path(folder).glob("*.whl"):
-                os.replace(wheel, kept / wheel.name)
+                wheel.replace(kept / wheel.name)
     found = [_wheel_of(kept, pin) for pin in wanted]
     if None in found:
         raise BuildError(f"pip gave other wheels than {', '.join(wanted)}. Delete {kept}.")
@@ -911,7 +910,7 @@ def build_zip(pins: Pins, platform_name: str, tag: str, folder: Path) -> Path:
                 packed = name.endswith((".whl", ".png", ".webp", ".jpg"))
                 kind = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
                 archive.writestr(entry, members[name], compress_type=kind)
-        os.replace(fresh, made)
+        fresh.replace(made)
     except OSError as error:
         raise BuildError(f"{folder} cannot be written: {error.strerror}.") from error
     return made
@@ -939,9 +938,10 @@ class BlenderFacts:
 
 _MARK = "genai_render facts: "
 _ASK = (
-    "import sys, json, platform, bpy; print('\\n' + {!r} + json.dumps([list(bpy.app.version), "
+    "import sys, json, platform, bpy; print(); "
+    f"print({_MARK!r} + json.dumps([list(bpy.app.version), "
     "list(sys.version_info[:2]), platform.system(), platform.machine()]))"
-).format(_MARK)
+)
 
 
 def ask_blender(executable: str) -> BlenderFacts:
@@ -1040,7 +1040,7 @@ def main(arguments: Sequence[str]) -> int:
     with_bpy = given.command in ("demo", "test", "bench")
     if with_bpy and sys.version_info[:2] not in BPY_PYTHONS:
         return hand_over(arguments, BPY_PYTHONS)
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  for whoever starts it with an older one
         return hand_over(arguments, BPY_PYTHONS)
     if given.command == "demo":
         return demo(given.output)
