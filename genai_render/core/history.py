@@ -1,0 +1,592 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HistoryStore: every result with all that made it, kept through crashes, found again at once.
+
+    store = HistoryStore(folder)
+    item = store.add(request, result, seconds=1.9)       # safe on the disk when it returns
+    for item in store.search("golden", style="comic", limit=50): ...
+    again = store.request(item.id)                       # a RenderRequest with canvas, references
+
+A folder holds `history.sqlite3`, the index, and `results/<year>/<month>/<id>/`, the truth:
+
+    image.png|webp|jpg   the provider's bytes, untouched          thumb.webp
+    canvas.webp depth.png normal.png albedo.webp                  the view, where there was one
+    reference-1.* reference-2.* source.* mask.* markup.*          what was given
+    sent/*               guide images as they were sent
+    request.json         the request, the result's facts, the view, versions, digests of all files
+    favourite            there if it is one
+
+A folder is written as a whole under `writing/`, forced to the disk and renamed into place, and
+only then entered in the index: nobody ever sees a part of an item. Deleting moves it to `bin/`.
+Any number of threads and processes may use one History at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
+
+from . import history_record as records
+from . import images, storage
+from .canvas import Canvas, View
+from .errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
+from .events import Result
+from .history_index import HistoryIndex, IndexDamaged
+from .request import RenderRequest
+
+Status = Literal["done", "refused", "failed"]
+
+_ID = re.compile(r"(\d{4})(\d\d)\d\d-\d{6}-\d{6}-[0-9a-f]{6}", re.ASCII)
+_STALE_SECONDS = 3600  # a folder under `writing/` that is older belongs to a writer that died
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of History, as the index knows it.
+
+    created: when it was saved, UTC. seed: the one that was used, where known.
+    width, height: pixels of the image; 0 without one (status "refused" or "failed").
+    cost_usd, seconds: None where unknown. ai: False where no generative model was involved.
+    blend, scene, camera, frame: where in Blender it came from; the file's name, never its path.
+    error, error_code: why there is no image.
+    """
+
+    id: str
+    folder: Path
+    status: Status
+    created: datetime
+    kind: str
+    prompt: str
+    model: str
+    style: str
+    seed: int | None
+    width: int
+    height: int
+    cost_usd: float | None
+    seconds: float | None
+    ai: bool
+    favourite: bool
+    in_bin: bool
+    blend: str
+    scene: str
+    camera: str
+    frame: int
+    parent: str
+    session: str
+    error_code: str
+    error: str
+    image: str
+
+    @property
+    def image_path(self) -> Path | None:
+        """The provider's file, untouched; None for a refused or failed request."""
+        return self.folder / self.image if self.image else None
+
+    @property
+    def thumbnail_path(self) -> Path | None:
+        """A WebP of at most images.THUMBNAIL_SIDE pixels."""
+        return self.folder / records.THUMBNAIL if self.image else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the folder, as JSON values; `created` in ISO 8601."""
+        names = (name for name in self.__slots__ if name != "folder")
+        values = {name: getattr(self, name) for name in names}
+        values["created"] = self.created.isoformat()
+        return values
+
+
+class Filters(TypedDict, total=False):
+    """What `search` can ask for; None asks for nothing.
+
+    since, until: from that moment on, and before that moment.
+    blend: the .blend's file name. parent: the id that edits came from.
+    """
+
+    model: str | None
+    style: str | None
+    since: datetime | None
+    until: datetime | None
+    blend: str | None
+    scene: str | None
+    camera: str | None
+    favourite: bool | None
+    kind: Literal["render", "edit"] | None
+    status: Status | None
+    parent: str | None
+    session: str | None
+    in_bin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What `rebuild` found. unreadable: folders that hold no usable record; they are left alone."""
+
+    items: int
+    added: int
+    dropped: int
+    unreadable: tuple[str, ...] = ()
+
+
+class HistoryStore:
+    """All results in one folder. Made for many threads; `close()` when done with it.
+
+    Opening finds what a crash left: results that are not in the index are entered, a damaged index
+    is moved aside and made anew. Every method raises StorageError where the folder cannot be used,
+    and those that take an id raise NotFound.
+
+    session: names this run of Blender or of the command, for `spent`.
+    """
+
+    def __init__(self, folder: Path | str, session: str = "") -> None:
+        self.folder = Path(folder).absolute()
+        self.session = session or secrets.token_hex(6)
+        with storage.storage_errors(f'The History folder "{self.folder}" cannot be used.'):
+            storage.make_folder(self.folder)
+            (self.folder / "results").mkdir(exist_ok=True)
+            (self.folder / "bin").mkdir(exist_ok=True)
+            (self.folder / "writing").mkdir(exist_ok=True)
+        self._repairing = threading.Lock()
+        self._behind = False
+        self._index_path = self.folder / "history.sqlite3"
+        try:
+            self._index = HistoryIndex(self._index_path)
+        except IndexDamaged:
+            self._index = self._new_index()
+        self._guarded(self._catch_up)
+
+    # ---- adding -------------------------------------------------------------------------------
+
+    def add(
+        self,
+        request: RenderRequest,
+        result: Result,
+        *,
+        seconds: float | None = None,
+        view: View | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> Item:
+        """Keep a result with its request. When this returns, it is safe on the disk.
+
+        seconds: how long it took. view: where it was seen from, if the request has no canvas.
+        versions: added to those of Python, numpy and Pillow ("genai_render", "blender").
+        Raises ImageError if the result is not a whole image, StorageError if it cannot be saved.
+        """
+        return self._add(request, result, None, result.cost_usd, seconds, view, versions)
+
+    def add_failed(
+        self,
+        request: RenderRequest,
+        error: GenAIError,
+        *,
+        seconds: float | None = None,
+        cost_usd: float | None = None,
+        view: View | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> Item:
+        """Keep a request that gave no image, with the reason, so that it can be tried again.
+
+        Its status is "refused" for a Refused error, else "failed".
+        """
+        return self._add(request, None, error, cost_usd, seconds, view, versions)
+
+    def _add(
+        self,
+        request: RenderRequest,
+        result: Result | None,
+        error: GenAIError | None,
+        cost_usd: float | None,
+        seconds: float | None,
+        view: View | None,
+        versions: Mapping[str, str] | None,
+    ) -> Item:
+        if view is None and request.canvas is not None:
+            view = request.canvas.view
+        files, parts = records.make_files(request, result)
+        item_id = new_id()
+        status: Status = "done"
+        if error is not None:
+            status = "refused" if isinstance(error, Refused) else "failed"
+        record = {
+            "schema": records.SCHEMA,
+            "id": item_id,
+            "created": _time_of(item_id).timestamp(),
+            "created_utc": _time_of(item_id).isoformat(),
+            "status": status,
+            "session": self.session,
+            "seconds": seconds,
+            "cost_usd": cost_usd,
+            "error": None if error is None else records.redact_json(error.to_json()),
+            "view": records.view_json(view) if view is not None else self._view_of(request.parent),
+            "versions": {**records.versions(), **(versions or {})},
+            **parts,
+        }
+        values = records.index_values(record, favourite=False, in_bin=False)
+        files[records.RECORD] = records.write_record(record)
+        staging = self.folder / "writing" / f"{item_id}-{os.getpid()}"
+        storage.place_folder(staging, self._place(item_id), files)
+        try:
+            self._guarded(lambda: self._index.put(values))
+        except StorageError:
+            self._behind = True  # it is safe in its folder: the next look finds it there
+        return self._item(values)
+
+    # ---- finding ------------------------------------------------------------------------------
+
+    def get(self, item_id: str) -> Item:
+        """One item, by its id or by a beginning of at least 8 characters that only it has."""
+        return self._item(self._values(item_id))
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        before: str | None = None,
+        **filters: Unpack[Filters],
+    ) -> list[Item]:
+        """Items, newest first; those in the bin only with in_bin=True.
+
+        text: words that must all be there, in part or whole, in prompt, style, model, .blend,
+            scene, camera or id, whatever their case and accents.
+        before: only what is older than that id: the last one of a page gives the next page.
+        filters: see `Filters`.
+        """
+        self._refresh()
+        conditions = {**_conditions(filters), "before": before}
+        found = self._guarded(lambda: self._index.search(text, conditions, limit, offset))
+        return [self._item(values) for values in found]
+
+    def count(self, text: str = "", **filters: Unpack[Filters]) -> int:
+        """How many items `search` would find in all."""
+        self._refresh()
+        return self._guarded(lambda: self._index.count(text, _conditions(filters)))
+
+    def known(self, what: Literal["model", "style", "blend", "camera", "scene"]) -> list[str]:
+        """Every model, style, .blend … there are items of, sorted: what a filter can offer."""
+        return self._guarded(lambda: self._index.distinct(what))
+
+    # ---- what an item was made from -----------------------------------------------------------
+
+    def record(self, item_id: str) -> dict[str, Any]:
+        """The whole `request.json` of an item."""
+        item = self.get(item_id)
+        return records.read_record(item.folder)
+
+    def request(self, item_id: str) -> RenderRequest:
+        """The request as it was, with its canvas and images.
+
+        Its seed is the one that was asked for; `get(id).seed` is the one that was used.
+        """
+        item = self.get(item_id)
+        return records.load_request(item.folder, records.read_record(item.folder))
+
+    def canvas(self, item_id: str) -> Canvas | None:
+        """The view it was made from; None if there was none."""
+        item = self.get(item_id)
+        return records.load_canvas(item.folder, records.read_record(item.folder))
+
+    def image(self, item_id: str) -> bytes:
+        """The provider's bytes. Raises NotFound for an item without an image."""
+        path = self.get(item_id).image_path
+        if path is None:
+            raise NotFound(f'"{item_id}" has no image: its request was refused or failed.')
+        return images.read_file(path)
+
+    def check(self, item_id: str) -> list[str]:
+        """What of an item is missing or has changed since it was saved; empty if it is whole."""
+        item = self.get(item_id)
+        return records.problems(item.folder, records.read_record(item.folder))
+
+    # ---- changing -----------------------------------------------------------------------------
+
+    def set_favourite(self, item_id: str, favourite: bool = True) -> Item:
+        item = self.get(item_id)
+        mark = item.folder / "favourite"
+        with storage.storage_errors(f'"{item.id}" cannot be changed.'):
+            if favourite:
+                mark.touch()
+            else:
+                mark.unlink(missing_ok=True)
+            storage.sync_folder(item.folder)
+        self._guarded(lambda: self._index.change(item.id, favourite=int(favourite)))
+        return self.get(item.id)
+
+    def delete(self, item_id: str) -> Item:
+        """Move an item to the bin."""
+        return self._move(item_id, in_bin=True)
+
+    def restore(self, item_id: str) -> Item:
+        """Take an item back out of the bin."""
+        return self._move(item_id, in_bin=False)
+
+    def empty_bin(self) -> int:
+        """Delete for good what is in the bin; how many. What it cost stays counted."""
+        erased = 0
+        for values in self._guarded(lambda: self._index.search("", {"in_bin": 1}, -1, 0)):
+            item_id = values["id"]
+            gone = self.folder / "writing" / f"erased-{item_id}-{secrets.token_hex(3)}"
+            with storage.storage_errors(f'"{item_id}" cannot be deleted.'):
+                try:
+                    storage.move_folder(self._place(item_id, in_bin=True), gone)
+                except FileNotFoundError:
+                    continue  # restored or erased by another window: `rebuild` sorts it out
+            storage.remove_folder(gone)
+            self._guarded(lambda item_id=item_id: self._index.remove([item_id]))
+            erased += 1
+        return erased
+
+    def _move(self, item_id: str, in_bin: bool) -> Item:
+        item = self.get(item_id)
+        if item.in_bin != in_bin:
+            target = self._place(item.id, in_bin)
+            with storage.storage_errors(f'"{item.id}" cannot be moved.'):
+                storage.make_folder(target.parent)
+                storage.move_folder(item.folder, target)
+            self._guarded(lambda: self._index.change(item.id, in_bin=int(in_bin)))
+        return self.get(item.id)
+
+    # ---- cost ---------------------------------------------------------------------------------
+
+    def spent(
+        self,
+        *,
+        session: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        blend: str | None = None,
+    ) -> float:
+        """US dollars that were spent, deleted items included. Without arguments: ever."""
+        return self._guarded(
+            lambda: self._index.spent(session, _timestamp(since), _timestamp(until), blend)
+        )
+
+    def spent_this_session(self) -> float:
+        return self.spent(session=self.session)
+
+    def spent_this_month(self) -> float:
+        """Since the first of this month where the user is."""
+        now = datetime.now().astimezone()
+        return self.spent(since=datetime(now.year, now.month, 1).astimezone())
+
+    # ---- care ---------------------------------------------------------------------------------
+
+    def rebuild(self) -> Rebuilt:
+        """Make the index anew from the folders, and clear away what crashed writers left.
+
+        Others may go on adding meanwhile.
+        """
+        return self._guarded(lambda: self._catch_up(everything=True))
+
+    def close(self) -> None:
+        """Close all files, of every thread. The store opens them again if it is used."""
+        self._index.close()
+
+    def __enter__(self) -> HistoryStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- inside -------------------------------------------------------------------------------
+
+    def _place(self, item_id: str, in_bin: bool = False) -> Path:
+        match = _ID.fullmatch(item_id)
+        if match is None:  # never a path from outside
+            raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
+        if in_bin:
+            return self.folder / "bin" / item_id
+        return self.folder / "results" / match[1] / match[2] / item_id
+
+    def _item(self, values: Mapping[str, Any]) -> Item:
+        kept = {name: values[name] for name in Item.__slots__ if name not in ("folder", "created")}
+        for name in ("ai", "favourite", "in_bin"):
+            kept[name] = bool(kept[name])
+        return Item(
+            folder=self._place(values["id"], bool(values["in_bin"])),
+            created=datetime.fromtimestamp(values["created"], UTC),
+            **kept,
+        )
+
+    def _values(self, item_id: str) -> Mapping[str, Any]:
+        if not _ID.fullmatch(item_id):
+            found = []
+            if re.fullmatch(r"[0-9a-f-]{8,}", item_id, re.ASCII):
+                found = self._guarded(lambda: self._index.with_prefix(item_id))
+            if len(found) > 1:
+                raise InvalidInput(
+                    f'Several items of History begin with "{item_id}".', action="Give more of it."
+                )
+            if not found:
+                raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
+            item_id = found[0]
+        values = self._guarded(lambda: self._index.get(item_id))
+        if values is not None:
+            return values
+        # Another process may have put it in place this very moment, without an entry so far.
+        for in_bin in (False, True):
+            if self._place(item_id, in_bin).is_dir():
+                return self._enter(item_id, in_bin)
+        raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
+
+    def _view_of(self, parent: str) -> dict[str, Any] | None:
+        """An edit without a view comes from where the image it changes came from."""
+        if parent:
+            with contextlib.suppress(GenAIError):
+                return self.record(parent).get("view")
+        return None
+
+    def _enter(self, item_id: str, in_bin: bool) -> dict[str, Any]:
+        """Put an item into the index from its folder. Raises StorageError if it is damaged."""
+        folder = self._place(item_id, in_bin)
+        record = records.read_record(folder)
+        if record.get("id") != item_id:
+            raise StorageError(f'The folder "{item_id}" holds another item.')
+        values = records.index_values(record, (folder / "favourite").exists(), in_bin)
+        self._index.put(values)
+        return values
+
+    def _refresh(self) -> None:
+        if self._behind:
+            self._behind = False
+            self._guarded(self._catch_up)
+
+    def _catch_up(self, everything: bool = False) -> Rebuilt:
+        """Make the index agree with the folders: those that differ, or all of them."""
+        entered = self._index.places()  # first: what comes after has its folder already
+        found = self._folders()
+        added, unreadable = 0, []
+        for item_id, in_bin in found.items():
+            if everything or entered.get(item_id) != in_bin:
+                try:
+                    self._enter(item_id, in_bin)
+                except StorageError as error:
+                    if self._place(item_id, in_bin).is_dir():
+                        unreadable.append(f"{item_id}: {error.text}")
+                else:
+                    added += item_id not in entered
+        missing = [item_id for item_id in entered if item_id not in found]
+        missing += [line.split(":")[0] for line in unreadable]
+        dropped = self._index.remove(missing, unless=self._usable) if missing else 0
+        self._clear_leftovers()
+        return Rebuilt(len(found) - len(unreadable), added, dropped, tuple(unreadable))
+
+    def _usable(self, item_id: str) -> bool:
+        for in_bin in (False, True):
+            with contextlib.suppress(StorageError):
+                records.read_record(self._place(item_id, in_bin))
+                return True
+        return False
+
+    def _folders(self) -> dict[str, bool]:
+        """Every item's id, and whether it is in the bin."""
+        results = self.folder / "results"
+        with storage.storage_errors(f'The History folder "{self.folder}" cannot be read.'):
+            found = {path.name: False for path in results.glob("*/*/*") if self._in_place(path)}
+            found |= {path.name: True for path in (self.folder / "bin").iterdir()}
+        return {item_id: in_bin for item_id, in_bin in found.items() if _ID.fullmatch(item_id)}
+
+    def _in_place(self, path: Path) -> bool:
+        return _ID.fullmatch(path.name) is not None and path == self._place(path.name)
+
+    def _clear_leftovers(self) -> None:
+        """Remove what writers that died left half-written, and folders that were being erased."""
+        oldest = time.time() - _STALE_SECONDS
+        with contextlib.suppress(OSError):
+            for path in (self.folder / "writing").iterdir():
+                with contextlib.suppress(OSError):
+                    if path.stat().st_mtime < oldest or path.name.startswith("erased-"):
+                        storage.remove_folder(path)
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Do it; if the index turns out to be damaged, make it anew and do it again."""
+        try:
+            return action()
+        except IndexDamaged:
+            with self._repairing:
+                self._index.close()
+                self._index = self._new_index()
+                self._catch_up()
+            return action()
+
+    def _new_index(self) -> HistoryIndex:
+        """Move a damaged index aside, unless another process did so already, and begin anew."""
+        with _only_one(self.folder / "history.repair"):
+            try:
+                index = HistoryIndex(self._index_path)
+                index.check()
+                return index
+            except IndexDamaged:
+                aside = f"history.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+                with storage.storage_errors("The damaged index of History cannot be moved aside."):
+                    for suffix in ("-wal", "-shm", ""):
+                        path = self._index_path.with_name(self._index_path.name + suffix)
+                        with contextlib.suppress(FileNotFoundError):
+                            path.replace(path.with_name(f"{aside}.sqlite3{suffix}"))
+                return HistoryIndex(self._index_path)
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Hold a lock file that all processes respect; one that is a minute old is a dead one's."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            break
+        except FileExistsError:
+            with contextlib.suppress(OSError):
+                if time.time() - lock.stat().st_mtime > 60 or time.monotonic() > until:
+                    lock.unlink()
+            time.sleep(0.05)
+        except OSError as error:
+            raise StorageError("History cannot be repaired.", *storage.explain(error)) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+
+
+_last_microsecond = 0
+_id_lock = threading.Lock()
+
+
+def new_id() -> str:
+    """An id that sorts by time and that no other process can have: safe as a file's name."""
+    global _last_microsecond
+    with _id_lock:
+        now = max(time.time_ns() // 1000, _last_microsecond + 1)
+        _last_microsecond = now
+    seconds, microseconds = divmod(now, 10**6)
+    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{microseconds:06}-{secrets.token_hex(3)}"
+
+
+def _time_of(item_id: str) -> datetime:
+    return datetime.strptime(item_id[:22], "%Y%m%d-%H%M%S-%f").replace(tzinfo=UTC)
+
+
+def _timestamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _conditions(filters: Filters) -> dict[str, Any]:
+    """For the index: moments as timestamps, True as 1, and the bin left out unless asked for."""
+    values: dict[str, Any] = {"in_bin": False, **filters}
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            values[name] = value.timestamp()
+        elif isinstance(value, bool):
+            values[name] = int(value)
+    return values

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one History item is on disk: from a request and its result to files, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from . import guides, images
+from .canvas import Canvas, View
+from .errors import GenAIError, ImageError, InvalidInput, StorageError
+from .events import Result
+from .redaction import base_name, redact, redact_json, redact_keys
+from .request import RenderRequest
+
+SCHEMA = 1
+RECORD = "request.json"
+THUMBNAIL = "thumb.webp"
+MAX_RECORD_BYTES = 32 * 2**20
+
+Files = dict[str, bytes]
+
+
+def versions() -> dict[str, str]:
+    """What made the pictures, as far as the core knows."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+    }
+
+
+def request_json(request: RenderRequest) -> dict[str, Any]:
+    """The request as JSON without keys and paths: what may be stored and shared."""
+    values = redact_json({**request.to_json(), "prompt": "", "canvas": None})
+    values["prompt"] = redact_keys(request.prompt)  # the user's own words stay as they are
+    for entry in values["references"]:
+        entry["name"] = base_name(entry["name"])
+    if request.canvas is not None:
+        values["canvas"] = view_json(request.canvas.view)
+    return values
+
+
+def view_json(view: View) -> dict[str, Any]:
+    return {**view.to_json(), "blend_name": base_name(view.blend_name)}
+
+
+def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, dict[str, Any]]:
+    """The files of an item but for its record, and the parts of the record that name them.
+
+    Raises ImageError if the result is not a whole image.
+    """
+    files: Files = {}
+    parts: dict[str, Any] = {"request": request_json(request), "result": None, "canvas": None}
+    if result is not None:
+        info = images.probe(result.image, "The result")
+        name = f"image{info.suffix}"
+        files[name] = result.image
+        files[THUMBNAIL] = images.thumbnail(result.image, name="The result")
+        parts["result"] = {
+            "file": name,
+            "mime": info.mime,
+            "width": info.width,
+            "height": info.height,
+            "index": result.index,
+            "seed": result.seed,
+            "prompt_sent": redact(result.prompt_sent),
+            "info": redact_json(result.info),
+            "ai": result.ai,
+        }
+        for name, data in _sent_files(result.sent).items():
+            files[f"sent/{name}"] = data
+    if request.canvas is not None:
+        canvas_files, parts["canvas"] = _canvas_files(request.canvas)
+        files |= canvas_files
+    for number, reference in enumerate(request.references, 1):
+        files[f"reference-{number}{images.probe(reference.data).suffix}"] = reference.data
+    for name in ("source", "mask", "markup"):
+        data = getattr(request, name)
+        if data is not None:
+            files[f"{name}{images.probe(data).suffix}"] = data
+    parts["files"] = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in files.items()
+    }
+    return files, parts
+
+
+def write_record(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=True).encode()
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of an item's folder. Raises StorageError if it is missing or damaged."""
+    what = f'The record of "{folder.name}" cannot be read.'
+    path = folder / RECORD
+    try:
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            raise StorageError(what, "It is too large.")
+        record = json.loads(path.read_bytes())
+    except OSError as error:
+        raise StorageError(what, f"{error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise StorageError(what, "It is damaged.") from error
+    parts = ("request", "files", "versions")
+    if not isinstance(record, dict) or not all(isinstance(record.get(p), dict) for p in parts):
+        raise StorageError(what, "It is damaged.")
+    if record.get("schema", SCHEMA) > SCHEMA:
+        raise StorageError(what, "A newer genai_render wrote it.", "Update the add-on.")
+    return record
+
+
+def problems(folder: Path, record: Mapping[str, Any]) -> list[str]:
+    """What is not as it was when the item was saved: missing or changed files."""
+    found = []
+    for name, expected in record["files"].items():
+        try:
+            data = (folder / name).read_bytes()
+        except OSError:
+            found.append(f"{name} is missing")
+            continue
+        if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+            found.append(f"{name} has changed")
+    return found
+
+
+def load_canvas(folder: Path, record: Mapping[str, Any]) -> Canvas | None:
+    """The Canvas back from its files; None if the item was made without one.
+
+    Colour and coverage are exact, distances and normals as near as `guides` says.
+    Raises StorageError if it is damaged.
+    """
+    part = record.get("canvas")
+    if not part:
+        return None
+    try:
+        view = View.from_json(record["request"]["canvas"])
+        color = _decode(folder / part["color"])
+        if color.shape[2] == 3:
+            color = np.dstack([color, np.full(color.shape[:2], 255, np.uint8)])
+        scale = guides.DepthScale.from_json(part["depth"])
+        depth = guides.decode_depth(
+            images.decode_grey16(images.read_file(folder / part["depth"]["file"])), scale
+        )
+        normal = guides.decode_normal(_decode(folder / part["normal"]))
+        albedo = _decode(folder / part["albedo"])[..., :3] if part.get("albedo") else None
+        return Canvas(color, depth, normal, view, albedo)
+    except (KeyError, TypeError, IndexError, ImageError, InvalidInput) as error:
+        why = error.text if isinstance(error, GenAIError) else ""
+        raise StorageError(f'The view of "{folder.name}" cannot be opened.', why) from error
+
+
+def load_request(folder: Path, record: Mapping[str, Any]) -> RenderRequest:
+    """The request back with its canvas and images. Raises StorageError if a part is missing."""
+    by_digest = {entry["sha256"]: name for name, entry in record["files"].items()}
+
+    def load(digest: str) -> bytes:
+        name = by_digest.get(digest)
+        if name is None:
+            raise StorageError("An image of this request was not kept.", f"({digest})")
+        return images.read_file(folder / name)
+
+    return RenderRequest.from_json(record["request"], load, load_canvas(folder, record))
+
+
+def index_values(record: Mapping[str, Any], favourite: bool, in_bin: bool) -> dict[str, Any]:
+    """A record as the index's columns. Raises StorageError for a damaged one."""
+    try:
+        request = record["request"]
+        result = record.get("result") or {}
+        view = record.get("view") or {}
+        error = record.get("error") or {}
+        seed = result.get("seed")
+        return {
+            "id": str(record["id"]),
+            "in_bin": int(in_bin),
+            "status": str(record["status"]),
+            "created": float(record["created"]),
+            "kind": str(request.get("kind", "render")),
+            "parent": str(request.get("parent", "")),
+            "session": str(record.get("session", "")),
+            "prompt": str(request["prompt"]),
+            "model": str(request["model"]),
+            "style": str(request["style"]),
+            "seed": request.get("seed") if seed is None else int(seed),
+            "width": int(result.get("width", 0)),
+            "height": int(result.get("height", 0)),
+            "image": str(result.get("file", "")),
+            "cost_usd": record.get("cost_usd"),
+            "seconds": record.get("seconds"),
+            "ai": int(bool(result.get("ai", True))),
+            "favourite": int(favourite),
+            "blend": str(view.get("blend_name", "")),
+            "scene": str(view.get("scene", "")),
+            "camera": str(view.get("camera", "")),
+            "frame": int(view.get("frame", 0)),
+            "error_code": str(error.get("code", "")),
+            "error": " ".join(error[k] for k in ("what", "why", "action") if error.get(k)),
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise StorageError(f"A record of History is damaged: {problem!r}.") from problem
+
+
+def _decode(path: Path) -> Any:
+    return images.decode(images.read_file(path), path.name)
+
+
+def _sent_files(sent: Mapping[str, bytes]) -> Files:
+    """Guide images under names that are safe on every system."""
+    files: Files = {}
+    for name, data in sent.items():
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", base_name(name)).strip(".-")[:60] or "image"
+        while plain in files:
+            plain = f"again-{plain}"
+        files[plain] = data
+    return files
+
+
+# The images of one request (count 4) and of several styles share a view, and encoding a 4K one
+# takes seconds: the last two stay, as the few megabytes of their files.
+_recent: OrderedDict[str, tuple[Files, dict[str, Any]]] = OrderedDict()
+_recent_lock = threading.Lock()
+
+
+def _canvas_files(canvas: Canvas) -> tuple[Files, dict[str, Any]]:
+    digest = canvas.digest()
+    with _recent_lock:
+        if digest in _recent:
+            _recent.move_to_end(digest)
+            files, part = _recent[digest]
+            return dict(files), dict(part)
+    # An orthographic view can have surfaces at 0 and behind: only plain distance can keep them.
+    curve: guides.Curve = "logarithm" if canvas.view.projection == "PERSP" else "distance"
+    depth, scale = guides.encode_depth(canvas.depth, curve, 16)
+    makers: dict[str, Callable[[], bytes]] = {
+        "canvas.webp": lambda: images.encode_webp(canvas.color, lossless=True),
+        "depth.png": lambda: images.encode_png(depth),
+        "normal.png": lambda: images.encode_png(guides.encode_normal(canvas.normal)),
+    }
+    albedo = canvas.albedo
+    if albedo is not None:
+        makers["albedo.webp"] = lambda: images.encode_webp(albedo, lossless=True)
+    files = {name: make() for name, make in makers.items()}
+    part = {
+        "digest": digest,
+        "color": "canvas.webp",
+        "depth": {"file": "depth.png", **scale.to_json()},
+        "normal": "normal.png",
+        "albedo": "albedo.webp" if albedo is not None else None,
+    }
+    with _recent_lock:
+        _recent[digest] = (files, part)
+        while len(_recent) > 2:
+            _recent.popitem(last=False)
+    return dict(files), dict(part)

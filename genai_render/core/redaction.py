@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep keys and the user's folders out of whatever is stored or shared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REMOVED = "[removed]"
+
+_KEYS = re.compile(
+    r"""(?<![A-Za-z0-9])(?:
+        sk-[A-Za-z0-9_-]{16,}             # OpenAI, Anthropic, OpenRouter, Stability
+      | AIza[A-Za-z0-9_-]{30,}            # Google
+      | ya29\.[A-Za-z0-9_.-]{20,}         # Google, short-lived
+      | (?:r8|hf|gsk|pplx|nvapi)[_-][A-Za-z0-9_-]{20,}   # Replicate, Hugging Face, Groq …
+      | (?:xai|key|fal|luma)-[A-Za-z0-9_-]{20,}
+      | gh[pousr]_[A-Za-z0-9]{30,}
+      | (?:AKIA|ASIA)[A-Z0-9]{16}
+      | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON web tokens
+      | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}           # fal.ai
+    )""",
+    re.VERBOSE,
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}")
+_IN_URL = re.compile(r"(?i)([?&](?:key|api_?key|token|access_token|sig|signature)=)[^&\s\"']+")
+_USER_IN_URL = re.compile(r"(?i)\b(https?://)[^/\s:@]+:[^/\s@]+@")
+_SECRET_NAME = re.compile(
+    r"(?i)^(?:.*[_-])?(?:api[_-]?key|authorization|password|passwd|secret|access[_-]?token"
+    r"|refresh[_-]?token|id[_-]?token|auth[_-]?token|bearer|cookie|credentials?)$"
+)
+# A drive, a network share, or one of the folders that everything lies in: then folders, then the
+# last part, which stays.
+_PATH = re.compile(
+    r"""(?<![\w./\\])(?:file://)?
+        (?:[A-Za-z]:[\\/] | \\\\[^\\/\s]+[\\/]
+          | [\\/](?:home|Users|root|tmp|var|mnt|media|Volumes|private|opt|usr|srv|run)[\\/])
+        (?:[^\\/\n\r"'<>|*?]*[\\/])*
+        ([^\\/\s"'<>|*?,;)]*)""",
+    re.VERBOSE,
+)
+
+
+def redact_keys(text: str) -> str:
+    """The text without anything that looks like an API key, a token or a password."""
+    text = _KEYS.sub(REMOVED, text)
+    text = _BEARER.sub(rf"\1 {REMOVED}", text)
+    text = _IN_URL.sub(rf"\1{REMOVED}", text)
+    return _USER_IN_URL.sub(rf"\1{REMOVED}@", text)
+
+
+def redact(text: str) -> str:
+    """`redact_keys`, and of absolute paths only the last part."""
+    return _PATH.sub(r"\1", redact_keys(text))
+
+
+def base_name(name: str) -> str:
+    """The last part of a path of any system: a file's name."""
+    return re.split(r"[\\/]", name.rstrip("\\/"))[-1]
+
+
+def redact_json(value: Any) -> Any:
+    """JSON values with every text redacted, and what is named like a secret removed.
+
+    Whatever is not a JSON value becomes its text.
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            redact(str(key)): REMOVED
+            if entry and isinstance(entry, str) and _SECRET_NAME.match(str(key))
+            else redact_json(entry)
+            for key, entry in value.items()
+        }
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [redact_json(entry) for entry in value]
+    return redact(str(value))
