@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import sys
@@ -87,10 +88,19 @@ def guarded_stdout() -> Iterator[IO[str]]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
+    # Blender's banner still waits in C's buffer when standard output is a pipe.
+    _flush_c_streams()
     try:
         with open(kept, "w", encoding="utf-8", closefd=False) as stream:  # noqa: PTH123
             yield stream
     finally:
         sys.stdout.flush()
+        _flush_c_streams()
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+def _flush_c_streams() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
+        library.fflush(None)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from typing import IO
 
@@ -12,6 +11,7 @@ import bpy
 from ...console import PROGRAM, Console, guarded_stdout
 from ...core.errors import Cancelled, GenAIError
 from . import arguments, capturing, catalog_lists, history, making
+from .interrupt import interruptible
 
 _COMMANDS = {
     "render": making.render,
@@ -27,13 +27,9 @@ def run(words: Sequence[str], out: IO[str]) -> int:
     """Carry out one command and give its exit code. Only `out` gets standard output."""
     console = Console(out, json="--json" in words)
     try:
-        # Blender has a handler of its own, with which Python never hears of Ctrl-C.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    except ValueError:  # not in the main thread, as in a test
-        before = None
-    try:
         parsed = arguments.parse(words, out)
-        return _COMMANDS[parsed.command](parsed, console)
+        with interruptible():
+            return _COMMANDS[parsed.command](parsed, console)
     except GenAIError as error:
         console.error(error)
         return error.exit_code
@@ -47,9 +43,6 @@ def run(words: Sequence[str], out: IO[str]) -> int:
         return GenAIError.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
 
 
 def needs_scene(words: Sequence[str]) -> bool:

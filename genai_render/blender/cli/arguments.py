@@ -37,7 +37,9 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     """Raises InvalidInput for words that make no sense, SystemExit(0) after --help."""
     _Parser.stream = out
     parser = _Parser(
-        prog=PROGRAM, description="Turn a view of the scene into a finished image.", allow_abbrev=False
+        prog=PROGRAM,
+        description="Turn a view of the scene into a finished image.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _render(commands.add_parser("render", help="make images of the scene", allow_abbrev=False))
@@ -167,9 +169,7 @@ def frames(text: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(-?\d+)(?:\s*-\s*(-?\d+))?\s*", part)
         if match is None:
-            raise InvalidInput(
-                f'"{text}" are not frames.', action='Write them like "1-24,30".'
-            )
+            raise InvalidInput(f'"{text}" are not frames.', action='Write them like "1-24,30".')
         first = int(match[1])
         last = int(match[2]) if match[2] else first
         if last < first or last - first >= MAX_FRAMES or len(found) > MAX_FRAMES:

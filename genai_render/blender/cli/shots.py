@@ -15,6 +15,7 @@ from ...core.errors import SceneError
 from ...core.framing import size_for
 from ..capture import CaptureSpec, camera_aspect, capture
 from . import arguments
+from .interrupt import shielded
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,14 @@ def _cameras(name: str | None) -> list[bpy.types.Object]:
 def take(shot: Shot, aspect: str, resolution: str, mode: str) -> Canvas:
     """Capture one shot at the pixels of the aspect ratio and resolution."""
     scene = bpy.context.scene
-    if scene.frame_current != shot.frame:
-        scene.frame_set(shot.frame)
-    size = size_for(aspect, resolution, auto=camera_aspect(scene))
-    return capture(
-        bpy.context,
-        CaptureSpec(width=size.width, height=size.height, camera=shot.camera, mode=mode),
-    )
+    with shielded():
+        if scene.frame_current != shot.frame:
+            scene.frame_set(shot.frame)
+        size = size_for(aspect, resolution, auto=camera_aspect(scene))
+        return capture(
+            bpy.context,
+            CaptureSpec(width=size.width, height=size.height, camera=shot.camera, mode=mode),
+        )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ctrl-C that reaches both sides: Python's code, and a render that is under way in Blender."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+from ...core.errors import Cancelled
+
+_shields = 0
+_pressed = False
+
+_HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, Ctrl-C raises KeyboardInterrupt and stops a running render; twice ends the process.
+
+    Blender's own handler, written in C, stops a render but never tells Python; Python's handler
+    runs only when the render is over. So Python's is installed, and a thread, which runs while
+    Blender renders, hears the signal too and hands it on to Blender's.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    global _pressed
+    _pressed = False
+    of_blender = _c_handler()
+    before = signal.signal(signal.SIGINT, _press)
+    ours, signals = socket.socketpair()
+    signals.setblocking(False)
+    wakeup = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=_listen, args=(ours, of_blender), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        signals.close()
+        thread.join()
+        ours.close()
+        # Where Blender's own handler was in place, `before` is None: Python cannot put it back.
+        signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Inside, Ctrl-C stops a render but raises nothing until the end.
+
+    For code that must put things back, and for a render: an exception in the middle of Blender's
+    own Python would only be printed and lost.
+    """
+    global _shields
+    _shields += 1
+    try:
+        yield
+    finally:
+        _shields -= 1
+    if _pressed and not _shields:
+        raise KeyboardInterrupt
+
+
+def _press(_signal: int, _frame: object) -> None:
+    global _pressed
+    _pressed = True
+    if not _shields:
+        raise KeyboardInterrupt
+
+
+def _listen(ours: socket.socket, of_blender: int | None) -> None:
+    presses = 0
+    while heard := ours.recv(16):
+        presses += heard.count(signal.SIGINT)
+        if presses > 1:
+            # What History has is whole at any moment, so this loses only what is unfinished.
+            os._exit(Cancelled.exit_code)
+        if presses and of_blender is not None:
+            _HANDLER(of_blender)(signal.SIGINT)
+
+
+def _c_handler() -> int | None:
+    """The address of a handler that is not Python's, if there is one."""
+    if os.name == "nt" or signal.getsignal(signal.SIGINT) is not None:
+        return None
+    library = ctypes.CDLL(None)
+    library.signal.restype = ctypes.c_void_p
+    library.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    address = library.signal(signal.SIGINT, None)
+    return address if address not in (None, 1, -1, ctypes.c_void_p(-1).value) else None

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`render` and `edit`: from words to images in History."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+
+from ...backends.base import create_backend
+from ...console import Console
+from ...core import cost, images
+from ...core.canvas import Canvas
+from ...core.catalog import Model
+from ...core.errors import Cancelled, GenAIError, InvalidInput
+from ...core.events import Notice, Progress, Result
+from ...core.framing import size_for
+from ...core.history import HistoryStore
+from ...core.jobs import Finished, Job, JobQueue, Saved
+from ...core.request import MAX_SEED, OptionValue, RenderRequest
+from ..preferences import history_folder, load_catalog
+from . import arguments, shots
+from .output_folder import OutputFolder
+
+# The next shot is captured while the last one is drawn; more would only fill the memory.
+_AHEAD = 2
+
+
+def render(parsed: argparse.Namespace, console: Console) -> int:
+    catalog = load_catalog()
+    model = catalog.model(parsed.model)
+    request = RenderRequest(
+        prompt=parsed.prompt,
+        model=model.id,
+        style=catalog.style(parsed.style).id,
+        aspect=parsed.aspect,
+        resolution=parsed.resolution,
+        count=parsed.count,
+        seed=parsed.seed,
+        mode=parsed.mode,
+        references=_references(parsed),
+        options=_options(parsed, model),
+    )
+    model.check(request)
+    if parsed.no_canvas:
+        planned = None
+        if model.needs_canvas_or_reference and not request.references:
+            raise InvalidInput(
+                f"{model.label} needs something to start from.",
+                action="Leave --no-canvas out or give a --reference.",
+            )
+    else:
+        planned = shots.plan(parsed)
+    if request.seed is None and planned is not None and len(planned) > 1:
+        # One seed for all frames and cameras, or an animation would flicker.
+        request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
+    several = parsed.frames is not None
+    names = ["image"] if planned is None else [shot.name(several) for shot in planned]
+    making = _Making(parsed, console, model, request, len(names))
+    if parsed.dry_run:
+        return making.say_plan(names)
+    with shots.kept_frame():
+        return making.run(_requests(request, planned, console), names)
+
+
+def edit(parsed: argparse.Namespace, console: Console) -> int:
+    catalog = load_catalog()
+    model = catalog.model(parsed.model)
+    path = Path(parsed.image)
+    parent = ""
+    if path.exists():
+        source = images.read_file(path)
+    else:
+        item = HistoryStore(_history(parsed), create=False).get(parsed.image)
+        source, parent = images.read_file(item.image_path), item.id
+    request = RenderRequest(
+        prompt=parsed.prompt,
+        kind="edit",
+        model=model.id,
+        style=catalog.style(parsed.style).id,
+        resolution=parsed.resolution,
+        count=parsed.count,
+        seed=parsed.seed,
+        mode=parsed.mode,
+        references=_references(parsed),
+        options=_options(parsed, model),
+        source=source,
+        mask=None if parsed.mask is None else images.read_file(parsed.mask),
+        markup=None if parsed.markup is None else images.read_file(parsed.markup),
+        parent=parent,
+    )
+    model.check(request)
+    making = _Making(parsed, console, model, request, 1)
+    if parsed.dry_run:
+        return making.say_plan(["edit"])
+    return making.run(iter([request]), [f"{path.stem}-edit"])
+
+
+def _references(parsed: argparse.Namespace) -> tuple:
+    return tuple(arguments.reference(text) for text in parsed.reference)
+
+
+def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]:
+    options = {}
+    for text in parsed.option:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput(f'"{text}" is not an option.', action="Write KEY=VALUE.")
+        options[key] = model.option(key).parse(value)
+    return options
+
+
+def _history(parsed: argparse.Namespace) -> Path:
+    return parsed.history if parsed.history is not None else history_folder()
+
+
+def _requests(
+    request: RenderRequest, planned: list[shots.Shot] | None, console: Console
+) -> Iterator[RenderRequest]:
+    """The request for each shot, captured only when it is asked for."""
+    if planned is None:
+        size = size_for(request.aspect, request.resolution, auto=_picture_aspect(request))
+        yield request.with_(width=size.width, height=size.height)
+        return
+    for number, shot in enumerate(planned, start=1):
+        which = f" ({number} of {len(planned)})" if len(planned) > 1 else ""
+        console.progress(None, f'Capturing "{shot.camera}", frame {shot.frame}{which}')
+        canvas: Canvas = shots.take(shot, request.aspect, request.resolution, request.mode)
+        yield request.with_(canvas=canvas, width=canvas.width, height=canvas.height)
+
+
+def _picture_aspect(request: RenderRequest) -> float:
+    if not request.references:
+        return 1.0
+    info = images.probe(request.references[0].data)
+    return info.width / info.height
+
+
+class _Making:
+    """One run of `render` or `edit`: what is told, kept and copied while its jobs go on."""
+
+    def __init__(
+        self,
+        parsed: argparse.Namespace,
+        console: Console,
+        model: Model,
+        request: RenderRequest,
+        jobs: int,
+    ) -> None:
+        self._parsed = parsed
+        self._console = console
+        self._model = model
+        self._request = request
+        self._jobs = jobs
+        each = cost.estimate(model, request)
+        self._cost = None if each is None else each * jobs
+        cost.check_budget(self._cost, parsed.max_cost)
+        self._blend = Path(bpy.data.filepath).name  # now: the workers must not ask Blender
+        self._names: dict[int, str] = {}
+        self._first_error: GenAIError | None = None
+        self._made = 0
+
+    def say_plan(self, names: list[str]) -> int:
+        request, images_planned = self._request, self._jobs * self._request.count
+        self._console.event(
+            "plan",
+            model=request.model,
+            style=request.style,
+            aspect=request.aspect,
+            resolution=request.resolution,
+            shots=names,
+            images=images_planned,
+            cost_usd=self._cost,
+        )
+        price = "unknown" if self._cost is None else f"${self._cost:.2f}"
+        self._console.line(
+            f"Would make {images_planned} image(s) with {self._model.label}, style "
+            f"{request.style}, {request.resolution}, of {', '.join(names)}. Cost: {price}."
+        )
+        return 0
+
+    def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
+        backend = create_backend(self._model.backend)
+        with OutputFolder(self._parsed.output) as output:
+            store = HistoryStore(_history(self._parsed))
+            self._store, self._output = store, output
+            queue = JobQueue(self._keep, store.add_failure)
+            try:
+                for name in names:
+                    while len(queue.jobs()) >= _AHEAD:
+                        self._pump(queue)
+                    request = next(requests)
+                    self._names[queue.submit(request, backend.run).id] = name
+                while queue.jobs():
+                    self._pump(queue)
+                self._pump(queue)
+            finally:
+                # Also after Ctrl-C: what is finished is kept, the rest stops within a second.
+                ended = queue.close(timeout=10.0)
+                self._take(queue.drain())
+            if not ended:
+                raise GenAIError("A job did not stop in time.")
+        if self._first_error is not None:
+            return self._first_error.exit_code
+        self._console.event("done", images=self._made, history=str(store.folder))
+        return 0
+
+    def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
+        """In the worker."""
+        return self._store.add(request, result, seconds=seconds, blend=self._blend).id
+
+    def _pump(self, queue: JobQueue) -> None:
+        event = queue.next_event(timeout=0.1)
+        if event is not None:
+            self._take([event])
+            self._take(queue.drain())
+
+    def _take(self, events: list[tuple[Job, object]]) -> None:
+        for job, event in events:
+            if isinstance(event, Progress):
+                self._console.progress(event.fraction, event.message)
+            elif isinstance(event, Notice):
+                self._console.notice(event.text)
+            elif isinstance(event, Saved):
+                self._tell(job, event)
+            elif isinstance(event, Finished) and event.error is not None:
+                if self._first_error is None or isinstance(self._first_error, Cancelled):
+                    self._first_error = event.error
+                self._console.error(event.error)
+
+    def _tell(self, job: Job, saved: Saved) -> None:
+        item = self._store.get(saved.id)
+        path = item.image_path
+        if self._output.wanted:
+            name = self._names[job.id]
+            if self._request.count > 1:
+                name += f"-{saved.result.index + 1}"
+            path = self._output.write(self._store, item, name, self._parsed.format)
+        self._made += 1
+        view = job.request.canvas.view if job.request.canvas is not None else None
+        info = saved.result.info
+        self._console.event(
+            "result",
+            id=item.id,
+            path=str(path),
+            width=saved.result.width,
+            height=saved.result.height,
+            seconds=round(saved.seconds, 3),
+            cost_usd=saved.result.cost_usd,
+            seed=saved.result.seed,
+            model=job.request.model,
+            style=job.request.style,
+            camera=None if view is None else view.camera,
+            frame=None if view is None else view.frame,
+            used=info.get("used", []),
+            not_used=info.get("not_used", []),
+        )
+        self._console.line(str(path))
