@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
             return 130
 
 
-def _open(bpy, path: Path) -> None:  # noqa: ANN001
+def _open(bpy, path: Path) -> None:
     if not path.is_file():
         raise SceneError(f'There is no file "{path}".', action="Check the path of the scene.")
     try:

@@ -91,7 +91,7 @@ def guarded_stdout() -> Iterator[IO[str]]:
     # Blender's banner still waits in C's buffer when standard output is a pipe.
     _flush_c_streams()
     try:
-        with open(kept, "w", encoding="utf-8", closefd=False) as stream:  # noqa: PTH123
+        with open(kept, "w", encoding="utf-8", closefd=False) as stream:
             yield stream
     finally:
         sys.stdout.flush()

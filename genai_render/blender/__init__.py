@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that touches Blender. The only folder that imports bpy, and only on the main thread."""
+"""Everything that touches Blender: the only folder that imports bpy, on the main thread only."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def test_bad_input_gets_one_clear_line_and_leaves_nothing(words, code, says, sce
         words[0] = str(scenes / words[0])
     if "--history" not in words:
         words += ["--history", str(tmp_path / "history")]
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     run = genai_render(*words)
     assert run.returncode == code, run.stderr
     assert run.stdout == ""
@@ -316,7 +316,7 @@ def test_bad_input_gets_one_clear_line_and_leaves_nothing(words, code, says, sce
     assert run.stderr.startswith("genai_render: ")
     assert says in run.stderr
     assert "Traceback" not in run.stderr
-    assert {path for path in tmp_path.rglob("*")} == before
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_an_error_is_an_event_with_json(history):

@@ -13,16 +13,17 @@ import bpy
 from ...backends.base import create_backend
 from ...console import Console
 from ...core import cost, images
-from ...core.canvas import Canvas
+from ...core.canvas import Canvas, View
 from ...core.catalog import Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.events import Notice, Progress, Result
 from ...core.framing import size_for
 from ...core.history import HistoryStore
-from ...core.jobs import Finished, Job, JobQueue, Saved
+from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
-from ..preferences import history_folder, load_catalog
+from ..preferences import load_catalog
 from . import arguments, shots
+from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
 # The next shot is captured while the last one is drawn; more would only fill the memory.
@@ -74,7 +75,9 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
     if path.exists():
         source = images.read_file(path)
     else:
-        item = HistoryStore(_history(parsed), create=False).get(parsed.image)
+        item = existing_item(folder_of(parsed), parsed.image)
+        if item.image_path is None:
+            raise InvalidInput(f'"{item.id}" has no image to edit: its request {item.status}.')
         source, parent = images.read_file(item.image_path), item.id
     request = RenderRequest(
         prompt=parsed.prompt,
@@ -111,10 +114,6 @@ def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]
             raise InvalidInput(f'"{text}" is not an option.', action="Write KEY=VALUE.")
         options[key] = model.option(key).parse(value)
     return options
-
-
-def _history(parsed: argparse.Namespace) -> Path:
-    return parsed.history if parsed.history is not None else history_folder()
 
 
 def _requests(
@@ -158,7 +157,16 @@ class _Making:
         each = cost.estimate(model, request)
         self._cost = None if each is None else each * jobs
         cost.check_budget(self._cost, parsed.max_cost)
-        self._blend = Path(bpy.data.filepath).name  # now: the workers must not ask Blender
+        # For what has no canvas. Asked now: the workers must not ask Blender.
+        self._view = View(
+            width=1,
+            height=1,
+            source="image",
+            blender_version=bpy.app.version_string,
+            blend_name=Path(bpy.data.filepath).name,
+            scene=bpy.context.scene.name,
+            frame=bpy.context.scene.frame_current,
+        )
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
@@ -185,9 +193,9 @@ class _Making:
     def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
         backend = create_backend(self._model.backend)
         with OutputFolder(self._parsed.output) as output:
-            store = HistoryStore(_history(self._parsed))
+            store = HistoryStore(folder_of(self._parsed))
             self._store, self._output = store, output
-            queue = JobQueue(self._keep, store.add_failure)
+            queue = JobQueue(self._keep, store.add_failed)
             try:
                 for name in names:
                     while len(queue.jobs()) >= _AHEAD:
@@ -210,7 +218,7 @@ class _Making:
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
-        return self._store.add(request, result, seconds=seconds, blend=self._blend).id
+        return self._store.add(request, result, seconds=seconds, view=self._view).id
 
     def _pump(self, queue: JobQueue) -> None:
         event = queue.next_event(timeout=0.1)
@@ -218,7 +226,7 @@ class _Making:
             self._take([event])
             self._take(queue.drain())
 
-    def _take(self, events: list[tuple[Job, object]]) -> None:
+    def _take(self, events: list[tuple[Job, JobEvent]]) -> None:
         for job, event in events:
             if isinstance(event, Progress):
                 self._console.progress(event.fraction, event.message)
