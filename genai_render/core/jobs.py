@@ -21,7 +21,7 @@ Run = Callable[[RenderRequest, CancelToken], Iterator[Event]]
 Save = Callable[[RenderRequest, Result, float], str]
 """Keeps a result that took so many seconds, and gives its id. Called in the worker."""
 
-SaveFailure = Callable[[RenderRequest, GenAIError], None]
+SaveFailure = Callable[[RenderRequest, GenAIError], object]
 """Keeps what was refused or failed. Called in the worker."""
 
 

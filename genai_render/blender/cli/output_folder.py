@@ -72,7 +72,7 @@ class OutputFolder:
         self, store: HistoryStore, item: Item, name: str, format: str | None, quality: int = 90
     ) -> Path:
         """Export an item into the folder, under a name that is free."""
-        suffix = item.image_path.suffix if format is None else f".{format.replace('jpeg', 'jpg')}"
+        suffix = Path(item.image).suffix if format is None else f".{format.replace('jpeg', 'jpg')}"
         path = self.free(name, suffix)
         store.export(item.id, path, format=format, quality=quality)
         return path
