@@ -599,7 +599,7 @@ DEMO = (
         None,
         "cyberpunk",
         "neon night, rain, wet reflections",
-        references=(("neon", "style"), ("street", "composition")),
+        references=(("neon", "style"), ("patina", "material")),
     ),
 )
 
@@ -990,8 +990,10 @@ def install(executable: str) -> int:
             text=True,
             check=False,
         )
-        if told.returncode != 0 or re.search(r"^(Error|FATAL_ERROR)", told.stdout, re.MULTILINE):
-            raise BuildError(f"Blender could not {what} {_short(zipped)}: {told.stdout.strip()}")
+        failed = re.search(r"^(?:Error|FATAL_ERROR).*", told.stdout, re.MULTILINE)
+        if told.returncode != 0 or failed:
+            why = failed[0] if failed else _last_line(told.stdout)
+            raise BuildError(f"Blender could not {what} {_short(zipped)}: {why}")
     say(f"Installed {_short(zipped)} in Blender {_dotted(facts.version)} and enabled it.")
     return 0
 

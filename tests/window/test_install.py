@@ -84,6 +84,8 @@ def test_blender_finds_nothing_wrong_with_the_zip(
 ) -> None:
     text = Installed(blender, user_folder).extension("validate", str(extension_zip))
     assert "Success" in text, text
+    # Of the machine, not of the zip: a chroot without /etc/mtab.
+    text = "\n".join(line for line in text.splitlines() if "mounted file-systems" not in line)
     assert not re.search(r"error|warning", text, re.IGNORECASE), text
 
 
@@ -224,7 +226,8 @@ def state():
 
 def test_enabled_and_disabled_twenty_times_leaves_nothing(installed: Installed) -> None:
     found = installed.ask(
-        _LEFT + f"""
+        _LEFT
+        + f"""
 name = {MODULE!r}
 addon_utils.disable(name)
 before = state()
