@@ -40,12 +40,20 @@ from .canvas import Canvas, View
 from .errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
 from .events import Result
 from .history_index import HistoryIndex, IndexDamaged
+from .metadata import convert
 from .request import RenderRequest
 
 Status = Literal["done", "refused", "failed"]
 
 _ID = re.compile(r"(\d{4})(\d\d)\d\d-\d{6}-\d{6}-[0-9a-f]{6}", re.ASCII)
 _STALE_SECONDS = 3600  # a folder under `writing/` that is older belongs to a writer that died
+
+_FORMATS: dict[str, images.Format] = {
+    ".png": "png",
+    ".webp": "webp",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+}
 
 T = TypeVar("T")
 
@@ -307,6 +315,39 @@ class HistoryStore:
         """What of an item is missing or has changed since it was saved; empty if it is whole."""
         item = self.get(item_id)
         return records.problems(item.folder, records.read_record(item.folder))
+
+    def export(
+        self,
+        item_id: str,
+        path: Path | str,
+        format: images.Format | None = None,
+        quality: int = 92,
+        metadata: bool = True,
+    ) -> Path:
+        """Save an item's image as a file of the user's; the file's path.
+
+        path: a file (its folder must be there; an old one is replaced), or a folder: then the file
+            is named after the item, and its suffix after the format.
+        format: "png", "webp" or "jpeg"; None means what the path's suffix says, else as it is kept.
+        quality: 1 to 100, for webp and jpeg where the format changes.
+        metadata: put the request and the IPTC digital source type in. In its own format the pixels
+            are never encoded anew, and with metadata=False it is the provider's file, byte by byte.
+        """
+        data = self.image(item_id)
+        record = self.record(item_id)
+        kept = images.probe(data)
+        path = Path(path)
+        to_folder = path.is_dir()
+        if format is None:
+            suffix = "" if to_folder else path.suffix.lower()
+            format = _FORMATS.get(suffix, kept.format)
+        data = convert(
+            data, format, quality, records.embedded(record) if metadata else None, item_id
+        )
+        if to_folder:
+            path = path / f"{record['id']}{images.probe(data).suffix}"
+        storage.replace_file(path, data)
+        return path
 
     # ---- changing -----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from . import guides, images
 from .canvas import Canvas, View
 from .errors import GenAIError, ImageError, InvalidInput, StorageError
 from .events import Result
+from .metadata import Metadata, source_type
 from .redaction import base_name, redact, redact_json, redact_keys
 from .request import RenderRequest
 
@@ -52,7 +53,7 @@ def request_json(request: RenderRequest) -> dict[str, Any]:
 
 
 def view_json(view: View) -> dict[str, Any]:
-    return {**view.to_json(), "blend_name": base_name(view.blend_name)}
+    return redact_json({**view.to_json(), "blend_name": base_name(view.blend_name)})
 
 
 def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, dict[str, Any]]:
@@ -77,6 +78,7 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
             "prompt_sent": redact(result.prompt_sent),
             "info": redact_json(result.info),
             "ai": result.ai,
+            "source_type": source_type(result.ai, request.canvas is not None, request.source),
         }
         for name, data in _sent_files(result.sent).items():
             files[f"sent/{name}"] = data
@@ -96,8 +98,16 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
     return files, parts
 
 
+def embedded(record: Mapping[str, Any]) -> Metadata:
+    """What an exported image says about itself: its request, and how it was made."""
+    result = record.get("result") or {}
+    used = {name: result.get(name) for name in ("seed", "index")}
+    used |= {"history_id": record.get("id"), "created_utc": record.get("created_utc")}
+    return Metadata({**record["request"], "used": used}, str(result.get("source_type", "")))
+
+
 def write_record(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=True).encode()
+    return json.dumps(record, ensure_ascii=False, indent=1).encode()
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -76,9 +76,9 @@ def probe(data: bytes, name: str = "The image") -> ImageInfo:
     try:
         kind, width, height = _read_header(data)
     except (struct.error, IndexError, ValueError) as error:
-        raise _unreadable(name) from error
+        raise unreadable(name) from error
     if width < 1 or height < 1:
-        raise _unreadable(name)
+        raise unreadable(name)
     if width * height > MAX_PIXELS:
         raise _too_large(name)
     return ImageInfo(FORMATS[kind], width, height)
@@ -98,7 +98,7 @@ def decode(data: bytes, name: str = "The image") -> NDArray[np.uint8]:
         image = ImageOps.exif_transpose(image)
         image = _to_srgb(image)
     except (OSError, SyntaxError, ValueError, struct.error, MemoryError, EOFError) as error:
-        raise _broken(name) from error
+        raise broken(name) from error
     return np.array(image)
 
 
@@ -108,7 +108,7 @@ def decode_grey16(data: bytes, name: str = "The image") -> NDArray[np.uint16]:
     try:
         image.load()
     except (OSError, SyntaxError, ValueError, struct.error, MemoryError, EOFError) as error:
-        raise _broken(name) from error
+        raise broken(name) from error
     if not image.mode.startswith("I"):
         raise ImageError(f'"{name}" is not a 16-bit grey image.')
     return np.asarray(image).astype(np.uint16)
@@ -179,7 +179,7 @@ def _open(data: bytes, name: str) -> Image.Image:
     if info.mime == "image/jpeg" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise ImageError(f'"{name}" is made so that opening it takes too long.')
     if info.mime == "image/webp" and 8 + int.from_bytes(data[4:8], "little") > len(data):
-        raise _broken(name)
+        raise broken(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -187,9 +187,9 @@ def _open(data: bytes, name: str) -> Image.Image:
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
-        raise _broken(name) from error
+        raise broken(name) from error
     if image.size != (info.width, info.height):
-        raise _broken(name)
+        raise broken(name)
     return image
 
 
@@ -220,9 +220,10 @@ def _apply_profile(image: Image.Image, profile: Any, target: str) -> Image.Image
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != ("CMYK" if image.mode == "CMYK" else "RGB"):
+        facts: Any = source.profile
+        if facts.xcolor_space.strip() != ("CMYK" if image.mode == "CMYK" else "RGB"):
             return None
-        if "sRGB" in (source.profile.profile_description or ""):
+        if "sRGB" in (facts.profile_description or ""):
             return None
         alpha = image.getchannel("A") if image.mode == "RGBA" else None
         opaque = image.convert("RGB") if alpha is not None else image
@@ -311,7 +312,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
 
 
-def _unreadable(name: str) -> ImageError:
+def unreadable(name: str) -> ImageError:
+    """The error for bytes that are no image."""
     return ImageError(
         f'"{name}" is not an image that can be read.',
         "It must be a PNG, JPEG or WebP file.",
@@ -319,7 +321,8 @@ def _unreadable(name: str) -> ImageError:
     )
 
 
-def _broken(name: str) -> ImageError:
+def broken(name: str) -> ImageError:
+    """The error for an image that is damaged."""
     return ImageError(
         f'"{name}" is broken or cut off, so it cannot be opened.',
         action="Save or download it again.",

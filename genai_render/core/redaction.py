@@ -43,7 +43,11 @@ _PATH = re.compile(
 
 
 def redact_keys(text: str) -> str:
-    """The text without anything that looks like an API key, a token or a password."""
+    """The text without anything that looks like an API key, a token or a password.
+
+    What no file could hold (halves of characters, from a broken file name) becomes "?".
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
     text = _KEYS.sub(REMOVED, text)
     text = _BEARER.sub(rf"\1 {REMOVED}", text)
     text = _IN_URL.sub(rf"\1{REMOVED}", text)

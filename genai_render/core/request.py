@@ -70,7 +70,8 @@ def check_prompt(prompt: str) -> str:
         raise InvalidInput(
             "The prompt is empty.", action='Say what you want to see, such as "golden hour".'
         )
-    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in text):
+    # Cs: half a character, from bytes in another encoding; it could not be sent or saved.
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t" for char in text):
         raise InvalidInput("The prompt has control characters in it.", action="Remove them.")
     length = prompt_length(text)
     if length > PROMPT_LIMIT:
