@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feature lines: silhouettes, creases and the edges of paint, as an inker would draw them.
+
+Each is looked for between two neighbouring pixels, along rows and along columns:
+
+- silhouette: inverse depth is linear on any plane in perspective (depth itself is in an
+  orthographic view), so what neither side's own slope explains is a gap in depth. A floor seen at
+  a grazing angle gives nothing.
+- crease: normals differ more between the two than on either side of them.
+- paint: the surface's own colour differs, and more than the texture around it does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.canvas import View
+from .noise import fbm
+from .resample import blur, pick, resize, smoothstep, unit, warp, working_size
+from .shaded import Step
+
+Floats = NDArray[np.float32]
+
+DETECTION_UNITS = 2.0
+"""Pixels per drawing unit that edges are looked for at: beyond, they are only drawn smoother."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Strength 0..1 of the edges at each pixel, (h, w) each; an edge marks both its pixels."""
+
+    silhouette: Floats
+    crease: Floats
+    paint: Floats
+
+    def all(self, crease: float = 1.0, paint: float = 1.0) -> Floats:
+        marks = np.maximum(self.silhouette, self.crease * np.float32(crease))
+        return np.maximum(marks, self.paint * np.float32(paint))
+
+
+def find_edges(
+    depth: Floats,
+    normal: Floats,
+    view: View,
+    albedo: Floats | None = None,
+    step: Step | None = None,
+) -> Edges:
+    """The edges of a view. depth (H, W), normal (H, W, 3), albedo (H, W, 3) display sRGB or None."""
+    length = np.sqrt((normal * normal).sum(axis=2))
+    covered = np.isfinite(depth) & (length > 0.3)
+    near = _nearness(depth, covered, view)
+    unit_normal = normal / np.maximum(length, np.float32(1e-6))[..., None]
+    shape = depth.shape
+    silhouette, crease, paint = (np.zeros(shape, np.float32) for _ in range(3))
+    coverage = np.zeros(shape, np.float32)
+    for axis in (0, 1):
+        if step is not None:
+            step(0.2 + 0.3 * axis, "Lines")
+        if shape[axis] < 8:
+            continue
+        inner, outer = _depth_gaps(near, covered, axis)
+        _mark(silhouette, inner, axis)
+        _mark(coverage, outer, axis)
+        _mark(crease, _creases(unit_normal, covered, axis), axis)
+        if albedo is not None:
+            _mark(paint, _paint_gaps(albedo, axis), axis)
+    np.maximum(silhouette, _coherent(coverage), out=silhouette)
+    if albedo is not None:
+        # Where everything is an edge, there is a texture and not a line.
+        scale = unit(*shape)
+        busy = blur((paint > 0.2).astype(np.float32), 7.0 * scale)
+        paint *= 1 - smoothstep(0.38, 0.6, busy)
+    return Edges(silhouette, crease, paint)
+
+
+def line_mask(
+    depth: Floats,
+    normal: Floats,
+    view: View,
+    width_px: float,
+    *,
+    albedo: Floats | None = None,
+    crease: float = 0.75,
+    paint: float = 0.6,
+    hand: float = 0.0,
+    seed: int = 0,
+    step: Step | None = None,
+) -> Floats:
+    """(H, W) 0..1, anti-aliased: how much of each pixel a line covers.
+
+    width_px: of a silhouette, in pixels of this picture; far things get thinner ones.
+    crease, paint: the weight of inner edges and of edges of paint beside a silhouette's 1.
+    hand: 0 as ruled, 1 drawn freely: wavering, pressing unevenly, leaving gaps.
+    """
+    height, width = depth.shape
+    small = working_size(height, width, DETECTION_UNITS)
+    near_depth, near_normal = pick(depth, *small), pick(normal, *small)
+    color = None
+    if albedo is not None and paint > 0:
+        color = pick(albedo, *small)
+    edges = find_edges(near_depth, near_normal, view, color, step)
+    weight = edges.all(crease, paint)
+    return _ink(weight, near_depth, view, (height, width), width_px, hand, seed, step)
+
+
+def draw(
+    color: Floats, mask: Floats, ink: tuple[float, float, float] | Floats, strength: float = 1.0
+) -> Floats:
+    """color (H, W, 3) with lines of an ink, display sRGB: one colour, or (H, W, 3) of them."""
+    share = (mask * np.float32(strength))[..., None]
+    return color + (np.asarray(ink, np.float32) - color) * share
+
+
+def barrier(edges: Edges, height: int, width: int) -> NDArray[np.bool_]:
+    """(height, width) True where a stroke should end, from edges of any size."""
+    marks = edges.all(1.0, 0.9)
+    rows, columns = marks.shape
+    if rows > height:  # the strongest of the pixels that fall together
+        factor = math.ceil(rows / height)
+        padded = np.pad(marks, ((0, -rows % factor), (0, -columns % factor)))
+        marks = padded.reshape(
+            padded.shape[0] // factor, factor, padded.shape[1] // factor, factor
+        ).max(axis=(1, 3))
+    return pick(marks, height, width) > 0.45
+
+
+def _nearness(depth: Floats, covered: NDArray[np.bool_], view: View) -> Floats:
+    """A measure that is linear on planes, greater for what is nearer, 0 where nothing is."""
+    if view.projection == "ORTHO":
+        inside = depth[covered]
+        if inside.size == 0:
+            return np.zeros_like(depth)
+        low, high = float(inside.min()), float(inside.max())
+        reach = max(high - low, 1e-6)
+        # Never near 0 for a surface, so that gaps measured relative to it mean the same.
+        return np.where(covered, 1.0 + (high - depth) / np.float32(reach), 0).astype(np.float32)
+    return np.where(covered, 1.0 / np.maximum(depth, np.float32(1e-6)), 0).astype(np.float32)
+
+
+def _along(image: NDArray, axis: int, start: int, stop: int) -> NDArray:
+    """image[start : size + stop] along the axis."""
+    end = image.shape[axis] + stop
+    return image[start:end] if axis == 0 else image[:, start:end]
+
+
+def _depth_gaps(near: Floats, covered: NDArray[np.bool_], axis: int) -> tuple[Floats, Floats]:
+    """Strength of the gaps between pixels i+1 and i+2: between surfaces, and to nothing at all."""
+    a, b, c, e = (_along(near, axis, k, k - 3) for k in range(4))
+    from_left = np.maximum(2 * b - a, 0)
+    from_right = np.maximum(2 * c - e, 0)
+    jump = np.minimum(np.abs(c - from_left), np.abs(b - from_right))
+    top = np.maximum(b, c) + np.float32(1e-9)
+    slope = np.minimum(np.abs(b - a), np.abs(e - c))
+    covered_b, covered_c = _along(covered, axis, 1, -2), _along(covered, axis, 2, -1)
+    both = covered_b & covered_c
+    inner = smoothstep(0.010, 0.028, (jump - slope * 0.5) / top) * both
+    # Against nothing: only if the surface ends there, and does not run on to the horizon.
+    edge_slope = np.where(covered_b, np.abs(b - a), np.abs(e - c))
+    remains = (top - 2.0 * edge_slope) / top
+    outer = smoothstep(0.25, 0.6, remains) * (covered_b != covered_c)
+    return inner.astype(np.float32), outer.astype(np.float32)
+
+
+def _creases(normal: Floats, covered: NDArray[np.bool_], axis: int) -> Floats:
+    """Strength of creases between pixels i+1 and i+2; a rounded edge counts when it is narrow."""
+
+    def turn(spacing: int) -> Floats:
+        n = normal
+        a, b = _along(n, axis, 0, -spacing), _along(n, axis, spacing, 0)
+        chord = a - b
+        chord = np.sqrt((chord * chord).sum(axis=2))
+        ok = _along(covered, axis, 0, -spacing) & _along(covered, axis, spacing, 0)
+        return np.where(ok, chord, 0).astype(np.float32)
+
+    sharp = turn(1)
+    own = _along(sharp, axis, 1, -1)
+    beside = np.maximum(_along(sharp, axis, 0, -2), _along(sharp, axis, 2, 0))
+    strength = smoothstep(0.28, 0.5, own - beside)
+    spacing = 3
+    if normal.shape[axis] > 6 * spacing:
+        wide = turn(spacing)
+        middle = _along(wide, axis, spacing, -spacing)
+        around = np.maximum(_along(wide, axis, 0, -2 * spacing), _along(wide, axis, 2 * spacing, 0))
+        rounded = smoothstep(0.4, 0.65, middle - 1.5 * around) * 0.8
+        # `middle` at j spans pixels j+3 … j+6: its centre is the gap between j+4 and j+5, which is
+        # gap j+3 of `strength`.
+        target = _along(strength, axis, spacing, 0)
+        length = min(target.shape[axis], rounded.shape[axis])
+        part = _along(target, axis, 0, length - target.shape[axis])
+        np.maximum(part, _along(rounded, axis, 0, length - rounded.shape[axis]), out=part)
+    return strength.astype(np.float32)
+
+
+def _paint_gaps(albedo: Floats, axis: int) -> Floats:
+    """Strength of colour edges between pixels i+1 and i+2, where they are steepest."""
+    a, e = _along(albedo, axis, 0, -3), _along(albedo, axis, 3, 0)
+    difference = np.abs(e - a)
+    change = difference[..., 0] * 0.35 + difference[..., 1] * 0.45 + difference[..., 2] * 0.2
+    b, c = _along(albedo, axis, 1, -2), _along(albedo, axis, 2, -1)
+    here = np.abs(c - b).sum(axis=2)
+    padding = [(0, 0), (0, 0)]
+    padding[axis] = (1, 1)
+    beside = np.pad(here, padding)
+    steepest = (here >= _along(beside, axis, 0, -2)) & (here > _along(beside, axis, 2, 0))
+    return (smoothstep(0.07, 0.2, change) * steepest).astype(np.float32)
+
+
+def _mark(target: Floats, gaps: Floats, axis: int) -> None:
+    """Mark both pixels of each gap: gap i lies between pixels i+1 and i+2."""
+    for first in (1, 2):
+        part = _along(target, axis, first, first - 3)
+        np.maximum(part, gaps, out=part)
+
+
+def _coherent(marks: Floats) -> Floats:
+    """Marks that go on along their line: what comes and goes from pixel to pixel is left out."""
+    scale = max(3.0, 5.0 * unit(*marks.shape))
+    there = blur((marks > 0).astype(np.float32), scale)
+    strength = blur(marks, scale) / np.maximum(there, np.float32(1e-4))
+    return marks * smoothstep(0.35, 0.75, strength)
+
+
+def _ink(
+    weight: Floats,
+    depth: Floats,
+    view: View,
+    size: tuple[int, int],
+    width_px: float,
+    hand: float,
+    seed: int,
+    step: Step | None,
+) -> Floats:
+    height, width = weight.shape
+    scale = unit(height, width)
+    # Far, crowded things get lighter lines, or a city's windows turn into a black mush.
+    crowd = blur(weight, 9.0 * scale)
+    weight = weight * (1.0 - 0.55 * smoothstep(0.25, 0.7, crowd * (2.0 / (1.0 + scale)) * scale))
+    weight = weight * _distance_weight(depth, view)
+
+    # A line's two marked pixels blurred to a ridge; covered is what is higher than its shoulder.
+    line = width_px * height / size[0]
+    sigma = max(0.75, line / 2)
+    ridge = blur(weight, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
+    ridge = _smooth_along(ridge)
+    if step is not None:
+        step(0.8, "Lines")
+    if hand > 0:
+        waver = [
+            fbm(height, width, 60.0, seed, f"lines/waver/{axis}", 2)
+            * np.float32(1.1 * hand * scale)
+            + fbm(height, width, 14.0, seed, f"lines/shake/{axis}", 1)
+            * np.float32(0.28 * hand * scale)
+            for axis in "xy"
+        ]
+        ridge = warp(ridge, *waver)
+        press = fbm(height, width, 42.0, seed, "lines/press", 2)
+        ridge = ridge * np.clip(1.0 + 0.2 * hand * press, 0.3, 1.25)
+    # Lines thinner than the blur can show are drawn lighter instead.
+    thin = min(1.0, line / (2 * sigma) * 1.15)
+    full = resize(ridge.astype(np.float32), *size, how="bicubic")
+    softness = 0.5 * 0.607 / max(sigma * size[0] / height, 0.75)
+    return (smoothstep(0.5 - softness, 0.5 + softness, full) * np.float32(thin)).astype(np.float32)
+
+
+def _distance_weight(depth: Floats, view: View) -> Floats:
+    if view.projection == "ORTHO":
+        return np.ones_like(depth)
+    finite = depth[np.isfinite(depth)]
+    if finite.size == 0:
+        return np.ones_like(depth)
+    middle = float(np.median(finite[:: max(1, finite.size // 50_000)]))
+    # An edge belongs to the nearer of its two sides.
+    nearest = np.where(np.isfinite(depth), depth, np.float32(middle * 20))
+    nearest = np.minimum(nearest, np.roll(nearest, 1, 0))
+    nearest = np.minimum(nearest, np.roll(nearest, -1, 0))
+    nearest = np.minimum(nearest, np.roll(nearest, 1, 1))
+    nearest = np.minimum(nearest, np.roll(nearest, -1, 1))
+    return np.clip((middle / nearest) ** 0.18, 0.62, 1.15).astype(np.float32)
+
+
+def _smooth_along(ridge: Floats) -> Floats:
+    """Average along the line: the stairs of near-level lines go, their width stays."""
+    gy, gx = np.gradient(ridge)
+    xx, yy, xy = (blur((p).astype(np.float32), 2.0) for p in (gx * gx, gy * gy, gx * gy))
+    rows, columns = np.nonzero(ridge > 0.04)
+    if rows.size == 0:
+        return ridge
+    theta = 0.5 * np.arctan2(
+        2 * xy[rows, columns], xx[rows, columns] - yy[rows, columns]
+    ) + np.float32(math.pi / 2)
+    dx, dy = np.cos(theta), np.sin(theta)
+    height, width = ridge.shape
+    total = ridge[rows, columns].copy()
+    for distance in (-4.5, -3, -1.5, 1.5, 3, 4.5):
+        x = np.clip(columns + dx * np.float32(distance), 0, width - 1.001).astype(np.float32)
+        y = np.clip(rows + dy * np.float32(distance), 0, height - 1.001).astype(np.float32)
+        column, row = x.astype(np.int32), y.astype(np.int32)
+        fx, fy = x - column, y - row
+        right, below = np.minimum(column + 1, width - 1), np.minimum(row + 1, height - 1)
+        top = ridge[row, column] * (1 - fx) + ridge[row, right] * fx
+        bottom = ridge[below, column] * (1 - fx) + ridge[below, right] * fx
+        total += top * (1 - fy) + bottom * fy
+    result = ridge.copy()
+    result[rows, columns] = total / 7
+    return result

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gouache: flat, matte, opaque shapes of few tones with dry brush marks, as in animation backgrounds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import noise
+from ..painter import Brush, lay_paint, place
+from ..resample import blur, luminance, resize, working_size
+from ..shaded import Shaded, Step
+from .ground import prepare
+from .oil import far_first, form_and_edges, missing
+
+LAYERS = (
+    Brush(length=120, width=44, coverage=2.4, dry=0.0, streaks=0.12, jitter=0.02, body=0),
+    Brush(length=64, width=18, coverage=2.0, dry=0.22, streaks=0.2, jitter=0.03, body=0),
+    Brush(length=30, width=8, coverage=2.2, dry=0.1, streaks=0.15, jitter=0.02, body=0),
+    Brush(length=15, width=3.4, coverage=2.6, dry=0.0, streaks=0.1, jitter=0.012, body=0),
+)
+
+
+def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+    step(0.0, "Gouache: looking")
+    ground = prepare(shaded)
+    height, width = shaded.depth.shape
+    working = working_size(height, width, 2.5)
+    scale = ground.scale * working[1] / width
+    wanted = flat_tones(ground.color)
+    field, far = form_and_edges(ground), far_first(ground)
+    tooth = noise.paper(*working, shaded.seed, 1.2)
+    paint = np.broadcast_to(np.float32([0.93, 0.9, 0.84]), (*working, 3)).copy()
+    relief = np.zeros(working, np.float32)
+    for index, brush in enumerate(LAYERS):
+        begin = 0.12 + 0.17 * index
+        step(begin, "Gouache: painting")
+        color = blur(wanted, max(0.5, brush.width * ground.per_unit / 7))
+        chance = np.ones_like(ground.value)
+        if index:
+            chance = missing(paint, wanted, ground, low=0.015 + 0.01 * index, high=0.08)
+        rng = noise.generator(shaded.seed, f"gouache/{index}")
+        strokes = place(brush, color, field, ground.barrier, chance, far, ground.per_unit, rng)
+        lay_paint(
+            paint,
+            relief,
+            strokes,
+            brush,
+            scale,
+            shaded.seed + index,
+            grain=1.15 + 0.28 * tooth if index in (1, 2) else None,
+            tell=lambda share, begin=begin: step(begin + 0.15 * share, "Gouache: painting"),
+        )
+    step(0.9, "Gouache: paper")
+    paint *= (1 + 0.012 * tooth)[..., None]
+    return resize(paint, height, width, "bicubic")
+
+
+def flat_tones(color: NDArray[np.float32], steps: float = 7.0) -> NDArray[np.float32]:
+    """Colours with their brightness drawn towards a few tones."""
+    gray = luminance(color)
+    level = gray * np.float32(steps)
+    base = np.floor(level)
+    share = level - base
+    sharp = share * share * (3 - 2 * share)
+    sharp = sharp * sharp * (3 - 2 * sharp)
+    target = (base + sharp) / np.float32(steps)
+    ratio = (target + 0.02) / (gray + 0.02)
+    soft = np.clip(color * ratio[..., None], 0, 1)
+    middle = luminance(soft)[..., None]
+    return np.clip(middle + (soft - middle) * np.float32(1.12), 0, 1).astype(np.float32)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pen and ink: crisp hatching and cross-hatching along the forms, spot blacks, swelling contours."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import lines, noise
+from ..resample import blur, resize, smoothstep, working_size
+from ..shaded import Shaded, Step
+from ..strokes import Hatching, hatch, lay
+from .ground import prepare
+
+PAPER = np.array([0.985, 0.975, 0.95], np.float32)
+INK = np.array([0.055, 0.05, 0.06], np.float32)
+
+
+def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+    step(0.0, "Ink: looking")
+    ground = prepare(shaded, local=0.6)
+    height, width = shaded.depth.shape
+    working = working_size(height, width, 2.0)
+    raster = working[1] / width * ground.scale
+    dark = 1 - ground.value
+    layers = (
+        (math.radians(40), 0.22, 0.6, 0.42),
+        (math.radians(-35), 0.48, 0.8, 0.42),
+        (math.radians(88), 0.68, 0.92, 0.45),
+    )
+    fields = ground.directions(*(layer[0] for layer in layers))
+    density = np.zeros(working, np.float32)
+    for index, (field, (_, low, high, most)) in enumerate(zip(fields, layers, strict=True)):
+        step(0.12 + 0.18 * index, "Ink: hatching")
+        want = smoothstep(low, high, dark) * np.float32(most)
+        rng = noise.generator(shaded.seed, f"ink/{index}")
+        style = Hatching(length=34, width=1.15, pressure=1.0, waver=0.045)
+        strokes = hatch(want, field, ground.barrier, ground.per_unit, style, rng)
+        np.maximum(density, lay(strokes, *working, raster, style.width), out=density)
+    step(0.68, "Ink: blacks")
+    full = resize(density, height, width, "bicubic")
+    # A pen leaves ink or it does not: the edge of each stroke is made crisp at the picture's size.
+    crisp = 0.5 / max(1.0, height / working[0])
+    ink = smoothstep(0.42 - crisp * 0.5, 0.42 + crisp * 0.6, full)
+    brush = noise.fbm(*ground.value.shape, 10.0, shaded.seed, "ink/brush", 2)
+    spot = resize(blur(dark, 1.0) + 0.035 * brush, height, width, "bicubic")
+    soft = 0.012 / ground.scale
+    np.maximum(ink, smoothstep(0.9 - soft, 0.9 + soft, spot), out=ink)
+    step(0.78, "Ink: lines")
+    mask = lines.line_mask(
+        shaded.depth,
+        shaded.normal,
+        shaded.view,
+        2.1 * ground.scale,
+        albedo=shaded.albedo,
+        crease=0.7,
+        paint=0.6,
+        hand=0.6,
+        seed=shaded.seed,
+    )
+    np.maximum(ink, mask, out=ink)
+    step(0.95, "Ink")
+    tooth = noise.paper(height, width, shaded.seed, 0.8)
+    paper = PAPER * (1 + 0.006 * tooth[..., None])
+    return paper + (INK - paper) * (ink * np.clip(0.97 + 0.02 * tooth, 0.85, 1))[..., None]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Oil on canvas: visible strokes that follow the forms, thick enough to catch the light."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import noise
+from ..flow import blend_directions, edge_directions
+from ..painter import Brush, lay_paint, place, relief_light
+from ..resample import blur, luminance, resize, smoothstep, working_size
+from ..shaded import Shaded, Step
+from .ground import Ground, prepare
+
+LAYERS = (
+    Brush(length=96, width=26, coverage=2.6, dry=0.0, jitter=0.05),
+    Brush(length=60, width=14, coverage=2.2, dry=0.12, jitter=0.06),
+    Brush(length=34, width=7.5, coverage=2.2, dry=0.1, jitter=0.05),
+    Brush(length=18, width=3.6, coverage=2.4, dry=0.05, jitter=0.03, ragged=0.25),
+)
+UNDERPAINT = np.array([0.52, 0.38, 0.27], np.float32)
+
+
+def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+    step(0.0, "Oil: looking")
+    ground = prepare(shaded)
+    height, width = shaded.depth.shape
+    working = working_size(height, width, 2.5)
+    scale = ground.scale * working[1] / width
+    vivid = _paints(ground.color)
+    field = form_and_edges(ground)
+    far = far_first(ground)
+    paint = np.broadcast_to(UNDERPAINT, (*working, 3)).astype(np.float32)
+    weave = canvas(*working)
+    relief = weave * np.float32(0.3)
+    for index, brush in enumerate(LAYERS):
+        begin = 0.12 + 0.17 * index
+        step(begin, "Oil: painting")
+        wanted = blur(vivid, max(0.6, brush.width * ground.per_unit / 5))
+        if index == 0:
+            chance = np.ones_like(ground.value)
+        else:
+            chance = missing(paint, vivid, ground, low=0.02 + 0.012 * index, high=0.1)
+        rng = noise.generator(shaded.seed, f"oil/{index}")
+        strokes = place(brush, wanted, field, ground.barrier, chance, far, ground.per_unit, rng)
+        lay_paint(
+            paint,
+            relief,
+            strokes,
+            brush,
+            scale,
+            shaded.seed + index,
+            tell=lambda share, begin=begin: step(begin + 0.15 * share, "Oil: painting"),
+        )
+    step(0.85, "Oil: light on the paint")
+    light = relief_light(relief, scale, 0.16)
+    paint *= light[..., None]
+    paint += np.clip(light - 1.1, 0, 1)[..., None] * 0.5
+    step(0.95, "Oil")
+    return resize(paint, height, width, "bicubic")
+
+
+def _paints(color: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The picture's colours as paints: a little richer, shadows warm, not black."""
+    gray = luminance(color)[..., None]
+    rich = gray + (color - gray) * np.float32(1.22)
+    warm = np.array([0.035, 0.012, -0.01], np.float32)
+    return np.clip(rich + warm * (1 - gray) ** 2, 0.01, 1).astype(np.float32)
+
+
+def form_and_edges(ground: Ground) -> NDArray[np.float32]:
+    """(h, w, 2) where the brush goes: along edges beside them, along the forms within."""
+    (form,) = ground.directions(0.5)
+    edge, clear = edge_directions(blur(luminance(ground.color), 1.0), 2.5)
+    wind = noise.fbm(*ground.value.shape, 180.0, ground.shaded.seed, "oil/wind", 2)
+    sky = np.stack([np.cos(0.5 * wind), np.sin(0.5 * wind)], axis=2)
+    form = np.where(ground.covered[..., None], form, sky).astype(np.float32)
+    return blend_directions(form, edge, smoothstep(0.25, 0.75, clear).astype(np.float32), 2.0)
+
+
+def far_first(ground: Ground) -> NDArray[np.float32]:
+    """(h, w) 0 near … 1 far: a painter lays the background first."""
+    from ..resample import pick
+
+    depth = pick(ground.shaded.depth, *ground.value.shape)
+    finite = depth[np.isfinite(depth)]
+    if finite.size == 0:
+        return np.ones_like(ground.value)
+    middle = np.float32(np.median(finite))
+    return (1 - 1 / (1 + np.where(np.isfinite(depth), depth, 1e6) / middle)).astype(np.float32)
+
+
+def missing(
+    paint: NDArray[np.float32], wanted: NDArray[np.float32], ground: Ground, low: float, high: float
+) -> NDArray[np.float32]:
+    """(h, w) 0..1: where the paint so far differs from what is wanted."""
+    now = resize(paint, *ground.value.shape, "box")
+    error = np.abs(now - wanted).max(axis=2)
+    return smoothstep(low, high, blur(error, 1.2)).astype(np.float32)
+
+
+def canvas(height: int, width: int) -> NDArray[np.float32]:
+    """(height, width) the weave of a canvas, about -1..1."""
+    from ..resample import unit
+
+    scale = unit(height, width)
+    x = np.sin(np.arange(width, dtype=np.float32) * np.float32(2 * np.pi / (3.6 * scale)))
+    y = np.sin(np.arange(height, dtype=np.float32) * np.float32(2 * np.pi / (3.6 * scale)))
+    return (x[None, :] * y[:, None]).astype(np.float32)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Soft pastel: chalky strokes of light, rich colours on a tinted, toothed paper."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import noise
+from ..painter import Brush, lay_paint, place
+from ..resample import blur, luminance, resize, smoothstep, working_size
+from ..shaded import Shaded, Step
+from .ground import prepare
+from .oil import far_first, form_and_edges, missing
+
+LAYERS = (
+    Brush(
+        length=74, width=17, coverage=3.0, ragged=0.7, dry=0.0, streaks=0.35, jitter=0.05, body=0
+    ),
+    Brush(length=46, width=8, coverage=2.4, ragged=0.7, dry=0.1, streaks=0.35, jitter=0.06, body=0),
+    Brush(
+        length=26, width=4.2, coverage=2.4, ragged=0.6, dry=0.05, streaks=0.3, jitter=0.05, body=0
+    ),
+)
+TINT = np.array([0.5, 0.47, 0.46], np.float32)
+
+
+def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+    step(0.0, "Pastel: looking")
+    ground = prepare(shaded)
+    height, width = shaded.depth.shape
+    working = working_size(height, width, 2.5)
+    scale = ground.scale * working[1] / width
+    wanted = _chalks(ground.color)
+    field, far = form_and_edges(ground), far_first(ground)
+    tooth = noise.paper(*working, shaded.seed, 1.1)
+    # The first layer is rubbed into the paper with a finger.
+    rubbed = resize(blur(wanted, 4.0), *working)
+    paint = TINT * 0.3 + rubbed * 0.7
+    paint *= (1 + 0.035 * tooth)[..., None]
+    relief = np.zeros(working, np.float32)
+    for index, brush in enumerate(LAYERS):
+        begin = 0.12 + 0.22 * index
+        step(begin, "Pastel: strokes")
+        color = blur(wanted, max(0.5, brush.width * ground.per_unit / 6))
+        chance = np.full_like(ground.value, 0.9)
+        if index:
+            chance = np.maximum(missing(paint, wanted, ground, 0.03, 0.12), 0.12 / index)
+        rng = noise.generator(shaded.seed, f"pastel/{index}")
+        strokes = place(brush, color, field, ground.barrier, chance, far, ground.per_unit, rng)
+        lay_paint(
+            paint,
+            relief,
+            strokes,
+            brush,
+            scale,
+            shaded.seed + index,
+            grain=smoothstep(-0.9, 0.9, tooth + 0.25 * index) * np.float32(0.95),
+            tell=lambda share, begin=begin: step(begin + 0.2 * share, "Pastel: strokes"),
+        )
+    step(0.95, "Pastel")
+    return resize(paint, height, width, "bicubic")
+
+
+def _chalks(color: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Chalks are mixed with white: lifted darks, and clear hues."""
+    gray = luminance(color)[..., None]
+    rich = gray + (color - gray) * np.float32(1.4)
+    return np.clip(0.09 + rich * 0.91, 0, 1).astype(np.float32)

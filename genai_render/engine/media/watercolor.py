@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watercolour: transparent washes with wet edges, bleeding, granulation, and the white of the paper."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import lines, noise
+from ..resample import blur, luminance, resize, smoothstep, unit, warp, working_size
+from ..shaded import Shaded, Step
+from .ground import margin
+
+Floats = NDArray[np.float32]
+
+PAPER = np.array([0.985, 0.975, 0.95], np.float32)
+WASH_UNITS = 1.0
+TONES = (0.2, 0.42, 0.66)
+"""How much darker than paper the second, third and fourth wash begin."""
+
+
+def draw(shaded: Shaded, step: Step) -> Floats:
+    step(0.0, "Watercolour: wetting the paper")
+    height, width = shaded.depth.shape
+    small = working_size(height, width, WASH_UNITS)
+    scale = unit(*small)
+    seed = shaded.seed
+    color = resize(shaded.color, *small, "box")
+    color = _hand_moved(color, seed, scale)
+    step(0.15, "Watercolour: washes")
+    washes = abstract(color, scale)
+    step(0.35, "Watercolour: washes")
+    density = _densities(washes)
+    density = _in_layers(density, seed, scale)
+    step(0.5, "Watercolour: bleeding")
+    density = _bleed(density, seed, scale)
+    step(0.6, "Watercolour: pigment")
+    pigment = _pigment(density, seed, scale)
+    density = density * pigment[..., None]
+    density = resize(density.astype(np.float32), height, width, "bicubic")
+    step(0.75, "Watercolour: paper")
+    tooth = noise.paper(height, width, seed, 2.0)
+    # Granulation: pigment settles in the paper's valleys, where there is enough of it.
+    thick = np.clip(luminance(density), 0, 1.2)
+    grains = 1 - 0.16 * tooth * np.sqrt(thick) + 0.03 * tooth
+    inside = margin(height, width, 0.022, seed)
+    density *= (np.clip(grains, 0.35, 1.7) * inside)[..., None]
+    step(0.88, "Watercolour: lines")
+    pencil = lines.line_mask(
+        shaded.depth,
+        shaded.normal,
+        shaded.view,
+        1.1 * unit(height, width),
+        albedo=shaded.albedo,
+        hand=1.3,
+        seed=seed,
+        paint=0.5,
+    )
+    step(0.95, "Watercolour")
+    # Light falls through the pigment onto the paper and back.
+    paper = PAPER * (1 + 0.016 * tooth[..., None])
+    result = paper * np.exp(-density)
+    graphite = pencil * inside * np.clip(0.85 + 0.25 * tooth, 0.2, 1) * np.float32(0.34)
+    return lines.draw(result, graphite, (0.27, 0.24, 0.24))
+
+
+def _hand_moved(color: Floats, seed: int, scale: float) -> Floats:
+    """Shapes as a brush fills them: their borders waver a little."""
+    height, width = color.shape[:2]
+    shift = [
+        noise.fbm(height, width, 34.0, seed, f"watercolor/hand/{axis}", 3, 0.6)
+        * np.float32(1.9 * scale)
+        for axis in "xy"
+    ]
+    return warp(color, *shift)
+
+
+def abstract(color: Floats, scale: float) -> Floats:
+    """Fine detail gathered into flat patches with clear borders (a small Kuwahara filter).
+
+    Of four windows around each pixel, the calmest gives its mean.
+    """
+    radius = max(2, round(3.2 * scale))
+    gray = luminance(color)
+    best = np.full(gray.shape, np.inf, np.float32)
+    result = np.empty_like(color)
+    mean = _box(color, radius)
+    gray_mean, square = _box(gray, radius), _box(gray * gray, radius)
+    variance = np.maximum(square - gray_mean * gray_mean, 0)
+    padding = ((radius, radius), (radius, radius))
+    padded_mean = np.pad(mean, (*padding, (0, 0)), mode="edge")
+    padded_variance = np.pad(variance, padding, mode="edge")
+    height, width = gray.shape
+    for y in (0, 2 * radius):
+        for x in (0, 2 * radius):
+            calm = padded_variance[y : y + height, x : x + width]
+            better = calm < best
+            best = np.where(better, calm, best)
+            np.copyto(result, padded_mean[y : y + height, x : x + width], where=better[..., None])
+    return blur(result, 0.7)
+
+
+def _box(image: Floats, radius: int) -> Floats:
+    """Mean over the window of (2·radius/2 + 1)² pixels around each."""
+    half = max(1, radius // 2 + 1)
+    size = 2 * half + 1
+    padding = ((half + 1, half), (half + 1, half)) + (((0, 0),) if image.ndim == 3 else ())
+    total = np.pad(image, padding, mode="edge").astype(np.float64).cumsum(0).cumsum(1)
+    result = (
+        total[size:, size:] - total[:-size, size:] - total[size:, :-size] + total[:-size, :-size]
+    )
+    return (result / (size * size)).astype(np.float32)
+
+
+def _densities(color: Floats) -> Floats:
+    """How much pigment filters each of red, green and blue; lights stay nearly white paper."""
+    gray = luminance(color)[..., None]
+    vivid = gray + (color - gray) * np.float32(1.3)
+    light = np.clip(vivid * 1.06 + 0.03, 0.035, 0.995)
+    density = -np.log(light)
+    # Darks of watercolour are never quite dark.
+    return (density / (1 + 0.16 * density)).astype(np.float32)
+
+
+def _in_layers(density: Floats, seed: int, scale: float) -> Floats:
+    """The tone built up of glazes: each has an uneven border, wet and dark in places."""
+    height, width = density.shape[:2]
+    tone = 1 - np.exp(-luminance(density))
+    wander = noise.fbm(height, width, 70.0, seed, "watercolor/border", 5, 0.62)
+    smooth = blur(tone, 1.6 * scale) + wander * 0.028
+    wet = smoothstep(-0.3, 0.9, noise.fbm(height, width, 150.0, seed, "watercolor/wet", 2))
+    gy, gx = np.gradient(smooth)
+    slope = np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)
+    built = np.zeros_like(tone)
+    rim = np.zeros_like(tone)
+    levels = (0.0, *TONES, 0.95)
+    for index, low in enumerate(TONES):
+        distance = (smooth - low) / slope / np.float32(scale)  # drawing units into the glaze
+        soft = 1.2 + 16.0 * wet
+        inside = np.clip(0.5 + distance / soft, 0, 1)
+        built += inside * (levels[index + 2] - levels[index + 1])
+        rim += np.exp(-((np.maximum(distance, 0) / 2.2) ** 1.3)) * (distance > -0.6) * (1 - wet)
+    built += np.minimum(smooth, TONES[0]) * 0.9
+    target = tone * 0.42 + built * 0.58
+    ratio = (-np.log(np.clip(1 - target, 0.04, 1)) + 0.02) / (luminance(density) + 0.02)
+    return density * (np.clip(ratio, 0.55, 1.6) * (1 + 0.2 * rim))[..., None]
+
+
+def _bleed(density: Floats, seed: int, scale: float) -> Floats:
+    """In wet places colours run into each other, further the wetter."""
+    height, width = density.shape[:2]
+    water = noise.fbm(height, width, 110.0, seed, "watercolor/bleed", 3, 0.6)
+    share = smoothstep(0.35, 1.6, water) * 0.75
+    run = [
+        noise.fbm(height, width, 26.0, seed, f"watercolor/run/{axis}", 4, 0.65)
+        * np.float32(7.0 * scale)
+        for axis in "xy"
+    ]
+    run[1] = run[1] - np.float32(4.0 * scale)  # wet paint runs down
+    wet = warp(blur(density, 3.5 * scale), *run)
+    return density + (wet - density) * share[..., None]
+
+
+def _pigment(density: Floats, seed: int, scale: float) -> Floats:
+    """(h, w) factor: dark rims where washes end, blooms, and the flow of the pigment within."""
+    height, width = density.shape[:2]
+    amount = luminance(density)
+    # A rim stands on the darker side of a border: darker than the mean around, near an edge.
+    near, wide = blur(amount, 1.0 * scale), blur(amount, 3.4 * scale)
+    rim = np.clip((near - wide) / (wide + 0.15), 0, 0.6)
+    flow = noise.fbm(height, width, 95.0, seed, "watercolor/flow", 5, 0.58)
+    bloom = noise.fbm(height, width, 210.0, seed, "watercolor/bloom", 4, 0.6)
+    gy, gx = np.gradient(bloom)
+    slope = np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)
+    distance = np.abs(bloom - 1.15) / slope / np.float32(scale)
+    backrun = np.exp(-((distance / 2.0) ** 2)) * 0.16 - smoothstep(1.1, 1.7, bloom) * 0.16
+    return (1 + 0.75 * rim + 0.13 * flow + backrun).astype(np.float32)
