@@ -7,6 +7,7 @@ Blender 4.2 to 5.2, and gives the same scene each time. Lengths are metres.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 
@@ -174,7 +175,7 @@ def lathe(
             vertices.append((radius * math.cos(angle), radius * math.sin(angle), height))
         rings.append(list(range(start, start + around)))
     faces = []
-    for below, above in zip(rings, rings[1:], strict=False):
+    for below, above in itertools.pairwise(rings):
         for step in range(around):
             after = (step + 1) % around
             corners = (below[step], below[after], above[after], above[step])

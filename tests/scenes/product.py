@@ -356,7 +356,7 @@ def _machine(paint: dict[str, bpy.types.Material]) -> bpy.types.Object:
         (-0.118, 0.145, 0.372),
     ]
     tube("Rail", rail, 0.0042, paint["brass"], closed=True, straight=True)
-    for x, y, _ in rail + [(0, -0.135, 0), (0, 0.145, 0)]:
+    for x, y, _ in [*rail, (0, -0.135, 0), (0, 0.145, 0)]:
         cylinder("Rail post", 0.0032, 0.022, (x, y, 0.352), paint["brass"])
     for x, y, kind, turn in (
         (-0.068, -0.06, "ceramic", 200),
