@@ -824,7 +824,7 @@ def bench(arguments: Sequence[str]) -> int:
 def manifest_text(template: str, platforms: Sequence[str], wheels: Sequence[str]) -> str:
     """The manifest of one zip: `platforms` and `wheels` go before the first table."""
     lines = ["platforms = " + json.dumps(list(platforms)), "wheels = ["]
-    lines += [f"  {json.dumps(wheel)}," for wheel in wheels]
+    lines += [f"  {json.dumps(wheel, ensure_ascii=False)}," for wheel in wheels]
     lines += ["]", ""]
     head, bracket, rest = template.partition("\n[")
     return head.rstrip("\n") + "\n\n" + "\n".join(lines) + bracket + rest
