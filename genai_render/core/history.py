@@ -270,10 +270,18 @@ class HistoryStore:
         before: only what is older than that id: the last one of a page gives the next page.
         filters: see `Filters`.
         """
-        self._refresh()
         conditions = {**_conditions(filters), "before": before}
-        found = self._guarded(lambda: self._index.search(text, conditions, limit, offset))
-        return [self._item(values) for values in found]
+        items: list[Item] = []
+        for _ in range(2):
+            self._refresh()
+            found = self._guarded(lambda: self._index.search(text, conditions, limit, offset))
+            items = [self._item(values) for values in found]
+            there = [item for item in items if item.folder.is_dir()]
+            if len(there) == len(items):
+                break
+            # Somebody died while moving an item to or from the bin, or removed its folder.
+            items, self._behind = there, True
+        return items
 
     def count(self, text: str = "", **filters: Unpack[Filters]) -> int:
         """How many items `search` would find in all."""
@@ -288,33 +296,40 @@ class HistoryStore:
 
     def record(self, item_id: str) -> dict[str, Any]:
         """The whole `request.json` of an item."""
-        item = self.get(item_id)
-        return records.read_record(item.folder)
+        return self._read(item_id, lambda _, record: record)
 
     def request(self, item_id: str) -> RenderRequest:
         """The request as it was, with its canvas and images.
 
         Its seed is the one that was asked for; `get(id).seed` is the one that was used.
         """
-        item = self.get(item_id)
-        return records.load_request(item.folder, records.read_record(item.folder))
+        return self._read(item_id, records.load_request)
 
     def canvas(self, item_id: str) -> Canvas | None:
         """The view it was made from; None if there was none."""
-        item = self.get(item_id)
-        return records.load_canvas(item.folder, records.read_record(item.folder))
+        return self._read(item_id, records.load_canvas)
 
     def image(self, item_id: str) -> bytes:
         """The provider's bytes. Raises NotFound for an item without an image."""
-        path = self.get(item_id).image_path
-        if path is None:
-            raise NotFound(f'"{item_id}" has no image: its request was refused or failed.')
-        return images.read_file(path)
+
+        def read(folder: Path, record: Mapping[str, Any]) -> bytes:
+            result = record.get("result")
+            if not result:
+                raise NotFound(f'"{item_id}" has no image: its request was refused or failed.')
+            return images.read_file(folder / str(result["file"]))
+
+        return self._read(item_id, read)
 
     def check(self, item_id: str) -> list[str]:
         """What of an item is missing or has changed since it was saved; empty if it is whole."""
-        item = self.get(item_id)
-        return records.problems(item.folder, records.read_record(item.folder))
+
+        def look(folder: Path, record: Mapping[str, Any]) -> list[str]:
+            found = records.problems(folder, record)
+            if found and not folder.is_dir():
+                raise StorageError(f'"{item_id}" was moved meanwhile.')
+            return found
+
+        return self._read(item_id, look)
 
     def export(
         self,
@@ -472,13 +487,23 @@ class HistoryStore:
                 raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
             item_id = found[0]
         values = self._guarded(lambda: self._index.get(item_id))
-        if values is not None:
+        if values is not None and self._place(item_id, bool(values["in_bin"])).is_dir():
             return values
-        # Another process may have put it in place this very moment, without an entry so far.
+        # A process put it there or moved it this very moment, or died before it could say so.
         for in_bin in (False, True):
             if self._place(item_id, in_bin).is_dir():
-                return self._enter(item_id, in_bin)
+                return self._guarded(lambda in_bin=in_bin: self._enter(item_id, in_bin))
         raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
+
+    def _read(self, item_id: str, action: Callable[[Path, dict[str, Any]], T]) -> T:
+        """Do something with an item's folder and record, wherever it is moved to meanwhile."""
+        while True:
+            folder = self.get(item_id).folder
+            try:
+                return action(folder, records.read_record(folder))
+            except StorageError:
+                if folder.is_dir():
+                    raise
 
     def _view_of(self, parent: str) -> dict[str, Any] | None:
         """An edit without a view comes from where the image it changes came from."""
@@ -511,13 +536,13 @@ class HistoryStore:
             if everything or entered.get(item_id) != in_bin:
                 try:
                     self._enter(item_id, in_bin)
-                except StorageError as error:
+                except StorageError:
                     if self._place(item_id, in_bin).is_dir():
-                        unreadable.append(f"{item_id}: {error.text}")
+                        unreadable.append(item_id)
                 else:
                     added += item_id not in entered
         missing = [item_id for item_id in entered if item_id not in found]
-        missing += [line.split(":")[0] for line in unreadable]
+        missing += unreadable
         dropped = self._index.remove(missing, unless=self._usable) if missing else 0
         self._clear_leftovers()
         return Rebuilt(len(found) - len(unreadable), added, dropped, tuple(unreadable))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Four processes that fill a History until they are killed, for test_history_crash.
+
+    python -m tests.pure.history_writer FOLDER
+
+It says "started PID" for each, and starts another for each that dies, until its input is closed.
+A writer says "saved ID" only after `add` returned, and bins one of its items now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from genai_render.core.history import HistoryStore
+
+from .history_samples import full_request, request, result
+
+WRITERS = 4
+
+
+def say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())  # one write: lines of several processes never mix
+
+
+def write_forever(folder: Path) -> None:
+    chance = random.Random(os.getpid())
+    full = [full_request(seed) for seed in range(3)]
+    with HistoryStore(folder) as store:
+        while True:
+            number = chance.randrange(1000)
+            wanted = chance.choice(full) if chance.random() < 0.5 else request(f"number {number}")
+            item = store.add(wanted, result(number, sent={"depth.png": wanted.prompt.encode()}))
+            say(f"saved {item.id}")
+            if chance.random() < 0.3:
+                store.delete(item.id)
+                if chance.random() < 0.5:
+                    store.restore(item.id)
+            if chance.random() < 0.2:
+                store.set_favourite(item.id)
+
+
+def start(folder: Path) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            write_forever(folder)
+        except BaseException as error:
+            say(f"broke {type(error).__name__}: {error}")
+        finally:
+            os._exit(1)
+    say(f"started {pid}")
+    return pid
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    ended = threading.Event()
+    writers: set[int] = set()
+
+    def stop_at_end_of_input() -> None:
+        sys.stdin.read()
+        ended.set()
+        for pid in list(writers):
+            os.kill(pid, signal.SIGKILL)
+
+    writers |= {start(folder) for _ in range(WRITERS)}
+    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
+    while writers:
+        pid, _ = os.wait()
+        writers.discard(pid)
+        if not ended.is_set():
+            writers.add(start(folder))
+
+
+if __name__ == "__main__":
+    main()
