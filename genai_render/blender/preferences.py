@@ -43,14 +43,14 @@ def preferences() -> GenAIRenderPreferences | None:
     return None if addon is None else addon.preferences  # pyright: ignore[reportReturnType]
 
 
-def default_history_folder(create: bool = True) -> Path:
-    """The folder that Blender keeps for this extension, the same with and without a window."""
+def user_folder(name: str, create: bool = True) -> Path:
+    """A folder that Blender keeps for this extension, the same with and without a window."""
     try:
-        folder = bpy.utils.extension_path_user(PACKAGE, path="history", create=create)
+        folder = bpy.utils.extension_path_user(PACKAGE, path=name, create=create)
     except ValueError:
         # With the bpy module we are no extension: share the folder of the one that is installed.
         folder = bpy.utils.user_resource(
-            "EXTENSIONS", path=".user/user_default/genai_render/history", create=create
+            "EXTENSIONS", path=f".user/user_default/genai_render/{name}", create=create
         )
     if not folder:
         raise StorageError(
@@ -58,6 +58,11 @@ def default_history_folder(create: bool = True) -> Path:
             action="Choose a History folder in the add-on's preferences, or give --history.",
         )
     return Path(folder)
+
+
+def default_history_folder(create: bool = True) -> Path:
+    """Where History lives if the preferences say nothing."""
+    return user_folder("history", create)
 
 
 def history_folder() -> Path:

@@ -72,7 +72,12 @@ class BlenderWindow:
                 [
                     *(self._blender, "--factory-startup", "--gpu-backend", "opengl"),
                     *("--window-geometry", "0", "0", *map(str, SCREEN)),
-                    *("--python-exit-code", "1", "--python", str(PROJECT / "tests/window/remote.py")),
+                    *(
+                        "--python-exit-code",
+                        "1",
+                        "--python",
+                        str(PROJECT / "tests/window/remote.py"),
+                    ),
                 ],
                 env=self.environment,
                 stdout=log,
@@ -204,7 +209,9 @@ class BlenderWindow:
             if value:
                 return value
             time.sleep(0.1)
-        raise AssertionError(f"still not so after {timeout} s: {condition}\n{self.output()[-2000:]}")
+        raise AssertionError(
+            f"still not so after {timeout} s: {condition}\n{self.output()[-2000:]}"
+        )
 
     def settle(self, seconds: float = 0.25) -> None:
         """Until Blender has handled what was sent and has drawn."""
@@ -219,7 +226,8 @@ class BlenderWindow:
         return [
             line
             for line in self.output().splitlines()
-            if "Traceback" in line or line.startswith(("Error: Python", "TypeError", "AttributeError"))
+            if "Traceback" in line
+            or line.startswith(("Error: Python", "TypeError", "AttributeError"))
         ]
 
     def close(self) -> None:

@@ -71,6 +71,7 @@ def _serve(listening):
             stream.flush()
 
 
+bpy.context.preferences.view.show_splash = False
 listening = socket.create_server(("127.0.0.1", int(os.environ["GENAI_TEST_PORT"])))
 threading.Thread(target=_serve, args=(listening,), daemon=True).start()
 bpy.app.timers.register(_tick, first_interval=0.1, persistent=True)

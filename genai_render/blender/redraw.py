@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask Blender to draw again where something of ours has changed."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def viewports() -> None:
+    """All 3D Viewports, their sidebars included."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+def sidebars() -> None:
+    """Only the sidebars of the 3D Viewports: the scene itself is not drawn again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def status_bars() -> None:
+    """The status bar, which is in no screen's list of areas."""
+    for window in bpy.context.window_manager.windows:
+        # Setting no text is the only way to it; a tool that runs may be showing its own.
+        if len(window.modal_operators) == 0 and window.workspace is not None:
+            window.workspace.status_text_set(None)

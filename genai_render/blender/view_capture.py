@@ -1,0 +1,456 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Colour, depth and normals of a 3D Viewport as it is, at any size, drawn by the GPU.
+
+`draw` does what has to be done on the main thread: one draw of the view for colour and depth, one
+of the evaluated meshes for exact normals, and the reading. `develop` makes a Canvas of it, and may
+run anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from ..core.canvas import Canvas, View
+from ..core.errors import SceneError
+from ..core.framing import Size
+from .view_frame import Frame
+
+_MESHES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
+_MATCH = 2e-3  # how far a depth of ours may be from the view's, relative, to be the same surface
+
+_VERTEX = """
+void main() {
+  vec4 seen = modelView * vec4(position, 1.0);
+  ahead = -seen.z;
+  facing = transpose(inverse(mat3(modelView))) * normal;
+  gl_Position = modelViewProjection * vec4(position, 1.0);
+}
+"""
+_FRAGMENT = """
+void main() {
+  vec3 outward = normalize(facing);
+  result = vec4(gl_FrontFacing ? outward : -outward, ahead);
+}
+"""
+
+_shader: Any = None
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What the GPU gave: not a Canvas yet, and nothing of Blender's any more. Row 0 at the bottom.
+
+    color: (H, W, 4) uint8 as the viewport shows it. depth: (H, W) float32, 0 to 1.
+    normal: (H, W, 4) float32, camera space and metres ahead, 0 where no mesh of ours is; or None.
+    """
+
+    color: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    normal: NDArray[np.float32] | None
+    projection: NDArray[np.float64]
+    view: View
+
+
+def draw(
+    context: bpy.types.Context,
+    space: bpy.types.SpaceView3D,
+    region: bpy.types.Region,
+    frame: Frame,
+    size: Size,
+    normals: bool = True,
+) -> Drawn:
+    """Draw the part of the view in the frame at that size. Changes nothing that the user sees.
+
+    Raises SceneError where the GPU cannot do it.
+    """
+    limit = _largest_side()
+    columns, rows = math.ceil(size.width / limit), math.ceil(size.height / limit)
+    color = np.empty((size.height, size.width, 4), np.uint8)
+    depth = np.empty((size.height, size.width), np.float32)
+    normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
+    geometry = _Geometry(context, space) if normals else None
+    with _clean_view(space):
+        for column in range(columns):
+            for row in range(rows):
+                left, right = (size.width * (column + i) // columns for i in (0, 1))
+                bottom, top = (size.height * (row + i) // rows for i in (0, 1))
+                tile = Size(right - left, top - bottom)
+                projection = _tile(frame.projection, size, left, bottom, tile)
+                part = slice(bottom, top), slice(left, right)
+                color[part], depth[part] = _draw_view(
+                    context, space, region, frame.view_matrix, projection, tile
+                )
+                if geometry is not None and normal is not None:
+                    normal[part] = geometry.draw(frame.view_matrix, projection, tile)
+    return Drawn(
+        color,
+        depth,
+        normal,
+        np.array(frame.projection, np.float64),
+        _describe(context, space, frame, size),
+    )
+
+
+def develop(drawn: Drawn) -> Canvas:
+    """The Canvas of what was drawn. Touches nothing of Blender's."""
+    color = np.ascontiguousarray(drawn.color[::-1])
+    raw = np.ascontiguousarray(drawn.depth[::-1])
+    covered = raw < 1.0
+    depth = _metres(raw, drawn.projection)
+    depth[~covered] = np.inf
+    alpha = color[..., 3]
+    straight = (alpha > 0) & (alpha < 255)
+    if straight.any():
+        part = color[straight].astype(np.float32)
+        part[:, :3] = np.minimum(part[:, :3] * (255 / part[:, 3:]), 255)
+        color[straight] = (part + 0.5).astype(np.uint8)
+    normal = np.zeros((*depth.shape, 3), np.float32)
+    known = np.zeros(depth.shape, bool)
+    if drawn.normal is not None:
+        ours = drawn.normal[::-1]
+        ahead = ours[..., 3]
+        with np.errstate(invalid="ignore"):
+            known = (
+                covered & ours[..., :3].any(-1) & (np.abs(ahead - depth) <= _MATCH * np.abs(depth))
+            )
+        normal[known] = ours[known][:, :3]
+    missing = covered & ~known
+    if missing.any():
+        normal[missing] = _normals_from_depth(depth, drawn.projection)[missing]
+    depth, view = _in_front(depth, drawn.view)
+    return Canvas(color, depth, normal, view)
+
+
+def _in_front(depth: NDArray[np.float32], view: View) -> tuple[NDArray[np.float32], View]:
+    """The same view from so far back that all of it is ahead: an orthographic viewport sees what
+    is behind it, too.
+    """
+    nearest = float(depth.min(initial=np.inf))
+    if view.projection != "ORTHO" or not math.isfinite(nearest) or nearest > 0:
+        return depth, view
+    back = 2 / view.projection_matrix[1][1] - nearest  # as far as the view is high
+    matrix = np.array(view.camera_to_world)
+    matrix[:3, 3] += matrix[:3, 2] * back
+    projection = np.array(view.projection_matrix)
+    projection[2, 3] += projection[2, 2] * back
+    moved = replace(
+        view,
+        camera_to_world=_rows(matrix),
+        projection_matrix=_rows(projection),
+        near=view.near + back,
+        far=view.far + back,
+    )
+    return depth + np.float32(back), moved
+
+
+def _largest_side() -> int:
+    import gpu
+
+    return max(256, min(4096, gpu.capabilities.max_texture_size_get()))
+
+
+def _tile(projection: Matrix, size: Size, left: int, bottom: int, tile: Size) -> Matrix:
+    matrix = Matrix.Identity(4)
+    matrix[0][0] = size.width / tile.width
+    matrix[0][3] = (size.width - 2 * left - tile.width) / tile.width
+    matrix[1][1] = size.height / tile.height
+    matrix[1][3] = (size.height - 2 * bottom - tile.height) / tile.height
+    return matrix @ projection
+
+
+@contextlib.contextmanager
+def _clean_view(space: bpy.types.SpaceView3D) -> Iterator[None]:
+    """Without overlays, gizmos and see-through; the user's settings are back afterwards."""
+    shading, overlay = space.shading, space.overlay
+    kept: list[tuple[Any, str, Any]] = []
+
+    def put(owner: Any, name: str, value: Any) -> None:
+        before = getattr(owner, name)
+        if before != value:
+            kept.append((owner, name, before))
+            setattr(owner, name, value)
+
+    try:
+        put(overlay, "show_overlays", False)
+        put(space, "show_gizmo", False)
+        if shading.type == "WIREFRAME":
+            put(shading, "type", "SOLID")
+        if shading.type == "SOLID":
+            put(shading, "show_xray", False)
+        yield
+    finally:
+        for owner, name, before in reversed(kept):
+            setattr(owner, name, before)
+
+
+def _draw_view(
+    context: bpy.types.Context,
+    space: bpy.types.SpaceView3D,
+    region: bpy.types.Region,
+    view_matrix: Matrix,
+    projection: Matrix,
+    size: Size,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    import gpu
+
+    offscreen = _offscreen(size, "RGBA8")
+    try:
+        offscreen.draw_view3d(
+            context.scene,
+            context.view_layer,
+            space,
+            region,
+            view_matrix,
+            projection,
+            do_color_management=True,
+            draw_background=False,
+        )
+        with offscreen.bind():
+            framebuffer = gpu.state.active_framebuffer_get()
+            color = framebuffer.read_color(0, 0, size.width, size.height, 4, 0, "UBYTE")
+            depth = framebuffer.read_depth(0, 0, size.width, size.height)
+    finally:
+        offscreen.free()
+    return (
+        _array(color, np.uint8).reshape(size.height, size.width, 4),
+        _array(depth, np.float32).reshape(size.height, size.width),
+    )
+
+
+def _offscreen(size: Size, format: str) -> Any:
+    import gpu
+
+    try:
+        return gpu.types.GPUOffScreen(size.width, size.height, format=format)
+    except (RuntimeError, MemoryError) as error:
+        raise SceneError(
+            "The graphics card cannot draw the view at that size.",
+            f"({error})",
+            "Choose a lower resolution.",
+        ) from error
+
+
+def _array(buffer: Any, dtype: type) -> NDArray[Any]:
+    # A buffer of one dimension is copied as a block; of several, element by element.
+    buffer.dimensions = math.prod(buffer.dimensions)
+    return np.array(buffer, dtype=dtype)
+
+
+class _Geometry:
+    """The evaluated meshes of the view, drawn as normals in floats."""
+
+    def __init__(self, context: bpy.types.Context, space: bpy.types.SpaceView3D) -> None:
+        self._things: list[tuple[Any, Matrix]] = []
+        batches: dict[int, Any] = {}
+        depsgraph = context.evaluated_depsgraph_get()
+        for instance in depsgraph.object_instances:
+            thing = instance.object
+            if thing.type not in _MESHES or not instance.show_self:
+                continue
+            owner = instance.parent if instance.is_instance else thing
+            if owner is None or not owner.original.visible_in_viewport_get(space):
+                continue
+            if thing.display_type in ("WIRE", "BOUNDS"):
+                continue
+            key = thing.data.as_pointer() if thing.type == "MESH" else thing.as_pointer()
+            if key not in batches:
+                batches[key] = _batch(thing)
+            if batches[key] is not None:
+                self._things.append((batches[key], instance.matrix_world.copy()))
+
+    def draw(self, view_matrix: Matrix, projection: Matrix, size: Size) -> NDArray[np.float32]:
+        import gpu
+
+        offscreen = _offscreen(size, "RGBA32F")
+        shader = _normal_shader()
+        try:
+            with offscreen.bind():
+                framebuffer = gpu.state.active_framebuffer_get()
+                framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+                gpu.state.depth_test_set("LESS_EQUAL")
+                gpu.state.depth_mask_set(True)
+                gpu.state.face_culling_set("NONE")
+                gpu.state.blend_set("NONE")
+                for batch, matrix in self._things:
+                    seen = view_matrix @ matrix
+                    gpu.state.front_facing_set(seen.is_negative)
+                    shader.bind()
+                    shader.uniform_float("modelView", seen)
+                    shader.uniform_float("modelViewProjection", projection @ seen)
+                    batch.draw(shader)
+                gpu.state.front_facing_set(False)
+                gpu.state.depth_test_set("NONE")
+                gpu.state.depth_mask_set(False)
+                pixels = framebuffer.read_color(0, 0, size.width, size.height, 4, 0, "FLOAT")
+        finally:
+            offscreen.free()
+        return _array(pixels, np.float32).reshape(size.height, size.width, 4)
+
+
+def _batch(thing: bpy.types.Object) -> Any:
+    """All triangles of an evaluated object with the normal of each corner; None if it has none."""
+    import gpu
+
+    mesh = thing.data if thing.type == "MESH" else thing.to_mesh()
+    if mesh is None:
+        return None
+    try:
+        mesh.calc_loop_triangles()
+        count = len(mesh.loop_triangles)
+        if count == 0:
+            return None
+        vertices, corners = np.empty(count * 3, np.int32), np.empty(count * 3, np.int32)
+        mesh.loop_triangles.foreach_get("vertices", vertices)
+        mesh.loop_triangles.foreach_get("loops", corners)
+        places = np.empty(len(mesh.vertices) * 3, np.float32)
+        mesh.vertices.foreach_get("co", places)
+        facing = np.empty(len(mesh.corner_normals) * 3, np.float32)
+        mesh.corner_normals.foreach_get("vector", facing)
+    finally:
+        if thing.type != "MESH":
+            thing.to_mesh_clear()
+    form = gpu.types.GPUVertFormat()
+    form.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
+    form.attr_add(id="normal", comp_type="F32", len=3, fetch_mode="FLOAT")
+    buffer = gpu.types.GPUVertBuf(form, count * 3)
+    buffer.attr_fill("position", np.ascontiguousarray(places.reshape(-1, 3)[vertices]))
+    buffer.attr_fill("normal", np.ascontiguousarray(facing.reshape(-1, 3)[corners]))
+    return gpu.types.GPUBatch(type="TRIS", buf=buffer)
+
+
+def _normal_shader() -> Any:
+    global _shader
+    if _shader is None:
+        import gpu
+
+        between = gpu.types.GPUStageInterfaceInfo("genai_render_normals")
+        between.smooth("VEC3", "facing")
+        between.smooth("FLOAT", "ahead")
+        info = gpu.types.GPUShaderCreateInfo()
+        info.push_constant("MAT4", "modelViewProjection")
+        info.push_constant("MAT4", "modelView")
+        info.vertex_in(0, "VEC3", "position")
+        info.vertex_in(1, "VEC3", "normal")
+        info.vertex_out(between)
+        info.fragment_out(0, "VEC4", "result")
+        info.vertex_source(_VERTEX)
+        info.fragment_source(_FRAGMENT)
+        _shader = gpu.shader.create_from_info(info)
+    return _shader
+
+
+def _metres(raw: NDArray[np.float32], projection: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Depth-buffer values as metres along the camera's axis."""
+    ndc = raw.astype(np.float64) * 2 - 1
+    p = projection
+    # clip.z = p22·z + p23 and clip.w = p32·z + p33 with z the camera-space coordinate.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (p[2, 3] - ndc * p[3, 3]) / (ndc * p[3, 2] - p[2, 2])
+    return (-z).astype(np.float32)
+
+
+def _normals_from_depth(
+    depth: NDArray[np.float32], projection: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(H, W, 3) for what has no mesh, such as hair and points: from how the depth changes."""
+    height, width = depth.shape
+    xs = (np.arange(width) + 0.5) / width * 2 - 1
+    ys = 1 - (np.arange(height) + 0.5) / height * 2
+    p = projection
+    solid = np.where(np.isfinite(depth), depth, 0).astype(np.float64)
+    w = p[3, 2] * -solid + p[3, 3]
+    x = (xs[None, :] * w - p[0, 2] * -solid - p[0, 3]) / p[0, 0]
+    y = (ys[:, None] * w - p[1, 2] * -solid - p[1, 3]) / p[1, 1]
+    place = np.stack([x, y, -solid], axis=-1)
+    covered = np.isfinite(depth)
+
+    def slope(axis: int) -> NDArray[np.float64]:
+        """The nearer neighbour's difference: the farther one may be another surface."""
+        ahead = np.diff(place, axis=axis, append=np.take(place, [-1], axis))
+        behind = np.diff(place, axis=axis, prepend=np.take(place, [0], axis))
+        there = np.roll(covered, -1, axis)
+        before = np.roll(covered, 1, axis)
+        far = np.where(there, np.abs(ahead[..., 2]), np.inf)
+        near = np.where(before, np.abs(behind[..., 2]), np.inf)
+        return np.where((far <= near)[..., None], ahead, behind)
+
+    normal = np.cross(slope(1), -slope(0))
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    toward = np.array([0.0, 0.0, 1.0])
+    normal = np.where(length > 1e-20, normal / np.maximum(length, 1e-20), toward)
+    away = (normal * -place).sum(-1) < 0
+    normal[away] *= -1
+    return normal.astype(np.float32)
+
+
+def _describe(
+    context: bpy.types.Context, space: bpy.types.SpaceView3D, frame: Frame, size: Size
+) -> View:
+    projection = frame.projection
+    perspective = projection[3][2] != 0
+    near, far = _clips(projection, perspective)
+    camera = context.scene.objects.get(frame.camera) if frame.camera else None
+    lens = space.lens
+    focus = None
+    if camera is not None and camera.type == "CAMERA":
+        lens = camera.data.lens
+        focus = _focus(camera, frame)
+    return View(
+        width=size.width,
+        height=size.height,
+        projection="PERSP" if perspective else "ORTHO",
+        projection_matrix=_rows(projection),
+        camera_to_world=_rows(frame.view_matrix.inverted()),
+        near=near,
+        far=far,
+        lens_mm=float(lens) if perspective else None,
+        focus_distance=focus,
+        source="viewport",
+        engine=space.shading.type,
+        blender_version=bpy.app.version_string,
+        blend_name=bpy.path.basename(bpy.data.filepath),
+        scene=context.scene.name,
+        camera=frame.camera,
+        frame=context.scene.frame_current,
+    )
+
+
+def _focus(camera: bpy.types.Object, frame: Frame) -> float | None:
+    dof = camera.data.dof  # pyright: ignore[reportAttributeAccessIssue]
+    if dof.focus_object is not None:
+        ahead = -(frame.view_matrix @ dof.focus_object.matrix_world.translation).z
+        return float(ahead) if ahead > 0 else None
+    return float(dof.focus_distance) if dof.use_dof else None
+
+
+def _clips(projection: Matrix, perspective: bool) -> tuple[float, float]:
+    a, b = projection[2][2], projection[2][3]
+    if perspective:
+        return float(b / (a - 1)), float(b / (a + 1))
+    return float((b + 1) / a), float((b - 1) / a)
+
+
+def _rows(matrix: Any) -> tuple[tuple[float, float, float, float], ...]:
+    return tuple(tuple(float(v) for v in row) for row in matrix)  # pyright: ignore[reportReturnType]
+
+
+def free() -> None:
+    global _shader
+    _shader = None
+
+
+def register() -> None:
+    pass
+
+
+def unregister() -> None:
+    free()

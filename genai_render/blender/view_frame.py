@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which part of a 3D Viewport becomes the image: in pixels of the region, and as matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+from mathutils import Matrix, Vector
+
+from ..core.framing import Size, fit_view, ratio, size_for
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A rectangle of a region, in pixels from its bottom left, and how it is seen.
+
+    projection takes camera space to the clip space of the rectangle, not of the region.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    view_matrix: Matrix
+    projection: Matrix
+    camera: str = ""
+
+    @property
+    def aspect(self) -> float:
+        return self.width / self.height
+
+
+def find_view(
+    context: bpy.types.Context,
+) -> tuple[bpy.types.Area, bpy.types.Region, bpy.types.SpaceView3D] | None:
+    """The 3D Viewport that is meant: the one of the context, else the largest of the window.
+
+    In quad view, its region is the one under the mouse if that is known, else the free one.
+    """
+    area = context.area
+    if area is None or area.type != "VIEW_3D":
+        window = context.window or next(iter(context.window_manager.windows), None)
+        if window is None:
+            return None
+        views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
+        if not views:
+            return None
+        area = max(views, key=lambda one: one.width * one.height)
+    regions = [region for region in area.regions if region.type == "WINDOW"]
+    region = context.region
+    if region is None or region not in regions:
+        # The last of a quad view is the top right one: the user's own perspective.
+        region = regions[-1]
+    return area, region, area.spaces.active  # pyright: ignore[reportReturnType]
+
+
+def region_data(
+    space: bpy.types.SpaceView3D, area: bpy.types.Area, region: bpy.types.Region
+) -> bpy.types.RegionView3D:
+    """The view of one region: in quad view, each has its own."""
+    if region.data is not None:
+        return region.data  # pyright: ignore[reportReturnType]
+    return space.region_3d
+
+
+def frame(
+    context: bpy.types.Context,
+    area: bpy.types.Area,
+    region: bpy.types.Region,
+    space: bpy.types.SpaceView3D,
+    aspect: str,
+) -> Frame:
+    """Where the image is in the region. Never squashed: in camera view, the camera's own frame
+    with that aspect ratio; else the largest rectangle that nothing lies over.
+    """
+    rv3d = region_data(space, area, region)
+    if rv3d.view_perspective == "CAMERA" and _camera(context, space) is not None:
+        return _camera_frame(context, region, space, rv3d, aspect)
+    left, bottom, right, top = _clear_part(area, region)
+    width, height = right - left, top - bottom
+    wanted = ratio(aspect, width / height)
+    fit = fit_view(width / height, wanted, "crop")
+    framed_width, framed_height = width * fit.scale_x, height * fit.scale_y
+    x = left + (width - framed_width) / 2
+    y = bottom + (height - framed_height) / 2
+    part = _part_matrix(
+        (x / region.width, y / region.height),
+        ((x + framed_width) / region.width, (y + framed_height) / region.height),
+    )
+    return Frame(
+        x, y, framed_width, framed_height, rv3d.view_matrix.copy(), part @ rv3d.window_matrix
+    )
+
+
+def pixels(frame_aspect: float, aspect: str, resolution: str) -> Size:
+    """The pixels that are asked for, for a frame of that shape."""
+    return size_for(aspect, resolution, auto=frame_aspect)
+
+
+def _camera(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> bpy.types.Object | None:
+    camera = space.camera if space.use_local_camera else context.scene.camera
+    return camera if camera is not None and camera.type == "CAMERA" else None
+
+
+def camera_shape(scene: bpy.types.Scene) -> float:
+    """Width to height of what the scene renders."""
+    render = scene.render
+    return (render.resolution_x * render.pixel_aspect_x) / (
+        render.resolution_y * render.pixel_aspect_y
+    )
+
+
+def _camera_frame(
+    context: bpy.types.Context,
+    region: bpy.types.Region,
+    space: bpy.types.SpaceView3D,
+    rv3d: bpy.types.RegionView3D,
+    aspect: str,
+) -> Frame:
+    camera = _camera(context, space)
+    assert camera is not None
+    wanted = ratio(aspect, camera_shape(context.scene))
+    depsgraph = context.evaluated_depsgraph_get()
+    evaluated = camera.evaluated_get(depsgraph)
+    projection = evaluated.calc_matrix_camera(
+        depsgraph, x=max(1, round(4096 * wanted)), y=4096, scale_x=1.0, scale_y=1.0
+    )
+    # Where the camera's clip space lies in the region's: the same rays through another window.
+    to_region = rv3d.window_matrix @ projection.inverted()
+    corners = []
+    for clip_x, clip_y in ((-1.0, -1.0), (1.0, 1.0)):
+        point = to_region @ Vector((clip_x, clip_y, 0.0, 1.0))
+        corners.append(
+            (
+                (point.x / point.w * 0.5 + 0.5) * region.width,
+                (point.y / point.w * 0.5 + 0.5) * region.height,
+            )
+        )
+    (left, bottom), (right, top) = corners
+    matrix = evaluated.matrix_world.normalized()
+    return Frame(
+        left, bottom, right - left, top - bottom, matrix.inverted(), projection, camera.name
+    )
+
+
+def _clear_part(
+    area: bpy.types.Area, region: bpy.types.Region
+) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of the part that no header, toolbar or sidebar lies over."""
+    left, bottom, right, top = 0.0, 0.0, float(region.width), float(region.height)
+    quad = sum(1 for other in area.regions if other.type == "WINDOW") > 1
+    if quad or not bpy.context.preferences.system.use_region_overlap:
+        return left, bottom, right, top
+    for other in area.regions:
+        if other.type == "WINDOW" or other.width <= 1 or other.height <= 1:
+            continue
+        x, y = other.x - region.x, other.y - region.y
+        if other.alignment == "LEFT" and x <= left + 1:
+            left = max(left, x + other.width)
+        elif other.alignment == "RIGHT" and x + other.width >= right - 1:
+            right = min(right, x)
+        elif other.alignment == "TOP":
+            top = min(top, y)
+        elif other.alignment == "BOTTOM":
+            bottom = max(bottom, y + other.height)
+    if right - left < 64 or top - bottom < 64:
+        return 0.0, 0.0, float(region.width), float(region.height)
+    return left, bottom, right, top
+
+
+def _part_matrix(low: tuple[float, float], high: tuple[float, float]) -> Matrix:
+    """What, put before a projection, makes a part of its picture (0 to 1) the whole of it."""
+    width, height = high[0] - low[0], high[1] - low[1]
+    matrix = Matrix.Identity(4)
+    matrix[0][0], matrix[0][3] = 1 / width, -(low[0] + high[0] - 1) / width
+    matrix[1][1], matrix[1][3] = 1 / height, -(low[1] + high[1] - 1) / height
+    return matrix
