@@ -82,6 +82,7 @@ class Pins:
         table = tomllib.loads(path.read_text("utf-8"))
         self.version: str = table["project"]["version"]
         self._groups: dict[str, list[str]] = table["dependency-groups"]
+        self._neural_on: list[str] = table["tool"]["genai_render"]["neural-on"]
         self.bpy = tuple(
             BpyPin(
                 version=version,
@@ -95,6 +96,10 @@ class Pins:
     def group(self, *names: str) -> tuple[str, ...]:
         """The requirements of these groups; a group that does not exist is empty."""
         return tuple(pin for name in names for pin in self._groups.get(name, ()))
+
+    def neural(self) -> tuple[str, ...]:
+        """The opt-in neural packages, where they exist."""
+        return self.group("neural") if this_platform() in self._neural_on else ()
 
     def newest_bpy(self, python: tuple[int, int], platform_name: str | None = None) -> BpyPin:
         """The newest bpy for an interpreter. Raises BuildError where there is none."""
@@ -386,7 +391,7 @@ def main_environment(pins: Pins) -> Environment:
     return Environment(
         f"bpy {bpy.version}",
         ROOT / ".venv",
-        (*bpy.requirements, *pins.group("bundle", "neural", "test")),
+        (*bpy.requirements, *pins.group("bundle", "test"), *pins.neural()),
         imports=("bpy", "numpy", "PIL", "pytest"),
     )
 
@@ -411,7 +416,9 @@ def bpy_environment(pins: Pins, pin: BpyPin) -> Environment:
 def check_environment(pins: Pins) -> Environment:
     """Linters. Apart from bpy, because its type stubs are packages of the same name."""
     return Environment(
-        "the checks", _extra_folder("check"), pins.group("bundle", "neural", "test", "check")
+        "the checks",
+        _extra_folder("check"),
+        (*pins.group("bundle", "test", "check"), *pins.neural()),
     )
 
 
