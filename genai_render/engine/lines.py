@@ -69,11 +69,11 @@ def find_edges(
         if albedo is not None:
             _mark(paint, _paint_gaps(albedo, axis), axis)
     np.maximum(silhouette, _coherent(coverage), out=silhouette)
+    scale = unit(*shape)
+    crease *= _drawn_lines(crease, scale, 0.16, 0.34)
     if albedo is not None:
-        # Where everything is an edge, there is a texture and not a line.
-        scale = unit(*shape)
-        busy = blur((paint > 0.2).astype(np.float32), 7.0 * scale)
-        paint *= 1 - smoothstep(0.38, 0.6, busy)
+        paint *= _drawn_lines(paint, scale, 0.07, 0.17)
+        paint = _coherent(paint, 0.15, 0.4)
     return Edges(silhouette, crease, paint)
 
 
@@ -84,6 +84,7 @@ def line_mask(
     width_px: float,
     *,
     albedo: Floats | None = None,
+    edges: Edges | None = None,
     crease: float = 0.75,
     paint: float = 0.6,
     hand: float = 0.0,
@@ -93,18 +94,28 @@ def line_mask(
     """(H, W) 0..1, anti-aliased: how much of each pixel a line covers.
 
     width_px: of a silhouette, in pixels of this picture; far things get thinner ones.
-    crease, paint: the weight of inner edges and of edges of paint beside a silhouette's 1.
+    edges: what `detect` found, if that was done before.
+    crease, paint: the width of inner edges and of edges of paint beside a silhouette's 1; 0 for
+    none of them.
     hand: 0 as ruled, 1 drawn freely: wavering, pressing unevenly, leaving gaps.
     """
-    height, width = depth.shape
-    small = working_size(height, width, DETECTION_UNITS)
-    near_depth, near_normal = pick(depth, *small), pick(normal, *small)
-    color = None
-    if albedo is not None and paint > 0:
-        color = pick(albedo, *small)
-    edges = find_edges(near_depth, near_normal, view, color, step)
-    weight = edges.all(crease, paint)
-    return _ink(weight, near_depth, view, (height, width), width_px, hand, seed, step)
+    if edges is None:
+        edges = detect(depth, normal, view, albedo if paint > 0 else None, step)
+    near_depth = pick(depth, *edges.silhouette.shape)
+    return _ink(edges, (crease, paint), near_depth, view, depth.shape, width_px, hand, seed, step)
+
+
+def detect(
+    depth: Floats,
+    normal: Floats,
+    view: View,
+    albedo: Floats | None = None,
+    step: Step | None = None,
+) -> Edges:
+    """The edges of a view at the size that lines are drawn from, at most DETECTION_UNITS."""
+    small = working_size(*depth.shape, DETECTION_UNITS)
+    color = None if albedo is None else pick(albedo, *small)
+    return find_edges(pick(depth, *small), pick(normal, *small), view, color, step)
 
 
 def draw(
@@ -206,7 +217,7 @@ def _paint_gaps(albedo: Floats, axis: int) -> Floats:
     padding[axis] = (1, 1)
     beside = np.pad(here, padding)
     steepest = (here >= _along(beside, axis, 0, -2)) & (here > _along(beside, axis, 2, 0))
-    return (smoothstep(0.07, 0.2, change) * steepest).astype(np.float32)
+    return (smoothstep(0.035, 0.12, change) * steepest).astype(np.float32)
 
 
 def _mark(target: Floats, gaps: Floats, axis: int) -> None:
@@ -216,35 +227,52 @@ def _mark(target: Floats, gaps: Floats, axis: int) -> None:
         np.maximum(part, gaps, out=part)
 
 
-def _coherent(marks: Floats) -> Floats:
+def _drawn_lines(marks: Floats, scale: float, few: float, many: float) -> Floats:
+    """0..1: marks that a person would draw. Crowds of short ones are a texture, and left out."""
+    crowd = blur((marks > 0.15).astype(np.float32), 10.0 * scale) * np.float32(scale)
+    gy, gx = np.gradient(blur(marks, 0.8))
+    xx, yy, xy = (blur(p.astype(np.float32), 3.5 * scale) for p in (gx * gx, gy * gy, gx * gy))
+    straight = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (xx + yy + np.float32(1e-7))
+    return 1 - smoothstep(few, many, crowd) * (1 - smoothstep(0.5, 0.8, straight))
+
+
+def _coherent(marks: Floats, low: float = 0.35, high: float = 0.75) -> Floats:
     """Marks that go on along their line: what comes and goes from pixel to pixel is left out."""
     scale = max(3.0, 5.0 * unit(*marks.shape))
     there = blur((marks > 0).astype(np.float32), scale)
     strength = blur(marks, scale) / np.maximum(there, np.float32(1e-4))
-    return marks * smoothstep(0.35, 0.75, strength)
+    return np.maximum(marks, (marks > 0) * strength) * smoothstep(low, high, strength)
 
 
 def _ink(
-    weight: Floats,
+    edges: Edges,
+    widths: tuple[float, float],
     depth: Floats,
     view: View,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     width_px: float,
     hand: float,
     seed: int,
     step: Step | None,
 ) -> Floats:
-    height, width = weight.shape
+    height, width = edges.silhouette.shape
     scale = unit(height, width)
-    # Far, crowded things get lighter lines, or a city's windows turn into a black mush.
-    crowd = blur(weight, 9.0 * scale)
-    weight = weight * (1.0 - 0.55 * smoothstep(0.25, 0.7, crowd * (2.0 / (1.0 + scale)) * scale))
-    weight = weight * _distance_weight(depth, view)
+    crease, paint = widths
+    marks = edges.all(float(crease > 0), float(paint > 0))
+    broad = np.maximum(edges.silhouette, edges.crease * np.float32(crease))
+    broad = np.maximum(broad, edges.paint * np.float32(paint))
+    # Far, crowded things get finer lines, or a city's windows turn into a black mush.
+    crowd = blur(marks, 9.0 * scale)
+    broad *= _distance_weight(depth, view) * (1.0 - 0.5 * smoothstep(0.22, 0.6, crowd * scale))
+    marks = smoothstep(0.12, 0.45, marks)
 
-    # A line's two marked pixels blurred to a ridge; covered is what is higher than its shoulder.
+    # A line's two marked pixels blurred to a ridge; covered is what is higher than its shoulder,
+    # and how high the shoulder is decides the width.
     line = width_px * height / size[0]
     sigma = max(0.75, line / 2)
-    ridge = blur(weight, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
+    ridge = blur(marks, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
+    around = blur(marks, 2.0)
+    share = blur(broad * (marks > 0), 2.0) / np.maximum(around, np.float32(1e-3))
     ridge = _smooth_along(ridge)
     if step is not None:
         step(0.8, "Lines")
@@ -256,14 +284,19 @@ def _ink(
             * np.float32(0.28 * hand * scale)
             for axis in "xy"
         ]
-        ridge = warp(ridge, *waver)
+        ridge, share = warp(ridge, *waver), warp(share, *waver)
         press = fbm(height, width, 42.0, seed, "lines/press", 2)
-        ridge = ridge * np.clip(1.0 + 0.2 * hand * press, 0.3, 1.25)
+        share = share * np.clip(1.0 + 0.25 * hand * press, 0.25, 1.4)
     # Lines thinner than the blur can show are drawn lighter instead.
     thin = min(1.0, line / (2 * sigma) * 1.15)
-    full = resize(ridge.astype(np.float32), *size, how="bicubic")
-    softness = 0.5 * 0.607 / max(sigma * size[0] / height, 0.75)
-    return (smoothstep(0.5 - softness, 0.5 + softness, full) * np.float32(thin)).astype(np.float32)
+    ridge = resize(ridge.astype(np.float32), *size[:2], how="bicubic")
+    share = resize(np.clip(share, 0, 1.3).astype(np.float32), *size[:2])
+    fine = np.maximum(share, np.float32(0.45))  # half the width at least; then fainter
+    level = np.exp(-0.5 * fine * fine)
+    softness = level * np.float32(0.62 / max(sigma * size[0] / height, 0.75))
+    cover = np.clip((ridge - level) / (2 * softness) + 0.5, 0, 1)
+    cover *= np.clip(share * np.float32(1 / 0.45), 0, 1) * np.float32(thin)
+    return cover.astype(np.float32)
 
 
 def _distance_weight(depth: Floats, view: View) -> Floats:

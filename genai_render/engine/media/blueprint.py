@@ -55,7 +55,7 @@ def _paper(height: int, width: int, seed: int) -> NDArray[np.float32]:
     scale = unit(height, width)
     mottle = noise.fbm(height, width, 130.0, seed, "blueprint/mottle", 5, 0.6)
     tooth = noise.paper(height, width, seed, 0.8)
-    light = 1 + 0.055 * mottle + 0.022 * tooth
+    light = 1 + 0.03 * mottle + 0.022 * tooth
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     light -= 0.1 * (x * x * y * y + 0.4 * (x**4 + y**4))

@@ -20,7 +20,7 @@ SHADE = np.array([0.2, 0.19, 0.36], np.float32)
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Coloured pencil: looking")
-    ground = prepare(shaded, local=0.8)
+    ground = prepare(shaded, local=0.8, key=0.55)
     height, width = shaded.depth.shape
     working = working_size(height, width, 1.5)
     raster = working[1] / width * ground.scale
@@ -42,27 +42,19 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     tooth = noise.paper(height, width, shaded.seed)
     light = np.broadcast_to(PAPER, (height, width, 3)).copy()
     light *= (1 + 0.01 * tooth)[..., None]
-    grain = np.clip(1 + 0.45 * tooth, 0.08, 2.2)
-    # First the side of the lead, lightly, over everything.
-    soft = resize(smoothstep(0.0, 0.9, body) * np.float32(0.42), height, width)
-    _glaze(light, resize(own, height, width), soft * grain)
+    # First the side of the lead, lightly, over everything; thick wax fills the paper's valleys.
+    soft = resize(smoothstep(0.0, 0.75, body) * np.float32(0.95), height, width)
+    _glaze(light, resize(own, height, width), soft * np.clip(1 + 0.3 * tooth, 0.2, 2))
+    grain = np.clip(1 + 0.38 * tooth, 0.15, 2.0)
     for index, (field, (_, want, color)) in enumerate(zip(fields, layers, strict=True)):
         step(0.2 + 0.2 * index, "Coloured pencil: strokes")
         rng = noise.generator(shaded.seed, f"colored/{index}")
-        style = Hatching(length=28, width=1.9, pressure=0.6, waver=0.09)
+        style = Hatching(length=30, width=1.5, pressure=0.55, waver=0.07, rounds=3)
         strokes = hatch(want.astype(np.float32), field, ground.barrier, ground.per_unit, style, rng)
         density = resize(lay(strokes, *working, raster, style.width), height, width, "bicubic")
-        _glaze(light, resize(color, height, width), np.maximum(density, 0) * grain * 0.95)
+        _glaze(light, resize(color, height, width), np.maximum(density, 0) * grain * 0.8)
     step(0.82, "Coloured pencil: lines")
-    mask = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        1.5 * ground.scale,
-        albedo=shaded.albedo,
-        hand=0.9,
-        seed=shaded.seed,
-    )
+    mask = ground.outline(1.5, hand=0.9)
     dark_own = resize(blur(own, 1.5) * np.float32(0.42), height, width)
     step(0.95, "Coloured pencil")
     return lines.draw(light, mask * np.clip(0.8 + 0.25 * tooth, 0.2, 1), dark_own, 0.8)

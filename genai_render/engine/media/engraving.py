@@ -1,65 +1,118 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Engraving: long even lines around the forms that swell with the shade, as on old prints."""
+"""Engraving: even lines cut around the forms that swell with the shade, as on old prints.
+
+The lines are where evenly spaced planes cut the scene, so they run around every form in its
+perspective. Where they would crowd, every second one thins out and ends.
+"""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import lines, noise
-from ..resample import resize, smoothstep, working_size
+from .. import noise
+from ..bands import each_band
+from ..flow import view_rays, world_up
+from ..resample import resize, smoothstep, unit
 from ..shaded import Shaded, Step
-from ..strokes import Hatching, hatch, lay
 from .ground import prepare
+
+Floats = NDArray[np.float32]
 
 PAPER = np.array([0.955, 0.93, 0.87], np.float32)
 INK = np.array([0.1, 0.085, 0.08], np.float32)
+SPACING = 3.7
+"""Drawing units between lines, at their densest."""
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Engraving: looking")
-    ground = prepare(shaded, local=0.6)
+    ground = prepare(shaded, local=0.6, key=0.6)
     height, width = shaded.depth.shape
-    working = working_size(height, width, 2.0)
-    raster = working[1] / width * ground.scale
-    dark = 1 - ground.value
-    layers = (
-        (math.radians(2), 0.03, 0.8, 0.62, 120.0),
-        (math.radians(62), 0.5, 0.95, 0.5, 90.0),
-    )
-    fields = ground.directions(*(layer[0] for layer in layers))
-    density = np.zeros(working, np.float32)
-    wanted = np.zeros_like(dark)
-    for index, (field, (_, low, high, most, length)) in enumerate(zip(fields, layers, strict=True)):
-        step(0.12 + 0.25 * index, "Engraving: cutting")
-        want = smoothstep(low, high, dark) * np.float32(most)
-        np.maximum(wanted, want, out=wanted)
-        rng = noise.generator(shaded.seed, f"engraving/{index}")
-        # All lines are cut; how deep follows the tone.
-        even = np.where(want > 0.02, np.float32(0.36), np.float32(0))
-        style = Hatching(length=length, width=1.3, pressure=1.0, waver=0.0, rounds=6)
-        strokes = hatch(even, field, ground.barrier, ground.per_unit, style, rng)
-        layer = lay(strokes, *working, raster, style.width)
-        depth = resize(want / most, *working)
-        np.maximum(density, layer * (0.35 + 0.95 * depth), out=density)
-    step(0.7, "Engraving: printing")
-    full = resize(density, height, width, "bicubic")
-    crisp = 0.5 / max(1.0, height / working[0])
-    ink = smoothstep(0.4 - crisp * 0.6, 0.4 + crisp * 0.6, full)
-    step(0.78, "Engraving: lines")
-    mask = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        1.5 * ground.scale,
-        albedo=shaded.albedo,
-        hand=0.25,
-        seed=shaded.seed,
-    )
-    np.maximum(ink, mask, out=ink)
-    step(0.95, "Engraving")
+    dark = resize(1 - ground.value, height, width, "bicubic")
+    step(0.25, "Engraving: cutting")
+    ink = _cuts(shaded, dark, step)
+    step(0.8, "Engraving: lines")
+    np.maximum(ink, ground.outline(1.5, hand=0.2), out=ink)
+    step(0.95, "Engraving: printing")
     tooth = noise.paper(height, width, shaded.seed, 0.9)
     paper = PAPER * (1 + 0.012 * tooth[..., None])
     return paper + (INK - paper) * (ink * np.clip(0.93 + 0.06 * tooth, 0.6, 1))[..., None]
+
+
+def _cuts(shaded: Shaded, dark: Floats, step: Step) -> Floats:
+    """(H, W) 0..1 the inked lines of three directions, each beginning at a darker tone."""
+    height, width = dark.shape
+    scale = unit(height, width)
+    up = world_up(shaded.view)
+    right = np.array([1, 0, 0], np.float32)
+    ahead = np.cross(up, right)
+    ahead /= max(float(np.linalg.norm(ahead)), 1e-6)
+    # Slanted a little from level, so that floors and walls alike are cut.
+    axes = (
+        up * 0.86 + right * 0.2 + ahead * 0.47,
+        up * 0.35 + right * 0.88 - ahead * 0.3,
+        up * 0.6 - right * 0.75 + ahead * 0.25,
+    )
+    tones = ((0.04, 1.0), (0.5, 1.05), (0.76, 1.1))
+    ray_right, ray_up = view_rays(shaded.view, height, width)
+    shake = noise.fbm(height, width, 90.0, shaded.seed, "engraving/shake", 2) * np.float32(0.05)
+    ink = np.zeros((height, width), np.float32)
+    ortho = shaded.view.projection == "ORTHO"
+
+    def work(top: int, bottom: int) -> None:
+        low, high = max(0, top - 1), min(height, bottom + 1)
+        depth = shaded.depth[low:high]
+        covered = np.isfinite(depth)
+        distance = np.where(covered, depth, 1).astype(np.float32)
+        rows = np.arange(low, high, dtype=np.float32)[:, None]
+        columns = np.arange(width, dtype=np.float32)[None, :]
+        if ortho:
+            p = shaded.view.projection_matrix
+            x = ((columns + 0.5) / width * 2 - 1) / np.float32(p[0][0] or 1) + 0 * distance
+            y = (1 - (rows + 0.5) / height * 2) / np.float32(p[1][1] or 1) + 0 * distance
+        else:
+            x, y = ray_right * distance, ray_up[low:high] * distance
+        shade = dark[low:high]
+        total = np.zeros_like(distance)
+        for axis, (begin, full) in zip(axes, tones, strict=True):
+            place = x * axis[0] + y * axis[1] - distance * axis[2]
+            flat = rows * np.float32(0.6 / scale / 100) + columns * np.float32(0.1 / scale / 100)
+            place = np.where(covered, place, flat + axis[0] * columns / (scale * 200))
+            slope = _slope(place)
+            want = np.clip((shade - begin) / (full - begin), 0, 1) ** 0.85
+            total = np.maximum(total, _lines(place, slope, want, shake[low:high], scale))
+        ink[top:bottom] = total[top - low : total.shape[0] - (high - bottom)]
+
+    each_band(height, width, work, lambda share: step(0.25 + 0.5 * share, "Engraving: cutting"))
+    return ink
+
+
+def _slope(place: Floats) -> Floats:
+    """How fast `place` changes per pixel; on each side of an edge, as on its own surface."""
+    dx, dy = np.diff(place, axis=1), np.diff(place, axis=0)
+    gx = np.empty_like(place)
+    gx[:, 1:-1] = np.where(np.abs(dx[:, 1:]) < np.abs(dx[:, :-1]), dx[:, 1:], dx[:, :-1])
+    gx[:, 0], gx[:, -1] = dx[:, 0], dx[:, -1]
+    gy = np.empty_like(place)
+    gy[1:-1] = np.where(np.abs(dy[1:]) < np.abs(dy[:-1]), dy[1:], dy[:-1])
+    gy[0], gy[-1] = dy[0], dy[-1]
+    return np.sqrt(gx * gx + gy * gy) + np.float32(1e-9)
+
+
+def _lines(place: Floats, slope: Floats, want: Floats, shake: Floats, scale: float) -> Floats:
+    """Anti-aliased lines at even steps of `place`, covering `want` of the surface."""
+    # The step is a power of two, so that lines go on when it changes; half of them fade out.
+    level = np.log2(slope * np.float32(SPACING * scale))
+    whole = np.floor(level)
+    part = level - whole
+    step = np.exp2(whole + 1)
+    result = np.zeros_like(place)
+    for offset, weight in ((0.0, np.float32(1)), (0.5, 1 - smoothstep(0.2, 0.8, part))):
+        phase = place / step + shake + np.float32(offset)
+        distance = np.abs(phase - np.round(phase)) * step / slope  # in pixels
+        spacing = step / slope
+        half = want * weight * spacing * np.where(part > 0.5, 0.42, 0.27)
+        half = np.where(want * weight > 0.02, np.maximum(half, 0.22 * scale * weight), -1)
+        np.maximum(result, np.clip(half - distance + 0.5, 0, 1), out=result)
+    return result * smoothstep(0.01, 0.06, want)

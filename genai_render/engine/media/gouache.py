@@ -30,7 +30,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     wanted = flat_tones(ground.color)
     field, far = form_and_edges(ground), far_first(ground)
     tooth = noise.paper(*working, shaded.seed, 1.2)
-    paint = np.broadcast_to(np.float32([0.93, 0.9, 0.84]), (*working, 3)).copy()
+    paint = resize(blur(wanted, 4.0), *working) * np.float32(0.93) + np.float32(0.04)
     relief = np.zeros(working, np.float32)
     for index, brush in enumerate(LAYERS):
         begin = 0.12 + 0.17 * index

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from .. import lines
 from ..flow import surface_directions
-from ..resample import blur, luminance, pick, resize, smoothstep, unit, working_size
+from ..noise import fbm
+from ..resample import luminance, pick, resize, smoothstep, unit, working_size
 from ..shaded import Shaded
 
 Floats = NDArray[np.float32]
@@ -41,28 +42,51 @@ class Ground:
     width: int
     shaded: Shaded
 
+    def outline(
+        self,
+        units: float,
+        *,
+        crease: float = 0.75,
+        paint: float = 0.6,
+        hand: float = 0.0,
+        turn: int = 0,
+    ) -> Floats:
+        """(H, W) the feature lines at the picture's size, `units` drawing units wide.
+
+        turn: another number is another hand.
+        """
+        shaded = self.shaded
+        return lines.line_mask(
+            shaded.depth,
+            shaded.normal,
+            shaded.view,
+            units * self.scale,
+            edges=self.edges,
+            crease=crease,
+            paint=paint,
+            hand=hand,
+            seed=shaded.seed + turn,
+        )
+
     def directions(self, *angles: float) -> list[Floats]:
         return surface_directions(self.normal, self.shaded.view, angles)
 
 
-def prepare(shaded: Shaded, local: float = 0.6) -> Ground:
-    """local: how much a surface's own colour counts in `value`, beside the light on it."""
+def prepare(shaded: Shaded, local: float = 0.6, key: float = 0.0) -> Ground:
+    """local: how much a surface's own colour counts in `value`, beside the light on it.
+
+    key: the mean of `value` at least; a drawing of a dark scene is still mostly paper.
+    """
     full_height, full_width = shaded.depth.shape
     height, width = working_size(full_height, full_width, GRID_UNITS)
     color = resize(shaded.color, height, width, "box")
     tone = resize(shaded.tone, height, width, "box")
-    middle = working_size(full_height, full_width, 1.0)
-    edges = lines.find_edges(
-        pick(shaded.depth, *middle),
-        pick(shaded.normal, *middle),
-        shaded.view,
-        resize(shaded.albedo, *middle, "box"),
-    )
+    edges = lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo)
     value = luminance(color) * np.float32(local) + tone * np.float32(1 - local)
     depth = pick(shaded.depth, height, width)
     return Ground(
         color=color,
-        value=stretch(value),
+        value=raise_key(stretch(value), key),
         tone=tone,
         normal=pick(shaded.normal, height, width),
         covered=np.isfinite(depth),
@@ -85,17 +109,24 @@ def stretch(value: Floats, low: float = 0.03, high: float = 0.985) -> Floats:
     return np.clip(result, 0, 1).astype(np.float32)
 
 
-def margin(height: int, width: int, share: float, seed: int) -> Floats:
-    """(height, width) 1 inside, 0 on a margin of white paper whose edge is uneven."""
-    from ..noise import fbm
+def raise_key(value: Floats, key: float) -> Floats:
+    """The values with a mean of at least `key`: black stays black and white white."""
+    mean = float(value.mean())
+    if mean >= key:
+        return value
+    power = max(0.5, float(np.log(key) / np.log(max(mean, 0.02))))
+    return (value ** np.float32(power)).astype(np.float32)
 
+
+def margin(height: int, width: int, units: float, seed: int) -> Floats:
+    """(height, width) 1 inside, 0 on a margin of white paper, painted up to with a wet brush."""
     scale = unit(height, width)
     y = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5)[:, None]
     x = np.minimum(np.arange(width) + 0.5, width - np.arange(width) - 0.5)[None, :]
     distance = np.minimum(x, y).astype(np.float32) / np.float32(scale)
-    border = np.float32(share * 1024)
-    uneven = fbm(height, width, 50.0, seed, "margin", octaves=4, gain=0.6)
-    return smoothstep(0, 1, (distance - border) / (border * 0.35) + uneven * 0.8).astype(np.float32)
+    sweep = fbm(height, width, 160.0, seed, "margin/sweep", octaves=2) * np.float32(0.28 * units)
+    hand = fbm(height, width, 22.0, seed, "margin/hand", octaves=2) * np.float32(0.07 * units)
+    return smoothstep(-0.9, 0.9, distance - units + sweep + hand).astype(np.float32)
 
 
-__all__ = ["Ground", "blur", "margin", "prepare", "stretch"]
+__all__ = ["Ground", "margin", "prepare", "raise_key", "stretch"]

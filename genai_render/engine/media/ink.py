@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import lines, noise
+from .. import noise
 from ..resample import blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
@@ -20,7 +20,7 @@ INK = np.array([0.055, 0.05, 0.06], np.float32)
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Ink: looking")
-    ground = prepare(shaded, local=0.6)
+    ground = prepare(shaded, local=0.6, key=0.66)
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.0)
     raster = working[1] / width * ground.scale
@@ -49,17 +49,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     soft = 0.012 / ground.scale
     np.maximum(ink, smoothstep(0.9 - soft, 0.9 + soft, spot), out=ink)
     step(0.78, "Ink: lines")
-    mask = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        2.1 * ground.scale,
-        albedo=shaded.albedo,
-        crease=0.7,
-        paint=0.6,
-        hand=0.6,
-        seed=shaded.seed,
-    )
+    mask = ground.outline(2.1, crease=0.7, paint=0.6, hand=0.6)
     np.maximum(ink, mask, out=ink)
     step(0.95, "Ink")
     tooth = noise.paper(height, width, shaded.seed, 0.8)

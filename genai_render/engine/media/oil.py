@@ -31,7 +31,9 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     vivid = _paints(ground.color)
     field = form_and_edges(ground)
     far = far_first(ground)
-    paint = np.broadcast_to(UNDERPAINT, (*working, 3)).astype(np.float32)
+    # A thin underpainting of the broad masses, warmed by the ground.
+    masses = blur(vivid, 5.0)
+    paint = resize(masses * np.float32(0.86) + UNDERPAINT * np.float32(0.1), *working)
     weave = canvas(*working)
     relief = weave * np.float32(0.3)
     for index, brush in enumerate(LAYERS):

@@ -36,14 +36,14 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     tooth = noise.paper(*working, shaded.seed, 1.1)
     # The first layer is rubbed into the paper with a finger.
     rubbed = resize(blur(wanted, 4.0), *working)
-    paint = TINT * 0.3 + rubbed * 0.7
+    paint = TINT * np.float32(0.16) + rubbed * np.float32(0.82)
     paint *= (1 + 0.035 * tooth)[..., None]
     relief = np.zeros(working, np.float32)
     for index, brush in enumerate(LAYERS):
         begin = 0.12 + 0.22 * index
         step(begin, "Pastel: strokes")
         color = blur(wanted, max(0.5, brush.width * ground.per_unit / 6))
-        chance = np.full_like(ground.value, 0.9)
+        chance = np.full_like(ground.value, 0.75)
         if index:
             chance = np.maximum(missing(paint, wanted, ground, 0.03, 0.12), 0.12 / index)
         rng = noise.generator(shaded.seed, f"pastel/{index}")

@@ -8,68 +8,55 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import lines, noise
-from ..resample import resize, smoothstep, working_size
+from .. import noise
+from ..resample import blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
 from .ground import prepare
 
 PAPER = np.array([0.965, 0.955, 0.93], np.float32)
-GRAPHITE = np.array([0.17, 0.17, 0.185], np.float32)
+GRAPHITE = np.array([0.16, 0.16, 0.175], np.float32)
+LAYERS = (
+    # angle on the surface, from darkness, to darkness, most coverage, strokes' length and width
+    (math.radians(40), 0.07, 0.62, 0.7, 34.0, 1.15),
+    (math.radians(28), 0.3, 0.85, 0.7, 26.0, 1.3),
+    (math.radians(-34), 0.5, 0.95, 0.6, 22.0, 1.2),
+)
 
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Pencil: looking")
-    ground = prepare(shaded, local=0.55)
+    ground = prepare(shaded, local=0.55, key=0.66)
     height, width = shaded.depth.shape
     working = working_size(height, width, 1.6)
     raster = working[1] / width * ground.scale
     dark = 1 - ground.value
-    layers = (
-        # (in-plane angle, from darkness, to darkness, most coverage)
-        (math.radians(38), 0.06, 0.55, 0.62),
-        (math.radians(-32), 0.36, 0.75, 0.55),
-        (math.radians(82), 0.58, 0.92, 0.6),
-    )
-    fields = ground.directions(*(angle for angle, *_ in layers))
+    fields = ground.directions(*(layer[0] for layer in LAYERS))
     density = np.zeros(working, np.float32)
-    for index, (field, (_, low, high, most)) in enumerate(zip(fields, layers, strict=True)):
-        step(0.15 + 0.18 * index, "Pencil: hatching")
+    for index, (field, layer) in enumerate(zip(fields, LAYERS, strict=True)):
+        step(0.2 + 0.15 * index, "Pencil: hatching")
+        _, low, high, most, length, thick = layer
         want = smoothstep(low, high, dark) * np.float32(most)
-        want[~ground.covered] *= 0.55
+        want[~ground.covered] *= 0.5
         rng = noise.generator(shaded.seed, f"pencil/{index}")
-        style = Hatching(length=30 - 5 * index, width=1.25, pressure=0.5, waver=0.09)
+        style = Hatching(length=length, width=thick, pressure=0.62, waver=0.07, rounds=3)
         strokes = hatch(want, field, ground.barrier, ground.per_unit, style, rng)
-        density += lay(strokes, *working, raster, style.width)
-    step(0.7, "Pencil: lines")
-    # A soft pass with the side of the lead under the strokes.
-    density += resize(dark**1.6 * np.float32(0.34), *working)
+        density += lay(strokes, *working, raster, thick)
+    step(0.65, "Pencil: shading")
+    # The side of the lead first, softly, under the strokes; pressed harder in the darks.
+    under = smoothstep(0.1, 1.0, blur(dark, 0.8)) ** 1.3
+    density = density * np.float32(0.62) + resize(under * np.float32(0.8), *working)
     density = resize(density, height, width, "bicubic")
     tooth = noise.paper(height, width, shaded.seed)
-    step(0.8, "Pencil: lines")
-    graphite = 1 - np.exp(-density * np.clip(1 + 0.42 * tooth, 0.1, 2.2) * 1.15)
-    contour = sum_of_lines(shaded, step)
-    contour *= np.clip(0.86 + 0.22 * tooth, 0.25, 1)
-    graphite = 1 - (1 - graphite * 0.93) * (1 - contour)
+    step(0.75, "Pencil: shading")
+    # The paper's hills catch graphite; pressure fills its valleys too.
+    catch = np.clip(1 + tooth * (0.5 - 0.16 * np.minimum(density, 2)), 0.12, 2.0)
+    bare = np.exp(-density * catch)
+    for turn, (units, hand, weight) in enumerate(((1.4, 0.8, 0.85), (1.0, 1.9, 0.38))):
+        # A firm line and a searching one, as in a sketch.
+        step(0.8 + 0.07 * turn, "Pencil: lines")
+        mask = ground.outline(units, hand=hand, turn=turn, paint=0.5)
+        bare *= 1 - mask * np.clip(0.84 + 0.24 * tooth, 0.2, 1) * np.float32(weight)
     step(0.97, "Pencil")
     paper = PAPER * (1 + 0.012 * tooth[..., None])
-    return paper + (GRAPHITE - paper) * graphite[..., None]
-
-
-def sum_of_lines(shaded: Shaded, step: Step) -> NDArray[np.float32]:
-    """Contours drawn twice, as in a sketch: a searching line and a firm one."""
-    width_px = 1.5 * math.sqrt(shaded.depth.size) / 1024
-    total = np.zeros(shaded.depth.shape, np.float32)
-    for turn, (hand, weight) in enumerate(((0.9, 0.8), (1.8, 0.4))):
-        step(0.82 + 0.07 * turn, "Pencil: lines")
-        mask = lines.line_mask(
-            shaded.depth,
-            shaded.normal,
-            shaded.view,
-            width_px * (1 - 0.25 * turn),
-            albedo=shaded.albedo,
-            hand=hand,
-            seed=shaded.seed + turn,
-        )
-        total = 1 - (1 - total) * (1 - mask * np.float32(weight))
-    return total
+    return GRAPHITE + (paper - GRAPHITE) * bare[..., None]

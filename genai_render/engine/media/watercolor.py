@@ -43,7 +43,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     # Granulation: pigment settles in the paper's valleys, where there is enough of it.
     thick = np.clip(luminance(density), 0, 1.2)
     grains = 1 - 0.16 * tooth * np.sqrt(thick) + 0.03 * tooth
-    inside = margin(height, width, 0.022, seed)
+    inside = margin(height, width, 15.0, seed)
     density *= (np.clip(grains, 0.35, 1.7) * inside)[..., None]
     step(0.88, "Watercolour: lines")
     pencil = lines.line_mask(
@@ -68,8 +68,8 @@ def _hand_moved(color: Floats, seed: int, scale: float) -> Floats:
     """Shapes as a brush fills them: their borders waver a little."""
     height, width = color.shape[:2]
     shift = [
-        noise.fbm(height, width, 34.0, seed, f"watercolor/hand/{axis}", 3, 0.6)
-        * np.float32(1.9 * scale)
+        noise.fbm(height, width, 34.0, seed, f"watercolor/hand/{axis}", 2, 0.5)
+        * np.float32(1.5 * scale)
         for axis in "xy"
     ]
     return warp(color, *shift)
@@ -80,7 +80,7 @@ def abstract(color: Floats, scale: float) -> Floats:
 
     Of four windows around each pixel, the calmest gives its mean.
     """
-    radius = max(2, round(3.2 * scale))
+    radius = max(2, round(2.4 * scale))
     gray = luminance(color)
     best = np.full(gray.shape, np.inf, np.float32)
     result = np.empty_like(color)
@@ -126,8 +126,8 @@ def _in_layers(density: Floats, seed: int, scale: float) -> Floats:
     """The tone built up of glazes: each has an uneven border, wet and dark in places."""
     height, width = density.shape[:2]
     tone = 1 - np.exp(-luminance(density))
-    wander = noise.fbm(height, width, 70.0, seed, "watercolor/border", 5, 0.62)
-    smooth = blur(tone, 1.6 * scale) + wander * 0.028
+    wander = noise.fbm(height, width, 70.0, seed, "watercolor/border", 4, 0.48)
+    smooth = blur(tone, 1.6 * scale) + wander * 0.022
     wet = smoothstep(-0.3, 0.9, noise.fbm(height, width, 150.0, seed, "watercolor/wet", 2))
     gy, gx = np.gradient(smooth)
     slope = np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)
@@ -150,10 +150,13 @@ def _bleed(density: Floats, seed: int, scale: float) -> Floats:
     """In wet places colours run into each other, further the wetter."""
     height, width = density.shape[:2]
     water = noise.fbm(height, width, 110.0, seed, "watercolor/bleed", 3, 0.6)
-    share = smoothstep(0.35, 1.6, water) * 0.75
+    # A painter lets the large areas run, and waits for the paper to dry around fine things.
+    gray = luminance(density)
+    fine = blur(np.abs(gray - blur(gray, 2.5 * scale)), 6.0 * scale)
+    share = smoothstep(0.3, 1.6, water) * (0.12 + 0.7 * smoothstep(0.11, 0.02, fine))
     run = [
-        noise.fbm(height, width, 26.0, seed, f"watercolor/run/{axis}", 4, 0.65)
-        * np.float32(7.0 * scale)
+        noise.fbm(height, width, 26.0, seed, f"watercolor/run/{axis}", 3, 0.55)
+        * np.float32(6.0 * scale)
         for axis in "xy"
     ]
     run[1] = run[1] - np.float32(4.0 * scale)  # wet paint runs down
