@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The embedded engine as a backend: no network, no key, no model; the same seed, the same bytes."""
+
+from __future__ import annotations
+
+import io
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..core import catalog
+from ..core.canvas import Canvas, View
+from ..core.errors import Cancelled, GenAIError, InvalidInput
+from ..core.events import CancelToken, Event, Notice, Progress, Result
+from ..core.request import MAX_SEED, Reference, RenderRequest
+from ..engine import Look, Palette, render
+from ..engine.palette import decode, notes
+from ..engine.plan import Quality
+from ..engine.shaded import Step
+from ..engine.terms import Reading, read
+
+_PNG_LEVEL = 1
+"""Of 0 to 9: at 4K, level 1 takes half a second and is a few per cent larger than the best."""
+
+# Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
+_VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A request made ready: what is rendered, at which size, and what was understood."""
+
+    canvas: Canvas
+    look: Look
+    palette: Palette | None
+    reading: Reading
+    quality: Quality
+    strength: float
+    notes: tuple[str, ...]
+
+
+class OfflineBackend:
+    """Re-lights, re-grades and re-draws the canvas (see engine/). Needs a canvas or a reference."""
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        cancel.check()
+        yield Progress(0.0, "Reading the prompt")
+        job = _prepare(request)
+        for text in (job.reading.sentence, *job.notes):
+            if text:
+                yield Notice(text)
+        first = request.seed if request.seed is not None else random.randint(0, MAX_SEED - 8)
+        for index in range(request.count):
+            seed = (first + index) % (MAX_SEED + 1)
+            yield from _one(request, job, index, seed, cancel)
+
+
+def _one(
+    request: RenderRequest, job: _Job, index: int, seed: int, cancel: CancelToken
+) -> Iterator[Event]:
+    """The events of one image."""
+
+    def work(step: Step) -> Result:
+        look = varied(job.look, index)
+        pixels = render(job.canvas, look, job.palette, seed, step, job.quality)
+        ai = False
+        extra: list[str] = []
+        if request.options.get("neural"):
+            pixels, ai, text = _neural(request, pixels, step)
+            extra += [text] if text else []
+        pixels = _blended(request, job, pixels)
+        step(0.98, "Saving")
+        image = _encoded(pixels)
+        info = {
+            "used": list(job.reading.used),
+            "not_used": list(job.reading.not_used),
+            "notes": [*job.notes, *extra],
+            "quality": job.quality,
+        }
+        height, width = pixels.shape[:2]
+        return Result(
+            *(image, "image/png", width, height, index, seed),
+            prompt_sent=request.prompt,
+            info=info,
+            cost_usd=0.0,
+            ai=ai,
+        )
+
+    for event in _in_thread(work, cancel):
+        if isinstance(event, Progress) and event.fraction is not None:
+            whole = (index + event.fraction) / request.count
+            message = event.message
+            if request.count > 1:
+                message = f"{message} ({index + 1} of {request.count})"
+            yield Progress(min(whole, 1.0), message)
+        else:
+            if isinstance(event, Result):
+                for text in event.info["notes"][len(job.notes) :]:
+                    yield Notice(text)
+            yield event
+
+
+def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[Event]:
+    """Run work(step) in a thread of its own, so that its steps can be told as they come."""
+    told: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+    abandoned = threading.Event()
+
+    def step(fraction: float, message: str) -> None:
+        cancel.check()
+        if abandoned.is_set():
+            raise Cancelled()
+        told.put(Progress(fraction, message))
+
+    def run() -> None:
+        try:
+            told.put(work(step))
+        except BaseException as error:  # handed on to the thread that waits
+            told.put(error)
+        told.put(None)
+
+    thread = threading.Thread(target=run, name="genai_render offline", daemon=True)
+    thread.start()
+    last: Progress | None = None
+    try:
+        while (event := told.get()) is not None:
+            if isinstance(event, BaseException):
+                raise event
+            if isinstance(event, Progress):
+                if last is not None and (event.fraction, event.message) == (
+                    last.fraction,
+                    last.message,
+                ):
+                    continue
+                last = event
+            yield event
+    finally:
+        # The consumer may stop listening: then the work stops at its next step.
+        abandoned.set()
+        thread.join()
+
+
+# --- what is asked for -------------------------------------------------------------------------
+
+
+def _prepare(request: RenderRequest) -> _Job:
+    reading = read(request.prompt)
+    styles = catalog.shipped()
+    style = request.style
+    if style == "auto" and reading.style:
+        style = reading.style
+    look = reading.apply(Look.from_mapping(styles.style(style).look))
+    references: Sequence[Reference] = request.references
+    remarks = [f"Reference {text}." for text in notes(references)]
+    if request.kind == "edit":
+        assert request.source is not None
+        canvas = _flat(request.source, "The image", 0, 0)
+    elif request.canvas is not None:
+        canvas = fitted(request.canvas, request.width, request.height)
+    elif references:
+        canvas = _flat(references[0].data, references[0].name, request.width, request.height)
+        remarks.append("Without a view of the scene, the first reference is what is re-drawn.")
+        references = references[1:]
+    else:
+        raise InvalidInput(
+            "The offline engine has nothing to draw.",
+            "It re-lights and re-draws what is there; it cannot make a picture from words alone.",
+            "Turn the canvas on, or add a reference image.",
+        )
+    palette = Palette.of(references)
+    if palette is not None:
+        look = palette.lit(look)
+    quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
+    strength = float(request.options.get("strength", 1.0))
+    return _Job(canvas, look, palette, reading, quality, strength, tuple(remarks))
+
+
+def varied(look: Look, index: int) -> Look:
+    """The look for the index-th picture of one request: other light, the same composition."""
+    turn, warm, brighter = _VARIATIONS[index % len(_VARIATIONS)]
+    if index == 0:
+        return look
+    light, grade = look.light, look.grade
+    # Mirror the light to the other side, or move it some way round: never into the lens.
+    azimuth = light.azimuth * (1 - 2 * turn) if turn > 0 else light.azimuth * 1.45 - 12
+    limit = max(100.0, abs(light.azimuth))
+    azimuth = max(-limit, min(limit, azimuth))
+    lift = light.elevation * (1.0 if turn == 1.0 else 1.25 if turn > 0 else 0.72)
+    return replace(
+        look,
+        light=replace(light, azimuth=azimuth, elevation=min(80.0, lift)),
+        grade=replace(
+            grade,
+            temperature=grade.temperature + warm,
+            exposure=grade.exposure + brighter,
+        ),
+    )
+
+
+def fitted(canvas: Canvas, width: int, height: int) -> Canvas:
+    """The canvas at that size (0: its own), cropped to the new aspect ratio, never squashed."""
+    width, height = width or canvas.width, height or canvas.height
+    if (width, height) == (canvas.width, canvas.height):
+        return canvas
+    scale = min(canvas.width / width, canvas.height / height)
+    seen_w, seen_h = width * scale, height * scale
+    left, top = (canvas.width - seen_w) / 2, (canvas.height - seen_h) / 2
+    box = (left, top, left + seen_w, top + seen_h)
+    columns = np.clip((left + (np.arange(width) + 0.5) * scale), 0, canvas.width - 1).astype(
+        np.intp
+    )
+    rows = np.clip((top + (np.arange(height) + 0.5) * scale), 0, canvas.height - 1).astype(np.intp)
+    grid = np.ix_(rows, columns)
+
+    def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        picture = Image.fromarray(pixels)
+        return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, box=box))
+
+    matrix = [list(row) for row in canvas.view.projection_matrix]
+    # Narrower: clip space is stretched by what was cut off, evenly on both sides.
+    for row, factor in ((0, canvas.width / seen_w), (1, canvas.height / seen_h)):
+        matrix[row] = [value * factor for value in matrix[row]]
+    view = replace(
+        canvas.view,
+        width=width,
+        height=height,
+        projection_matrix=tuple(tuple(row) for row in matrix),
+    )
+    return Canvas(
+        scaled(canvas.color),
+        np.ascontiguousarray(canvas.depth[grid]),
+        np.ascontiguousarray(canvas.normal[grid]),
+        view,
+        None if canvas.albedo is None else scaled(canvas.albedo),
+    )
+
+
+def _flat(data: bytes, name: str, width: int, height: int) -> Canvas:
+    """A picture as a canvas without depth, cropped to a size where one is asked for."""
+    picture = decode(data, name).convert("RGBA")
+    if width and height and picture.size != (width, height):
+        scale = min(picture.width / width, picture.height / height)
+        seen = (width * scale, height * scale)
+        left, top = (picture.width - seen[0]) / 2, (picture.height - seen[1]) / 2
+        box = (left, top, left + seen[0], top + seen[1])
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS, box=box)
+    wide, high = picture.size
+    color = np.asarray(picture).copy()
+    depth = np.where(color[..., 3] > 127, np.float32(1), np.float32(np.inf)).astype(np.float32)
+    normal = np.zeros((high, wide, 3), np.float32)
+    normal[..., 2] = 1
+    normal[~np.isfinite(depth)] = 0
+    return Canvas(color, depth, normal, View(wide, high, "ORTHO", source="image"))
+
+
+# --- what comes out ----------------------------------------------------------------------------
+
+
+def _blended(request: RenderRequest, job: _Job, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture as strong as asked for, and within the mask of an edit."""
+    share: NDArray[np.float32] | float = job.strength
+    if request.mask is not None:
+        mask = decode(request.mask, "The mask").convert("RGBA").getchannel("A")
+        size = (pixels.shape[1], pixels.shape[0])
+        if mask.size != size:
+            mask = mask.resize(size, Image.Resampling.BILINEAR)
+        share = (1 - np.asarray(mask, np.float32) / np.float32(255))[..., None] * job.strength
+    elif job.strength >= 1:
+        return pixels
+    before = job.canvas.color
+    result = np.empty_like(pixels)
+    for first in range(0, len(pixels), 256):
+        part = slice(first, first + 256)
+        own = before[part, :, :3].astype(np.float32)
+        if request.kind != "edit":
+            # Where the canvas is empty there is nothing to go back to.
+            seen = before[part, :, 3:].astype(np.float32) / 255
+            own = own * seen + pixels[part] * (1 - seen)
+        weight = share[part] if isinstance(share, np.ndarray) else share
+        result[part] = own + (pixels[part] - own) * weight + np.float32(0.5)
+    return result
+
+
+def _neural(
+    request: RenderRequest, pixels: NDArray[np.uint8], step: Step
+) -> tuple[NDArray[np.uint8], bool, str]:
+    """The picture painted like the references by a network: (pixels, whether it was, why not)."""
+    wanted = [r for r in request.references if r.weight > 0 and r.role != "composition"]
+    if not wanted:
+        return pixels, False, "Neural style transfer needs a reference image: it was left out."
+    try:
+        from ..engine import neural
+    except ImportError:
+        return pixels, False, "Neural style transfer is not installed: it was left out."
+    step(0.9, "Neural style")
+    try:
+        return neural.transfer(pixels, wanted, step), True, ""  # pyright: ignore
+    except Cancelled:
+        raise
+    except GenAIError as error:
+        return pixels, False, f"Neural style transfer was left out. {error.text}"
+
+
+def _encoded(pixels: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=_PNG_LEVEL)
+    return file.getvalue()

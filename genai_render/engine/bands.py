@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work in bands of rows on two threads: numpy lets go of the interpreter, and a band fits a cache.
+
+Each band writes its own rows only, so the result does not depend on threads or timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
+THREADS = 2
+BAND_PIXELS = 1 << 16
+
+
+def each_band(
+    height: int,
+    width: int,
+    work: Callable[[int, int], None],
+    tell: Callable[[float], None] | None = None,
+    pixels: int = BAND_PIXELS,
+) -> None:
+    """Call work(first row, last row + 1) for every band; tell(fraction) now and then.
+
+    An exception in `work` or `tell` (a cancel) stops the rest and is raised.
+    """
+    rows = max(1, pixels // max(1, width))
+    starts = list(range(0, height, rows))
+    if len(starts) == 1:
+        work(0, height)
+        if tell:
+            tell(1.0)
+        return
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting = {pool.submit(work, y, min(height, y + rows)) for y in starts}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                if tell:
+                    tell(1 - len(waiting) / len(starts))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def each(work: list[Callable[[], None]]) -> None:
+    """Call each function once, on two threads; the first exception is raised."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        for future in [pool.submit(item) for item in work]:
+            future.result()

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Light on surfaces: what a look's lamps, sky and materials make of a canvas's planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .baked import BakedLight, luminance
+from .geometry import Camera, Plane, Vector, dot, smoothstep
+from .look import Color, Look
+from .surfaces import Surfaces
+from .survey import Survey
+
+
+@dataclass(slots=True, eq=False)
+class Fields:
+    """What the small picture told, for the same pixels as the surfaces to be shaded.
+
+    open, shadow: 0..1 planes. bounce: (3, h, w) light. glow: 0..1, how much it shines by itself.
+    """
+
+    open: Plane
+    shadow: Plane
+    glow: Plane
+    bounce: Plane | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rig:
+    """A look's lamps, set up for one view. Directions are in camera space, toward the light.
+
+    light_gain: makes the picture's own light average 1. paint_gain: keeps albedos believable.
+    """
+
+    look: Look
+    key: Vector
+    fill: Vector
+    rim: Vector
+    left: Vector
+    right: Vector
+    up: Vector
+    baked: BakedLight
+    flat: bool
+    light_gain: float
+    paint_gain: float
+
+    @classmethod
+    def of(cls, look: Look, camera: Camera, found: Survey, baked: BakedLight) -> Rig:
+        light = look.light
+        if found.indoor:
+            # Indoors walls send light from all sides, and the ground's is the ceiling's too.
+            mixed = _between(light.ground_color, light.side_color, 0.6)
+            sky = _between(light.sky_color, light.side_color, 0.5)
+            light = replace(light, ground_color=mixed, sky_color=sky, ambient=light.ambient * 1.1)
+            look = replace(look, light=light)
+        side = -1.0 if light.azimuth > 0 else 1.0
+        back = 180.0 + side * 35 if abs(light.azimuth) < 120 else -light.azimuth
+        return cls(
+            look,
+            camera.direction(light.azimuth, light.elevation),
+            camera.direction(side * 55, 18),
+            camera.direction(back, 35),
+            camera.direction(-95, 12),
+            camera.direction(95, 12),
+            camera.up,
+            baked,
+            found.flat,
+            1.0,
+            1.0,
+        )
+
+    def measured(self, surfaces: Surfaces) -> Rig:
+        """The same rig with its gains set by the small picture."""
+        covered = surfaces.covered
+        if not covered.any():
+            return self
+        if surfaces.albedo is not None:
+            ratio = luminance(surfaces.color) / (luminance(surfaces.albedo) + np.float32(0.03))
+            usual = float(np.median(ratio[covered]))
+            return replace(self, light_gain=1 / max(usual, 1e-3))
+        bright = float(np.quantile(luminance(self._paint(surfaces))[covered], 0.95))
+        return replace(self, paint_gain=min(1.5, 0.8 / bright) if bright > 0.8 else 1.0)
+
+    def _paint(self, surfaces: Surfaces) -> Plane:
+        if surfaces.albedo is not None:
+            return surfaces.albedo
+        light = self.baked.on(surfaces.normal)
+        light **= np.float32(-min(self.look.light.relight, 0.8))
+        return surfaces.color * (light * np.float32(self.paint_gain))
+
+    def albedo(self, surfaces: Surfaces) -> Plane:
+        """(3, h, w) linear: the surfaces' own colours, as the look wants them."""
+        if self.flat:
+            return surfaces.color
+        paint = self._paint(surfaces)
+        look = self.look.surface
+        if look.saturation != 1:
+            gray = luminance(paint)
+            paint = gray + (paint - gray) * np.float32(look.saturation)
+            np.maximum(paint, np.float32(0.0), out=paint)
+        if look.lightness != 1:
+            paint = paint * np.float32(look.lightness)
+        if look.clay > 0:
+            clay = np.asarray(look.clay_color, np.float32)[:, None, None]
+            paint = paint + (clay - paint) * np.float32(look.clay)
+        if look.snow > 0:
+            cover = smoothstep(0.35, 0.75, dot(surfaces.normal, self.up)) * np.float32(look.snow)
+            paint = paint + (np.float32(0.86) - paint) * cover
+        return np.minimum(paint, np.float32(0.95))
+
+    def kept(self, surfaces: Surfaces) -> Plane | None:
+        """The light that the picture already has, about 1, as far as the look keeps it."""
+        keep = self.look.light.keep
+        if keep <= 0 or self.flat:
+            return None
+        if surfaces.albedo is not None:
+            ratio = luminance(surfaces.color) / (luminance(surfaces.albedo) + np.float32(0.03))
+            ratio *= np.float32(self.light_gain)
+        else:
+            ratio = self.baked.on(surfaces.normal)
+        np.clip(ratio, np.float32(0.15), np.float32(3), out=ratio)
+        return ratio ** np.float32(keep)
+
+    def light(
+        self,
+        surfaces: Surfaces,
+        albedo: Plane,
+        fields: Fields,
+        viewer: tuple[Plane | float, ...],
+    ) -> tuple[Plane, Plane]:
+        """(3, h, w) linear radiance toward the viewer, and (h, w) how lit each point is."""
+        if self.flat:
+            return surfaces.color.copy(), luminance(surfaces.color)
+        light, toon, look = self.look.light, self.look.toon, self.look
+        normal = surfaces.normal
+        facing = dot(normal, self.key)
+        shade = fields.shadow * np.float32(light.shadow) + np.float32(1 - light.shadow)
+        open_ = fields.open * np.float32(light.occlusion) + np.float32(1 - light.occlusion)
+        wrap = np.float32(0.3 * light.softness)
+        direct = facing + wrap
+        direct *= 1 / (1 + wrap)
+        np.clip(direct, 0, 1, out=direct)
+        direct *= shade
+        upward = dot(normal, self.up)
+        result = np.empty_like(albedo)
+        # The sky above, the horizon around, the ground below.
+        over = np.maximum(upward, 0)
+        under = np.maximum(-upward, 0)
+        fill = dot(normal, self.fill)
+        fill += np.float32(0.35)
+        np.clip(fill, 0, None, out=fill)
+        stepped = self._steps(direct, open_) if toon.steps else None
+        for axis in range(3):
+            side = light.side_color[axis] * light.ambient
+            around = over * np.float32(light.sky_color[axis] * light.ambient - side)
+            around += under * np.float32(light.ground_color[axis] * light.ambient - side)
+            around += np.float32(side)
+            around += fill * np.float32(light.fill * light.fill_color[axis])
+            around *= open_
+            around += direct * np.float32(light.key * light.key_color[axis])
+            if stepped is not None:
+                full = light.key * light.key_color[axis] + side
+                dark = toon.shade_color[axis]
+                flat = stepped * np.float32(full * (1 - dark)) + np.float32(full * dark)
+                flat -= around
+                flat *= np.float32(toon.amount)
+                around += flat
+            if fields.bounce is not None:
+                around += fields.bounce[axis] * np.float32(light.bounce)
+            result[axis] = around
+        tone = luminance(result)
+        kept = self.kept(surfaces)
+        if kept is not None:
+            result *= kept
+            tone *= kept
+        if light.neon > 0:
+            self._neon(result, normal, open_)
+        result *= albedo
+        self._shine(result, surfaces, albedo, viewer, facing, shade, open_, upward)
+        glow = fields.glow * np.float32(light.emission)
+        if look.surface.clay < 1:
+            for axis in range(3):
+                result[axis] += surfaces.color[axis] * glow
+        return result, tone
+
+    def _steps(self, direct: Plane, open_: Plane) -> Plane:
+        """Light in steps, 0..1: where it turns away is a line, not a ramp."""
+        toon = self.look.toon
+        light = direct * (np.float32(0.55) + np.float32(0.45) * open_)
+        edge = max(toon.edge, 0.01)
+        lit = smoothstep(0.3 - edge, 0.3 + edge, light)
+        if toon.steps >= 3:
+            lit = np.float32(0.62) * lit + np.float32(0.38) * smoothstep(
+                0.66 - edge, 0.66 + edge, light
+            )
+        # Corners stay a little darker, so that things stand on the floor.
+        lit *= np.float32(0.75) + np.float32(0.25) * open_
+        return lit
+
+    def _neon(self, result: Plane, normal: Plane, open_: Plane) -> None:
+        light = self.look.light
+        for direction, color in ((self.left, light.neon_left), (self.right, light.neon_right)):
+            amount = dot(normal, direction)
+            amount += np.float32(0.25)
+            amount *= np.float32(0.8 * light.neon)
+            np.clip(amount, 0, None, out=amount)
+            amount *= open_
+            for axis in range(3):
+                result[axis] += amount * np.float32(color[axis])
+
+    def _shine(
+        self,
+        result: Plane,
+        surfaces: Surfaces,
+        albedo: Plane,
+        viewer: tuple[Plane | float, ...],
+        facing: Plane,
+        shade: Plane,
+        open_: Plane,
+        upward: Plane,
+    ) -> None:
+        """Add highlights, the mirrored surroundings and the rim of light, in place."""
+        look, light = self.look, self.look.light
+        normal = surfaces.normal
+        vx, vy, vz = viewer
+        across = normal[0] * vx
+        across += normal[1] * vy
+        across += normal[2] * vz
+        np.clip(across, 0, 1, out=across)
+        graze = 1 - across
+        third = graze * graze * graze
+        gloss = look.surface.gloss
+        if gloss > 0:
+            # Half-way vector, not normalised: its length follows from the angle between the two.
+            k = self.key
+            cosine = vx * np.float32(k[0]) + vy * np.float32(k[1]) + vz * np.float32(k[2])
+            half = facing + across
+            half /= np.sqrt(np.maximum(2 + 2 * cosine, np.float32(1e-4)))
+            np.clip(half, 0, 1, out=half)
+            rough = max(0.08, look.surface.roughness)
+            power = 2 / rough**3.2
+            # (1 + a (1 - h²))^-2 stands for h^power: the same core, a soft tail, no powers.
+            half *= half
+            tail = np.float32(power / 3.2) * (1 - half)
+            tail += np.float32(1)
+            tail *= tail
+            spark = np.float32(gloss * light.key * (0.1 + 0.22 / rough)) / tail
+            spark *= shade
+            spark *= smoothstep(-0.05, 0.2, facing)
+            if look.toon.steps and look.toon.highlight > 0:
+                level = gloss * light.key * (0.1 + 0.22 / rough) * 0.45
+                spark += smoothstep(level * 0.85, level * 1.15, spark) * np.float32(
+                    look.toon.highlight
+                )
+            # The mirrored surroundings: sky above, ground below, by the mirrored ray's height.
+            high = across * upward
+            high *= 2
+            high -= (
+                vx * np.float32(self.up[0])
+                + vy * np.float32(self.up[1])
+                + vz * np.float32(self.up[2])
+            )
+            fresnel = third * graze * np.float32(0.55 * gloss)
+            fresnel += np.float32(0.035 * gloss)
+            fresnel *= open_
+            fresnel *= open_
+            above = smoothstep(-0.15, 0.5, high)
+            metal = np.float32(look.surface.metal)
+            if look.surface.metal > 0:
+                fresnel += metal * np.float32(0.75) * open_
+                # A bright band where the horizon would mirror: what tells the eye "metal".
+                above += np.exp((high - 0.12) ** 2 * np.float32(-30)) * metal
+                result *= 1 - metal * np.float32(0.8)
+            for axis in range(3):
+                low = light.ground_color[axis] * 0.5
+                surroundings = above * np.float32(light.sky_color[axis] - low) + np.float32(low)
+                surroundings *= fresnel
+                surroundings *= np.float32(max(light.ambient, 0.15) * 1.4)
+                surroundings += spark * np.float32(light.key_color[axis])
+                if look.surface.metal > 0:
+                    surroundings *= 1 + metal * (albedo[axis] - 1)
+                result[axis] += surroundings
+        if light.rim > 0:
+            rim = dot(normal, self.rim)
+            rim += np.float32(0.15)
+            np.clip(rim, 0, None, out=rim)
+            rim *= third
+            if look.toon.steps:
+                rim = smoothstep(0.08, 0.14, rim) * np.float32(0.35)
+            rim *= np.float32(light.rim * 1.6) * open_
+            for axis in range(3):
+                # Rims are of the surface's own colour too, or all things look dusted.
+                result[axis] += rim * (
+                    np.float32(light.rim_color[axis])
+                    * (np.float32(0.3) + np.float32(0.7) * albedo[axis])
+                )
+
+
+def _between(a: Color, b: Color, t: float) -> Color:
+    return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What kind of view this is: a thing or a place, indoors or out, where ground and subject are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.canvas import View
+from .geometry import Vector, dot
+from .surfaces import FAR, Floor, Small
+
+_BLANK_SPREAD = 0.035
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """focus: depth in metres of the subject. center: its camera-space point. reach: depth in metres
+    that nearly everything lies within. size: how wide the view is at the focus, in metres.
+
+    ground: height in the world of the floor that is seen, else None.
+    low: height of the lowest thing in view. blank: nothing is drawn behind the scene.
+    flat: the canvas is a picture without depth.
+    """
+
+    empty: bool
+    flat: bool
+    indoor: bool
+    place: bool
+    focus: float
+    reach: float
+    size: float
+    center: Vector
+    ground: float | None
+    low: float
+    cropped: bool
+    blank: bool
+
+
+def survey(small: Small, view: View) -> Survey:
+    camera, surfaces = small.camera, small.surfaces
+    covered = surfaces.covered
+    share = float(covered.mean())
+    blank = _blank(small)
+    if share < 0.0005:
+        return Survey(
+            True, False, False, False, 10.0, 50.0, 10.0, (0, 0, -10), None, 0.0, False, blank
+        )
+    depth = surfaces.depth[covered]
+    point = camera.positions(np.minimum(surfaces.depth, FAR))
+    lift = dot(surfaces.normal, camera.up)
+    height = dot(point, camera.up) + np.float32(camera.level)
+    flat = view.source == "image" or (
+        share > 0.999 and float(depth.max() - depth.min()) < 1e-4 * float(depth.max())
+    )
+    near, middle, far = (float(v) for v in np.quantile(depth, (0.02, 0.5, 0.97)))
+
+    floor = covered & (lift > 0.97)
+    low = float(np.quantile(height[covered], 0.004))
+    ground = None
+    if floor.mean() > 0.03:
+        levels = height[floor]
+        # The lowest level that a good part of the level surfaces share.
+        candidate = float(np.quantile(levels, 0.08))
+        if candidate - low < 0.12 * max(far, 1e-6):
+            ground = candidate
+
+    ceiling = covered & (lift < -0.9) & (height > camera.level)
+    indoor = not flat and share > 0.96 and (ceiling.mean() > 0.01 or (share > 0.995 and far < 15))
+    indoor = indoor and camera.tilt > -0.6
+    place = not flat and (indoor or (far > 20 and far > 2.5 * middle) or far > 60)
+
+    focus = (
+        view.focus_distance
+        if view.focus_distance
+        else _subject(small, floor & (ground is not None))
+    )
+    focus = min(max(focus, near * 0.5), far * 2)
+    spread = float(np.abs(camera.ray_x).max() + np.abs(camera.ray_y).max())
+    size = spread if camera.ortho else spread * focus
+    beside = covered & (np.abs(np.log(np.maximum(surfaces.depth, 1e-6) / focus)) < 0.25) & ~floor
+    chosen = beside if beside.any() else covered
+    center = tuple(float(np.median(axis[chosen])) for axis in point)
+    bottom = covered[-1] & ~floor[-1]
+    return Survey(
+        False,
+        flat,
+        indoor,
+        place,
+        focus,
+        far,
+        size,
+        center,  # pyright: ignore[reportArgumentType]
+        ground,
+        low,
+        bool(bottom.mean() > 0.02),
+        blank,
+    )
+
+
+def lay_floor(small: Small, found: Survey, color: tuple[float, float, float]) -> Floor | None:
+    """A floor under things that stand on nothing; None where there is one or it makes no sense."""
+    unfit = found.empty or found.flat or found.place or found.cropped or found.ground is not None
+    if unfit or float(small.surfaces.covered.mean()) > 0.9:
+        return None
+    if small.camera.tilt > -0.05:  # the camera looks level or up: a floor would show its edge
+        return None
+    return Floor(found.low, found.reach * 12 + found.size * 8, color)
+
+
+def _subject(small: Small, floor: np.ndarray) -> float:
+    """Depth of what is in the middle of the picture, preferring things over the floor."""
+    depth = small.surfaces.depth
+    height, width = depth.shape
+    y, x = np.mgrid[0:height, 0:width]
+    off = ((x / width - 0.5) / 0.22) ** 2 + ((y / height - 0.52) / 0.24) ** 2
+    weight = np.exp(-off) * small.surfaces.covered * np.where(floor, 0.08, 1.0)
+    # Nearer things are likelier to be meant than the wall behind them.
+    weight = weight / np.maximum(depth, 1e-6) ** 0.7
+    order = np.argsort(depth, axis=None)
+    total = np.cumsum(weight.reshape(-1)[order])
+    if total[-1] <= 0:
+        return float(np.median(depth[small.surfaces.covered]))
+    return float(depth.reshape(-1)[order[np.searchsorted(total, total[-1] * 0.5)]])
+
+
+def _blank(small: Small) -> bool:
+    """Nothing to see behind the scene: not drawn at all, or one even colour or a plain ramp."""
+    behind = ~small.surfaces.covered
+    if not behind.any() or float(small.opacity[behind].mean()) < 127:
+        return True
+    # Away from the borders, where colours mix.
+    inner = behind.copy()
+    inner[1:] &= behind[:-1]
+    inner[:-1] &= behind[1:]
+    inner[:, 1:] &= behind[:, :-1]
+    inner[:, :-1] &= behind[:, 1:]
+    if inner.sum() < 16:
+        return True
+    color = np.sqrt(small.surfaces.color[:, inner])
+    rows = np.nonzero(inner)[0].astype(np.float64)
+    rows -= rows.mean()
+    square = max(float((rows * rows).sum()), 1e-9)
+    for plane in color:
+        plane = plane - plane.mean()
+        ramp = rows * (float((rows * plane).sum()) / square)
+        if float(np.std(plane - ramp)) > _BLANK_SPREAD:
+            return False
+    return True
