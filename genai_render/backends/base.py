@@ -10,6 +10,7 @@ from typing import Protocol
 from ..core.errors import NotFound
 from ..core.events import CancelToken, Event
 from ..core.request import RenderRequest
+from .settings import BackendSettings
 
 
 class Backend(Protocol):
@@ -23,18 +24,28 @@ class Backend(Protocol):
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]: ...
 
 
-# name → (module, class): imported when first used, so that an SDK is never loaded in vain.
+# name → (module, class): imported when first used, so that an SDK is never loaded in vain. Even
+# these modules load theirs only in `run`, in the worker.
 _BACKENDS: dict[str, tuple[str, str]] = {
     "offline": (".offline", "OfflineBackend"),
+    "openai": (".openai", "OpenAIBackend"),
+    "gemini": (".gemini", "GeminiBackend"),
+    "compatible": (".compatible", "CompatibleBackend"),
 }
+
+# Those that connect to a server, and so are told where and how.
+_CONNECTING = ("openai", "gemini", "compatible")
 
 
 def backend_names() -> tuple[str, ...]:
     return tuple(_BACKENDS)
 
 
-def create_backend(name: str) -> Backend:
-    """The backend of that name, as models.toml names it. Raises NotFound."""
+def create_backend(name: str, settings: BackendSettings | None = None) -> Backend:
+    """The backend of that name, as models.toml names it. Raises NotFound.
+
+    settings: for those that use the network; without them, the environment decides.
+    """
     try:
         module, attribute = _BACKENDS[name]
     except KeyError:
@@ -42,4 +53,5 @@ def create_backend(name: str) -> Backend:
             f'There is no render backend called "{name}".',
             action=f"Known: {', '.join(_BACKENDS)}.",
         ) from None
-    return getattr(importlib.import_module(module, __package__), attribute)()
+    kind = getattr(importlib.import_module(module, __package__), attribute)
+    return kind(settings) if name in _CONNECTING else kind()

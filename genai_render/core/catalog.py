@@ -87,11 +87,25 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for one image, by resolution; where it was read and when."""
+    """US dollars, where they were read (`source`) and when (`date`). What is left out is unknown.
 
-    per_image: Mapping[str, float]
+    per_image: for one image, by resolution, {"1K": 0.04}, or by quality and size,
+        {"low 1024x1024": 0.009}. Else it follows from tokens:
+    per_million: for a million tokens, by kind: text_in, image_in, text_out, image_out.
+    tokens_by_resolution: of one image, {"1K": 1120}.
+    grid_by_quality: cells on the longer side, {"low": 16} (see `cost.grid_tokens`).
+    tokens_per_partial: what each unfinished image adds.
+    input_images: tokens of an image that is sent: a number for any, or how they are counted.
+    """
+
+    per_image: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     date: str = ""
+    per_million: Mapping[str, float] = field(default_factory=dict)
+    tokens_by_resolution: Mapping[str, int] = field(default_factory=dict)
+    grid_by_quality: Mapping[str, int] = field(default_factory=dict)
+    tokens_per_partial: int = 0
+    input_images: int | Literal["patches", "tiles", "unknown"] = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +135,11 @@ class Model:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, request: RenderRequest) -> None:
-        """Raises InvalidInput if this model cannot do what is asked."""
-        if request.resolution not in self.resolutions:
+        """Raises InvalidInput if this model cannot do what is asked.
+
+        Where `core.plan` finds the nearest resolution and says so, any can be asked for.
+        """
+        if request.resolution not in self.resolutions and "sizes" not in self.extra:
             raise InvalidInput(
                 f"{self.label} cannot make {request.resolution} images.",
                 action=f"Choose {', '.join(self.resolutions)}.",

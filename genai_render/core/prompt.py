@@ -10,7 +10,7 @@ from typing import Literal
 from .catalog import Style
 from .request import Kind, RenderRequest, Role
 
-ImageRole = Literal["canvas", "depth", "normal", "source"] | Role
+ImageRole = Literal["canvas", "depth", "normal", "source", "mask", "markup"] | Role
 
 _SAYS: dict[str, str] = {
     "canvas": "the 3D view to turn into a finished image: keep its camera, framing, shapes and "
@@ -18,6 +18,9 @@ _SAYS: dict[str, str] = {
     "depth": "its depth map (near is white): keep every distance and silhouette",
     "normal": "its surface normals as colours: keep every surface's orientation",
     "source": "the image to change: keep everything that the text does not mention",
+    "mask": "a mask of that image: change only what is white in it, keep what is black",
+    "markup": "the same image with marks drawn on it: do what the marks show where they are, and "
+    "leave the marks themselves out",
     "style": "a style reference: take its look, medium and mood, not its content",
     "material": "a material reference: take its surfaces, textures and finish",
     "subject": "a subject reference: keep the identity of what it shows",
@@ -39,18 +42,21 @@ def compose(request: RenderRequest, style: Style, images: Sequence[SentImage] = 
 
     Lines, each with one thought, because models follow those best.
     """
+    return "\n".join([wish(request, style), *describe(images), *ending(request, images)])
+
+
+def wish(request: RenderRequest, style: Style) -> str:
+    """What to make: the user's words, the style's, the scene's."""
     lines = [_closed(request.prompt)]
     if style.prompt:
         lines.append(_closed(f"Style: {style.prompt}"))
     if request.enhance and request.scene_text:
         lines.append(_closed(f"The scene: {request.scene_text}"))
-    lines += _image_lines(images)
-    if images and images[0].role == "canvas":
-        lines.append(_ending(request.kind))
     return "\n".join(lines)
 
 
-def _image_lines(images: Sequence[SentImage]) -> list[str]:
+def describe(images: Sequence[SentImage]) -> list[str]:
+    """One line for each image, in order: which it is, and what to take from it."""
     lines = []
     for number, image in enumerate(images, start=1):
         says = _SAYS[image.role]
@@ -59,6 +65,16 @@ def _image_lines(images: Sequence[SentImage]) -> list[str]:
         elif image.weight < 0.75:
             says += ", loosely"
         lines.append(f"Image {number} is {says}.")
+    return lines
+
+
+def ending(request: RenderRequest, images: Sequence[SentImage]) -> list[str]:
+    """What must not happen, last, where models heed it best."""
+    lines = []
+    if request.markup is not None and all(image.role != "markup" for image in images):
+        lines.append("Do what the marks over Image 1 show, and leave the marks themselves out.")
+    if images and images[0].role in ("canvas", "source"):
+        lines.append(_ending(request.kind))
     return lines
 
 

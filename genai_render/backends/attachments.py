@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The images that go with a request to a generative model: which, in what order, how encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..core import images
+from ..core.canvas import Canvas
+from ..core.catalog import Model
+from ..core.errors import InvalidInput
+from ..core.guides import encode_depth, encode_normal
+from ..core.prompt import ImageRole, SentImage
+from ..core.request import RenderRequest
+
+GUIDES_OPTION = "guides"
+"""The option by which the user chooses among color, depth and normals."""
+
+LONGEST_SIDE = 2048
+"""Models look at an input with about 1.5 megapixels; more only takes longer to send."""
+
+MASK_BYTES = 4 * 1000 * 1000
+_BACKGROUND = (225, 225, 225)
+_MOST_BYTES = 20 * 1000 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One image as it is sent. name: for people and for what is kept ("depth.png")."""
+
+    name: str
+    data: bytes
+    mime: str
+    role: ImageRole
+    weight: float = 1.0
+
+    @property
+    def sent(self) -> SentImage:
+        return SentImage(self.role, self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """images: in the order in which they are sent. mask, markup: PNG files of their own, for an
+    API that has a place for them. notices: what was left out and why."""
+
+    images: tuple[Attachment, ...]
+    mask: bytes | None = None
+    markup: bytes | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> tuple[SentImage, ...]:
+        return tuple(image.sent for image in self.images)
+
+    def kept(self) -> dict[str, bytes]:
+        """What to keep with the result: by name, without the references, which are kept anyway."""
+        kept = {
+            image.name: image.data
+            for image in self.images
+            if image.role in ("canvas", "depth", "normal", "mask", "markup")
+        }
+        if self.mask is not None:
+            kept["mask-sent.png"] = self.mask
+        if self.markup is not None:
+            kept["markup-sent.png"] = self.markup
+        return kept
+
+
+def attachments(model: Model, request: RenderRequest) -> Attachments:
+    """What goes with this request to this model.
+
+    model.extra: `max_images` it takes; `mask`, `markup`: it has a place for them, else they
+    become an image of their own. Raises InvalidInput for a mask that does not fit its image.
+    """
+    made: list[Attachment] = []
+    mask = markup = None
+    if request.kind == "edit" and request.source is not None:
+        made.append(_file("source", request.source, "source"))
+        if request.mask is not None:
+            _same_size(request.source, request.mask, "mask")
+            if model.extra.get("mask"):
+                mask = _mask_png(request.mask)
+            else:
+                made.append(_png("mask.png", _mask_picture(request.mask), "mask"))
+        if request.markup is not None:
+            _same_size(request.source, request.markup, "markup")
+            if model.extra.get("markup"):
+                markup = _as_png(request.markup)
+            else:
+                drawn = _drawn_over(request.source, request.markup)
+                made.append(_png("marked.png", drawn, "markup"))
+    elif request.canvas is not None:
+        made += _of_canvas(request.canvas, _guides(model, request))
+    for number, reference in enumerate(request.references, start=1):
+        made.append(_file(f"reference-{number}", reference.data, reference.role, reference.weight))
+    kept, notices = _within(made, int(model.extra.get("max_images", 16)), model.label)
+    return Attachments(tuple(kept), mask, markup, tuple(notices))
+
+
+def _guides(model: Model, request: RenderRequest) -> str:
+    option = next((option for option in model.options if option.id == GUIDES_OPTION), None)
+    if option is None:
+        return "color"
+    return str(request.options.get(GUIDES_OPTION, option.default))
+
+
+def _of_canvas(canvas: Canvas, guides: str) -> list[Attachment]:
+    # Laid over grey: models take transparency now for a mask, now for black.
+    made = [_png("canvas.png", images.flatten(canvas.color, _BACKGROUND), "canvas")]
+    if canvas.depth_range() is None:
+        return made  # an empty view: nothing that depth or normals could tell
+    if "depth" in guides:
+        made.append(_png("depth.png", encode_depth(canvas.depth, "disparity", 8)[0], "depth"))
+    if "normals" in guides:
+        made.append(_png("normal.png", encode_normal(canvas.normal), "normal"))
+    return made
+
+
+def _within(made: list[Attachment], most: int, label: str) -> tuple[list[Attachment], list[str]]:
+    """Leave out what matters least where the model does not take so many."""
+    names = {"normal": "the normals", "depth": "the depth", "markup": "the marks"}
+    left_out = []
+    for role in names:
+        if len(made) > most and any(image.role == role for image in made):
+            made = [image for image in made if image.role != role]
+            left_out.append(names[role])
+    while len(made) > most:
+        left_out.append(made.pop().name)
+    if not left_out:
+        return made, []
+    return made, [f"{label} takes {most} images: {' and '.join(left_out)} left out."]
+
+
+def _file(name: str, data: bytes, role: ImageRole, weight: float = 1.0) -> Attachment:
+    """A file of the user's, as it is where that is possible."""
+    info = images.probe(data, name)
+    if len(data) <= _MOST_BYTES:
+        return Attachment(name + info.suffix, data, info.mime, role, weight)
+    pixels = _smaller(images.decode(data, name))
+    return Attachment(f"{name}.jpg", images.encode_jpeg(pixels, 95), "image/jpeg", role, weight)
+
+
+def _png(name: str, pixels: NDArray[np.uint8], role: ImageRole) -> Attachment:
+    return Attachment(name, images.encode_png(_smaller(pixels)), "image/png", role)
+
+
+def _smaller(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    scale = LONGEST_SIDE / max(width, height)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def _same_size(source: bytes, other: bytes, what: str) -> None:
+    of, its = images.probe(source), images.probe(other, what)
+    if (of.width, of.height) != (its.width, its.height):
+        raise InvalidInput(
+            f"The {what} does not fit the image.",
+            f"The image has {of.width} × {of.height} pixels, the {what} {its.width} × "
+            f"{its.height}.",
+            f"Make the {what} on the image itself.",
+        )
+
+
+def _with_alpha(data: bytes, what: str) -> NDArray[np.uint8]:
+    pixels = images.decode(data, what)
+    if pixels.shape[2] != 4 or pixels[..., 3].min() == 255:
+        raise InvalidInput(
+            f"The {what} has no transparent pixels.",
+            action="It must be a PNG that is transparent where the image may change."
+            if what == "mask"
+            else "It must be a PNG that is transparent where nothing is drawn.",
+        )
+    return pixels
+
+
+def _mask_png(data: bytes) -> bytes:
+    """The mask as the API wants it: a PNG below its limit, fully transparent where to edit."""
+    pixels = _with_alpha(data, "mask")
+    if pixels[..., 3].min() >= 128:
+        raise InvalidInput(
+            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
+        )
+    only_alpha = np.zeros_like(pixels)  # one colour: a mask of any size stays small
+    only_alpha[..., 3] = np.where(pixels[..., 3] < 128, 0, 255)
+    made = images.encode_png(only_alpha)
+    if len(made) >= MASK_BYTES:
+        raise InvalidInput("The mask is too intricate to be sent.", action="Draw larger areas.")
+    return made
+
+
+def _mask_picture(data: bytes) -> NDArray[np.uint8]:
+    """(H, W) white where to edit, for a model that has no place for a mask."""
+    return np.where(_with_alpha(data, "mask")[..., 3] < 128, 255, 0).astype(np.uint8)
+
+
+def _as_png(data: bytes) -> bytes:
+    return images.encode_png(_with_alpha(data, "markup"))
+
+
+def _drawn_over(source: bytes, markup: bytes) -> NDArray[np.uint8]:
+    below = Image.fromarray(images.decode(source, "source")).convert("RGBA")
+    below.alpha_composite(Image.fromarray(_with_alpha(markup, "markup")))
+    return np.asarray(below.convert("RGB"))

@@ -1,0 +1,458 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Google's Gemini image models through Google's own SDK, which is loaded when a job first runs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..core import images, prompt
+from ..core.catalog import Model
+from ..core.cost import Usage, actual
+from ..core.errors import GenAIError, ImageError
+from ..core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ..core.plan import Plan, plan
+from ..core.request import RenderRequest
+from . import provider_errors as errors
+from .attachments import Attachments, attachments
+from .parallel import in_parallel
+from .patience import retry_after, trying_again
+from .settings import Access, BackendSettings, access
+
+if TYPE_CHECKING:
+    from google.genai import Client, types
+
+LABEL = "Google"
+
+# Why the model stopped, or did not begin, in plain words. All of these are refusals.
+_REFUSALS = {
+    "SAFETY": "It seemed unsafe",
+    "IMAGE_SAFETY": "The image seemed unsafe",
+    "PROHIBITED_CONTENT": "It shows what is not allowed",
+    "IMAGE_PROHIBITED_CONTENT": "The image shows what is not allowed",
+    "BLOCKLIST": "It has a word that is blocked",
+    "SPII": "It seems to hold personal data",
+    "RECITATION": "It came too close to an existing work",
+    "IMAGE_RECITATION": "The image came too close to an existing work",
+    "LANGUAGE": "It is in a language that the model does not take",
+    "JAILBREAK": "It was taken for an attempt to get around the rules",
+    "MODEL_ARMOR": "A filter of the account blocked it",
+    "ESCALATION": "A filter blocked it",
+    "OTHER": "No further reason is given",
+    "IMAGE_OTHER": "No further reason is given",
+}
+_LIMITED = "PUP_LIMITED_DISABLED"
+_DELAY = re.compile(r"^([\d.]+)s$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    request: RenderRequest
+    model: Model
+    plan: Plan
+    attached: Attachments
+    wish: str
+    lines: tuple[str, ...]
+    ending: str
+
+    @property
+    def prompt(self) -> str:
+        return "\n".join(part for part in (self.wish, *self.lines, self.ending) if part)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What one call has told so far."""
+
+    image: bytes | None = None
+    texts: list[str] = field(default_factory=list)
+    blocked: str = ""
+    blocked_text: str = ""
+    finished: str = ""
+    finished_text: str = ""
+    usage: Any = None
+    model_version: str = ""
+
+
+class GeminiBackend:
+    """Gemini's image models: one image a call, several calls at once."""
+
+    def __init__(self, settings: BackendSettings | None = None) -> None:
+        self._settings = settings or BackendSettings()
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        """Raises what `Backend.run` may, of which CredentialsError and OnlineAccessOff come
+        before anything is sent."""
+        model = self._settings.models().model(request.model)
+        where = access(self._settings, "gemini")
+        cancel.check()
+        yield Progress(None, "Preparing the images")
+        order = self._order(model, request)
+        for text in (*order.plan.notes, *order.attached.notices):
+            yield Notice(text)
+        yield Progress(None, f"Sending to {LABEL}")
+
+        def work(index: int) -> Any:
+            return lambda token: trying_again(
+                lambda: self._call(order, where, index, token), token, LABEL
+            )
+
+        yield from in_parallel([work(index) for index in range(request.count)], cancel)
+
+    def check(self, cancel: CancelToken, name: str = "gemini") -> str:
+        """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
+        names = self.model_names(cancel, name)
+        known = [model.name for model in self._settings.models().models.values()]
+        both = sum(1 for model in names if model in known)
+        return f"The key is good: {len(names)} models, {both} of them here."
+
+    def model_names(self, cancel: CancelToken, name: str = "gemini") -> list[str]:
+        """The models that the server offers, by the provider's own names."""
+        where = access(self._settings, name)
+        with self._client(where, cancel) as (sdk, _):
+            listed = self._guarded(lambda: list(sdk.models.list()), cancel)
+            return sorted(str(model.name).removeprefix("models/") for model in listed)
+
+    def _order(self, model: Model, request: RenderRequest) -> _Order:
+        attached = attachments(model, request)
+        style = self._settings.models().style(request.style)
+        return _Order(
+            request,
+            model,
+            plan(model, request),
+            attached,
+            prompt.wish(request, style),
+            tuple(prompt.describe(attached.roles)),
+            "\n".join(prompt.ending(request, attached.roles)),
+        )
+
+    # ---- one call ----------------------------------------------------------------------------
+
+    def _call(
+        self, order: _Order, where: Access, index: int, cancel: CancelToken
+    ) -> Iterator[Event]:
+        seed = None if order.request.seed is None else order.request.seed + index
+        with self._client(where, cancel) as (sdk, kinds):
+            contents, config = _contents(order), _config(order, seed)
+            stream = self._guarded(
+                lambda: sdk.models.generate_content_stream(
+                    model=order.model.name, contents=contents, config=config
+                ),
+                cancel,
+                kinds,
+            )
+            yield Progress(None, f"{LABEL} is working")
+            heard = _Heard()
+            while True:
+                chunk = self._guarded(lambda: next(stream, None), cancel, kinds)
+                if chunk is None:
+                    break
+                yield from _listen(chunk, heard, index)
+        yield self._result(order, heard, index, seed)
+
+    @contextlib.contextmanager
+    def _client(self, where: Access, cancel: CancelToken) -> Iterator[tuple[Client, list[str]]]:
+        """The SDK's client, and a list that gets the content type of each answer."""
+        import httpx2
+        from google import genai
+        from google.genai import types
+
+        from . import wire
+
+        http = wire.open_client(
+            where.endpoint,
+            where.base_url,
+            cancel,
+            self._settings.online_access,
+            where.key,
+            key_header="x-goog-api-key",
+            key_format="{}",
+            label=LABEL,
+        )
+        kinds: list[str] = []
+        http.event_hooks = {"response": [lambda response: kinds.append(_content_type(response))]}
+        try:
+            yield (
+                genai.Client(
+                    api_key=wire.MADE_UP_KEY,
+                    vertexai=False,
+                    http_options=types.HttpOptions(
+                        base_url=re.sub(r"/v1(?:alpha|beta)?$", "", where.base_url),
+                        httpx_client=http,
+                        # Never used; without one the SDK makes one of its own.
+                        httpx_async_client=httpx2.AsyncClient(
+                            transport=httpx2.AsyncBaseTransport(), trust_env=False
+                        ),
+                        retry_options=types.HttpRetryOptions(attempts=1),
+                    ),
+                ),
+                kinds,
+            )
+        finally:
+            http.close()
+
+    # ---- what comes back ---------------------------------------------------------------------
+
+    def _result(self, order: _Order, heard: _Heard, index: int, seed: int | None) -> Result:
+        if heard.image is None:
+            raise _no_image(heard)
+        try:
+            images.decode(heard.image, "The image")
+            info = images.probe(heard.image)
+        except ImageError:
+            info = None
+        if info is None:
+            raise errors.bad_answer(LABEL, "The image in it is damaged.")
+        usage = _usage(heard.usage)
+        words = errors.plain(" ".join(heard.texts), 2000)
+        return Result(
+            heard.image,
+            info.mime,
+            info.width,
+            info.height,
+            index,
+            seed,
+            prompt_sent=order.prompt,
+            sent=order.attached.kept(),
+            info={
+                "provider": LABEL,
+                "model": order.model.name,
+                "asked": {"aspect": order.plan.aspect, "resolution": order.plan.resolution},
+                **({"model_version": heard.model_version} if heard.model_version else {}),
+                **({"usage": usage.to_json()} if usage else {}),
+                **({"said": words} if words else {}),
+            },
+            cost_usd=actual(order.model, usage),
+        )
+
+    # ---- errors ------------------------------------------------------------------------------
+
+    def _guarded(self, call: Any, cancel: CancelToken, kinds: list[str] | None = None) -> Any:
+        """The call's value. What the SDK raises becomes ours, and nothing of it stays attached."""
+        from google.genai import errors as sdk_errors
+
+        problem: GenAIError
+        try:
+            return call()
+        except GenAIError as error:
+            problem = error
+        except sdk_errors.APIError as error:
+            problem = _translated(error)
+        except Exception as error:
+            problem = _misunderstood(error, kinds or [])
+        cancel.check()
+        problem.__cause__ = problem.__context__ = None
+        raise problem.with_traceback(None)
+
+
+def _contents(order: _Order) -> list[types.Content]:
+    """Text and images in turn, each image right after the words that say what it is."""
+    from google.genai import types
+
+    parts = [types.Part.from_text(text=order.wish)]
+    for line, image in zip(order.lines, order.attached.images, strict=True):
+        parts.append(types.Part.from_text(text=line))
+        parts.append(types.Part.from_bytes(data=image.data, mime_type=image.mime))
+    if order.ending:
+        parts.append(types.Part.from_text(text=order.ending))
+    return [types.Content(role="user", parts=parts)]
+
+
+def _config(order: _Order, seed: int | None) -> types.GenerateContentConfig:
+    from google.genai import types
+
+    extra = order.model.extra
+    sized = extra.get("image_size", True)
+    return types.GenerateContentConfig(
+        response_modalities=["TEXT", "IMAGE"],
+        image_config=types.ImageConfig(
+            aspect_ratio=order.plan.aspect or None,
+            image_size=order.plan.resolution if sized else None,
+        ),
+        thinking_config=types.ThinkingConfig(include_thoughts=True)
+        if extra.get("thoughts")
+        else None,
+        seed=seed,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    )
+
+
+def _listen(chunk: types.GenerateContentResponse, heard: _Heard, index: int) -> Iterator[Event]:
+    if chunk.usage_metadata is not None:
+        heard.usage = chunk.usage_metadata  # each is the sum so far
+    if chunk.model_version:
+        heard.model_version = str(chunk.model_version)
+    feedback = chunk.prompt_feedback
+    if feedback is not None and feedback.block_reason is not None:
+        heard.blocked = _name(feedback.block_reason)
+        heard.blocked_text = feedback.block_reason_message or ""
+    for candidate in (chunk.candidates or [])[:1]:
+        if candidate.finish_reason is not None:
+            heard.finished = _name(candidate.finish_reason)
+            heard.finished_text = candidate.finish_message or ""
+        parts = (candidate.content.parts if candidate.content else None) or []
+        for part in parts:
+            blob = part.inline_data
+            if blob is not None and blob.data and (blob.mime_type or "").startswith("image/"):
+                if part.thought:
+                    if _opens(blob.data):
+                        yield PartialImage(blob.data, index)
+                else:
+                    heard.image = blob.data
+            elif part.text and part.thought:
+                yield Progress(None, errors.plain(part.text.strip().splitlines()[0], 80))
+            elif part.text:
+                heard.texts.append(part.text)
+
+
+def _no_image(heard: _Heard) -> GenAIError:
+    """Why there is none: a refusal in most cases."""
+    said = " ".join("".join(heard.texts).split())
+    if heard.blocked:
+        reason = _REFUSALS.get(heard.blocked, heard.blocked)
+        return errors.refused(LABEL, heard.blocked_text or said, _suggestion(reason))
+    if heard.finished == _LIMITED:
+        return errors.no_permission(LABEL, heard.finished_text or said)
+    reason = _REFUSALS.get(heard.finished)
+    if reason is not None:
+        return errors.refused(LABEL, heard.finished_text or said, _suggestion(reason))
+    if heard.finished == "MAX_TOKENS":
+        return errors.bad_answer(
+            LABEL, "It ran out of room before the image.", "Ask for a lower resolution."
+        )
+    if said:
+        return errors.refused(
+            LABEL, said, "Say more plainly what picture you want, or change what it names."
+        )
+    if heard.finished:
+        why = errors.plain(heard.finished_text) or f"There is no image in it ({heard.finished})."
+        return errors.bad_answer(LABEL, why)
+    return errors.bad_answer(LABEL, "It ended before the image.")
+
+
+def _suggestion(reason: str) -> str:
+    return f"{reason}. Change the words or the images that could be taken wrongly."
+
+
+def _translated(error: Any) -> GenAIError:
+    """The error for what Google's API says."""
+    body = error.details
+    if isinstance(body, list):
+        body = body[0] if body else {}
+    body = body.get("error", body) if isinstance(body, Mapping) else {}
+    if not isinstance(body, Mapping):
+        body = {}
+    kind = str(body.get("status") or error.status or "")
+    text = str(body.get("message") or error.message or "")
+    code = error.code if isinstance(error.code, int) else 0
+    headers = getattr(error.response, "headers", None) or {}
+    if "html" in _content_type(error.response):
+        text = ""
+    details = [entry for entry in body.get("details") or [] if isinstance(entry, Mapping)]
+    reasons = {str(entry.get("reason") or "") for entry in details}
+    if "API_KEY_INVALID" in reasons or "api key not valid" in text.lower():
+        return errors.wrong_key(LABEL, text)
+    if code == 401 or kind == "UNAUTHENTICATED" or "API_KEY_EXPIRED" in reasons:
+        return errors.wrong_key(LABEL, text)
+    if code == 429 or kind == "RESOURCE_EXHAUSTED":
+        if _used_up(details, text):
+            return errors.no_quota(LABEL, text)
+        after = retry_after({str(k).lower(): str(v) for k, v in dict(headers).items()})
+        return errors.rate_limited(LABEL, text, after if after is not None else _delay(details))
+    if kind == "FAILED_PRECONDITION" or kind == "PERMISSION_DENIED":
+        return errors.no_permission(LABEL, text)
+    if kind == "UNAVAILABLE":
+        return errors.overloaded(LABEL, text, _delay(details))
+    if kind == "DEADLINE_EXCEEDED" or code == 504:
+        late = errors.TimedOut(
+            f"{LABEL} did not finish in time.",
+            errors.quoted(LABEL, text),
+            "Ask for a lower resolution, or try again later. It was not repeated by itself, "
+            "because it may have been charged.",
+        )
+        return late
+    if "safety" in text.lower() and code == 400:
+        return errors.refused(LABEL, text)
+    return errors.by_status(LABEL, code or 500, text, _delay(details))
+
+
+def _used_up(details: list[Mapping[str, Any]], text: str) -> bool:
+    """Whether the quota is one of the day's or the account's, not of the minute's."""
+    for entry in details:
+        for violation in entry.get("violations") or []:
+            if isinstance(violation, Mapping):
+                quota = str(violation.get("quotaId", ""))
+                if "PerDay" in quota or str(violation.get("quotaValue", "")) == "0":
+                    return True
+    low = text.lower()
+    return "limit: 0" in low or ("billing" in low and "per minute" not in low)
+
+
+def _delay(details: list[Mapping[str, Any]]) -> float | None:
+    """The seconds of a RetryInfo, "retryDelay": "12s"."""
+    for entry in details:
+        found = _DELAY.match(str(entry.get("retryDelay", "")))
+        if found:
+            with contextlib.suppress(ValueError):
+                return float(found.group(1))
+    return None
+
+
+def _misunderstood(error: Exception, kinds: list[str]) -> GenAIError:
+    """For an answer that the SDK could not read."""
+    kind = kinds[-1] if kinds else ""
+    if kind and "json" not in kind and kind != "text/event-stream":
+        return errors.bad_answer(
+            LABEL,
+            f"It is of the kind {errors.plain(kind, 60)} and not JSON.",
+            "Check the server's base URL and whether a proxy or a login page is in between.",
+        )
+    if isinstance(error, ValueError):  # JSON, UTF-8, base64 and the SDK's own checks
+        return errors.bad_answer(LABEL, "It is damaged or cut off.")
+    return errors.unexpected(LABEL, error)
+
+
+def _usage(counted: Any) -> Usage | None:
+    """Tokens by kind. What thinking took is text, as it is charged."""
+    if counted is None:
+        return None
+
+    def of(details: Any, modality: str) -> int:
+        return sum(
+            entry.token_count or 0
+            for entry in details or []
+            if _name(entry.modality or "") == modality
+        )
+
+    image_in = of(counted.prompt_tokens_details, "IMAGE")
+    image_out = of(counted.candidates_tokens_details, "IMAGE")
+    came = counted.candidates_token_count or 0
+    if not counted.candidates_tokens_details:
+        image_out = came  # without the parts: nearly all of it is the image
+    usage = Usage(
+        max(0, (counted.prompt_token_count or 0) - image_in),
+        image_in,
+        max(0, came - image_out) + (counted.thoughts_token_count or 0),
+        image_out,
+    )
+    return usage if usage != Usage() else None
+
+
+def _opens(data: bytes) -> bool:
+    try:
+        images.decode(data, "The image")
+    except ImageError:
+        return False
+    return True
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "value", value))
+
+
+def _content_type(response: Any) -> str:
+    headers = getattr(response, "headers", None) or {}
+    return str(headers.get("content-type", "")).partition(";")[0].strip().lower()

@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenAI's image models through OpenAI's own SDK, which is loaded when a job first runs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..core import images, prompt
+from ..core.catalog import Model
+from ..core.cost import Usage, actual
+from ..core.credentials import origin_of
+from ..core.errors import GenAIError, ImageError
+from ..core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
+from ..core.plan import Plan, plan
+from ..core.request import RenderRequest
+from . import provider_errors as errors
+from .attachments import Attachments, attachments
+from .patience import retry_after, trying_again
+from .settings import Access, BackendSettings, access
+
+if TYPE_CHECKING:
+    import openai
+
+# Our option → the API's parameter. What is at its default is left out.
+_PARAMETERS = {
+    "background": "background",
+    "complexity": "complexity",
+    "fidelity": "input_fidelity",
+    "format": "output_format",
+    "compression": "output_compression",
+    "moderation": "moderation",
+}
+_ONLY_EDIT = ("input_fidelity",)
+_ONLY_GENERATE = ("moderation",)
+_REFUSED_CODES = ("moderation_blocked", "content_policy_violation", "content_filter")
+_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+_WAIT_IN_TEXT = re.compile(
+    r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One request, worked out: everything that the API call is made of."""
+
+    request: RenderRequest
+    model: Model
+    plan: Plan
+    attached: Attachments
+    prompt: str
+    count: int
+    where: Access
+    cancel: CancelToken
+    first: int = 0
+    """The index of its first image among the request's."""
+    without: frozenset[str] = frozenset()
+    """Parameters that the server is known not to take."""
+
+    @property
+    def editing(self) -> bool:
+        return bool(self.attached.images)
+
+
+class OpenAIBackend:
+    """GPT Image models. One image is streamed; several come in one call."""
+
+    def __init__(self, settings: BackendSettings | None = None) -> None:
+        self._settings = settings or BackendSettings()
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        """Raises what `Backend.run` may, of which CredentialsError and OnlineAccessOff come
+        before anything is sent."""
+        model = self._settings.models().model(request.model)
+        where = self._access(model)
+        cancel.check()
+        yield Progress(None, "Preparing the images")
+        order = self._order(model, request, where, cancel)
+        for text in (*order.plan.notes, *order.attached.notices):
+            yield Notice(text)
+        yield from self._make(order)
+
+    def check(self, cancel: CancelToken, name: str = "openai") -> str:
+        """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
+        names = self.model_names(cancel, name)
+        known = [model.name for model in self._settings.models().models.values()]
+        both = sum(1 for model in names if model in known)
+        return f"The key is good: {len(names)} models, {both} of them here."
+
+    def model_names(self, cancel: CancelToken, name: str = "openai") -> list[str]:
+        """The models that the server offers, by the provider's own names."""
+        where = access(self._settings, name)
+        with self._client(where, cancel) as sdk:
+            return sorted(
+                str(model.id)
+                for model in self._guarded(lambda: list(sdk.models.list()), where, cancel)
+            )
+
+    def _access(self, model: Model) -> Access:
+        return access(self._settings, "openai")
+
+    def _label(self, where: Access) -> str:
+        return where.provider.label
+
+    def _order(
+        self, model: Model, request: RenderRequest, where: Access, cancel: CancelToken
+    ) -> Order:
+        attached = attachments(model, request)
+        style = self._settings.models().style(request.style)
+        text = prompt.compose(request, style, attached.roles)
+        return Order(
+            request, model, plan(model, request), attached, text, request.count, where, cancel
+        )
+
+    def _make(self, order: Order) -> Iterator[Event]:
+        yield from trying_again(lambda: self._call(order), order.cancel, self._label(order.where))
+
+    # ---- one call ----------------------------------------------------------------------------
+
+    def _call(self, order: Order) -> Iterator[Event]:
+        partials = self._partials(order)
+        yield Progress(None, _sending(order))
+        with self._client(order.where, order.cancel) as sdk:
+            # Several in one call: the stream's events do not say which image they are of.
+            if partials:
+                yield from self._streamed(sdk, order, partials)
+            else:
+                yield from self._at_once(sdk, order)
+
+    def _partials(self, order: Order) -> int:
+        if order.count > 1 or not order.model.extra.get("stream", True):
+            return 0
+        option = next((o for o in order.model.options if o.id == "partials"), None)
+        return int(order.request.options.get("partials", option.default)) if option else 0
+
+    @contextlib.contextmanager
+    def _client(self, where: Access, cancel: CancelToken) -> Iterator[openai.OpenAI]:
+        import openai
+
+        from . import wire
+
+        label = self._label(where)
+        http = wire.open_client(
+            where.endpoint,
+            where.base_url,
+            cancel,
+            self._settings.online_access,
+            where.key,
+            label=label,
+        )
+        try:
+            sdk = openai.OpenAI(
+                api_key=wire.MADE_UP_KEY,
+                base_url=where.base_url,
+                http_client=http,
+                timeout=http.timeout,
+                max_retries=0,
+            )
+            # The SDK fills these from the environment, which speaks of OpenAI itself only.
+            sdk.admin_api_key = None
+            sdk.webhook_secret = None
+            own = where.origin == origin_of(where.provider.base_url or where.base_url)
+            sdk.organization = where.endpoint.organization or _own("OPENAI_ORG_ID", own)
+            sdk.project = where.endpoint.project or _own("OPENAI_PROJECT_ID", own)
+            yield sdk
+        finally:
+            http.close()
+
+    def _parameters(self, order: Order) -> dict[str, Any]:
+        """Everything but the images, as the SDK names it."""
+        model, options = order.model, order.request.options
+        made: dict[str, Any] = {"model": model.name, "prompt": order.prompt}
+        if order.plan.width and not model.extra.get("no_size"):
+            made["size"] = order.plan.size
+        if order.plan.quality:
+            made["quality"] = order.plan.quality
+        if order.count > 1:
+            made["n"] = order.count
+        for option in model.options:
+            name = _PARAMETERS.get(option.id)
+            value = options.get(option.id, option.default)
+            if name is None or value in ("auto", "default"):
+                continue
+            if name in (_ONLY_GENERATE if order.editing else _ONLY_EDIT):
+                continue
+            made[name] = value
+        if made.get("output_format", "png") == "png":
+            made.pop("output_compression", None)
+        if made.get("background") == "transparent" and made.get("output_format") == "jpeg":
+            made["output_format"] = "png"
+            made.pop("output_compression", None)
+        return {name: value for name, value in made.items() if name not in order.without}
+
+    def _files(self, order: Order) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "image": [(image.name, image.data, image.mime) for image in order.attached.images]
+        }
+        if order.attached.mask is not None:
+            made["mask"] = ("mask.png", order.attached.mask, "image/png")
+        if order.attached.markup is not None:
+            made["markup"] = ("markup.png", order.attached.markup, "image/png")
+        return made
+
+    def _at_once(self, sdk: openai.OpenAI, order: Order) -> Iterator[Event]:
+        parameters = self._parameters(order)
+        if order.editing:
+            files = self._files(order)
+            answer = self._guarded(
+                lambda: sdk.images.with_raw_response.edit(**parameters, **files),
+                order.where,
+                order.cancel,
+            )
+        else:
+            answer = self._guarded(
+                lambda: sdk.images.with_raw_response.generate(**parameters),
+                order.where,
+                order.cancel,
+            )
+        yield from self._results(answer.http_response, order)
+
+    def _streamed(self, sdk: openai.OpenAI, order: Order, partials: int) -> Iterator[Event]:
+        where, cancel = order.where, order.cancel
+        parameters = {**self._parameters(order), "stream": True, "partial_images": partials}
+        if order.editing:
+            files = self._files(order)
+            stream = self._guarded(lambda: sdk.images.edit(**parameters, **files), where, cancel)
+        else:
+            stream = self._guarded(lambda: sdk.images.generate(**parameters), where, cancel)
+        with contextlib.closing(stream):
+            if _content_type(stream.response) != "text/event-stream":
+                # It did not stream: the whole answer is there, or something else is.
+                self._guarded(stream.response.read, where, cancel)
+                yield from self._results(stream.response, order)
+                return
+            yield Progress(None, f"{self._label(where)} is working")
+            events = iter(stream)
+            while True:
+                event = self._guarded(lambda: next(events, None), where, cancel)
+                if event is None:
+                    break
+                what = str(getattr(event, "type", ""))
+                if what.endswith(".partial_image"):
+                    image = self._decoded(event, order, partial=True)
+                    if image is not None:
+                        at = int(getattr(event, "partial_image_index", 0) or 0)
+                        yield Progress((at + 1) / (partials + 1), "Taking shape")
+                        yield PartialImage(image, order.first)
+                elif what.endswith(".completed"):
+                    yield self._result(
+                        event, order, order.first, _usage(event), 1, _settings_of(event)
+                    )
+                    return
+        raise errors.bad_answer(self._label(where), "It ended without the finished image.")
+
+    # ---- what comes back ---------------------------------------------------------------------
+
+    def _results(self, response: Any, order: Order) -> Iterator[Event]:
+        label = self._label(order.where)
+        body = _json_body(response, label)
+        fault = body.get("error")
+        if fault:
+            raise self._translated_body(fault, None, response.headers, order.where)
+        entries = body.get("data")
+        if not isinstance(entries, list) or not entries:
+            raise errors.bad_answer(label, "There is no image in it.")
+        usage, about = _usage(body), _settings_of(body)
+        for number in range(order.count):
+            index = order.first + number
+            if number >= len(entries):
+                yield Failed(
+                    errors.bad_answer(label, f"Only {len(entries)} of {order.count} images came."),
+                    index,
+                )
+                continue
+            problem: GenAIError | None = None
+            try:
+                result = self._result(entries[number], order, index, usage, len(entries), about)
+            except GenAIError as error:
+                if order.count == 1:
+                    raise
+                problem = error
+            else:
+                yield result
+            if problem is not None:
+                yield Failed(problem, index)
+
+    def _result(
+        self,
+        entry: Any,
+        order: Order,
+        index: int,
+        usage: Usage | None,
+        shared_by: int,
+        about: Mapping[str, Any],
+    ) -> Result:
+        label = self._label(order.where)
+        data = self._decoded(entry, order)
+        if data is None:
+            raise errors.bad_answer(label, "There is no image in it.")
+        info = images.probe(data)
+        total = actual(order.model, usage)
+        return Result(
+            data,
+            info.mime,
+            info.width,
+            info.height,
+            index,
+            prompt_sent=order.prompt,
+            sent=order.attached.kept(),
+            info={
+                "provider": label,
+                "model": order.model.name,
+                "asked": {"size": order.plan.size, "quality": order.plan.quality},
+                **({"made_with": dict(about)} if about else {}),
+                **({"usage": usage.to_json()} if usage else {}),
+                **(
+                    {"revised_prompt": errors.plain(revised, 2000)}
+                    if (revised := _field(entry, "revised_prompt"))
+                    else {}
+                ),
+                **({"images_in_call": shared_by} if shared_by > 1 else {}),
+            },
+            cost_usd=None if total is None else total / shared_by,
+        )
+
+    def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:
+        """The image of one entry; None if it has none. A partial that is broken is just None."""
+        text = _field(entry, "b64_json")
+        if not text:
+            return None
+        return self._opened(text, order, partial)
+
+    def _opened(self, text: str, order: Order, partial: bool = False) -> bytes | None:
+        try:
+            data = base64.b64decode("".join(text.split()), validate=True)
+            images.decode(data, "The image")
+        except (binascii.Error, ValueError, ImageError):
+            if partial:
+                return None
+        else:
+            return data
+        raise errors.bad_answer(self._label(order.where), "The image in it is damaged.")
+
+    # ---- errors ------------------------------------------------------------------------------
+
+    def _guarded(self, call: Any, where: Access, cancel: CancelToken) -> Any:
+        """The call's value. What the SDK raises becomes ours, and nothing of it stays attached."""
+        import openai
+
+        problem: GenAIError
+        try:
+            return call()
+        except GenAIError as error:
+            problem = error
+        except openai.APIStatusError as error:
+            problem = self._translated(error, where)
+        except openai.APIError as error:
+            body = error.body if isinstance(error.body, Mapping) else {"message": error.message}
+            problem = self._translated_body(body, None, {}, where)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            label = self._label(where)
+            if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+                problem = errors.bad_answer(label, "It is damaged or cut off.")
+            else:
+                problem = errors.unexpected(label, error)
+        except Exception as error:
+            problem = errors.unexpected(self._label(where), error)
+        cancel.check()
+        problem.__cause__ = problem.__context__ = None
+        raise problem.with_traceback(None)
+
+    def _translated(self, error: openai.APIStatusError, where: Access) -> GenAIError:
+        body = error.body
+        if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+            body = body["error"]
+        if not isinstance(body, Mapping):
+            text = "" if "html" in _content_type(error.response) else (body or error.message)
+            body = {"message": text if isinstance(text, str) else ""}
+        return self._translated_body(body, error.status_code, error.response.headers, where)
+
+    def _translated_body(
+        self, body: Any, status: int | None, headers: Mapping[str, str], where: Access
+    ) -> GenAIError:
+        """The error for what the API says in its error object, in a status or in a stream."""
+        label = self._label(where)
+        if not isinstance(body, Mapping):
+            body = {"message": str(body)}
+        code, kind = str(body.get("code") or ""), str(body.get("type") or "")
+        text = str(body.get("message") or body.get("detail") or "")
+        if code in _REFUSED_CODES or (kind == "image_generation_user_error" and not code):
+            return _refusal(label, text, body.get("moderation_details"))
+        if code in _QUOTA_CODES or kind in _QUOTA_CODES:
+            return errors.no_quota(label, text)
+        after = retry_after(headers)
+        if status == 429 or code in ("rate_limit_exceeded", "too_many_requests"):
+            return errors.rate_limited(label, text, after if after is not None else _wait(text))
+        if status is not None:
+            return errors.by_status(label, status, text, after)
+        if code.isdigit() and 300 <= int(code) <= 599:
+            return errors.by_status(label, int(code), text, after)
+        if code in ("invalid_api_key", "invalid_authentication"):
+            return errors.wrong_key(label, text)
+        if "server" in kind or "server" in code or code == "internal_error":
+            return errors.server_failed(label, None, text)
+        return errors.rejected(label, text)
+
+
+def _own(variable: str, own: bool) -> str | None:
+    return (os.environ.get(variable) or None) if own else None
+
+
+def _sending(order: Order) -> str:
+    if not order.attached.images:
+        return "Sending the prompt"
+    size = sum(len(image.data) for image in order.attached.images)
+    number = len(order.attached.images)
+    return f"Sending {number} image{'s' if number > 1 else ''} ({size / 1e6:.1f} MB)"
+
+
+def _field(entry: Any, name: str) -> Any:
+    return entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
+
+
+def _content_type(response: Any) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def _json_body(response: Any, label: str) -> dict[str, Any]:
+    """The JSON object of an answer. Raises BadAnswer for anything else."""
+    kind = _content_type(response)
+    if kind and "json" not in kind and kind not in ("text/plain", "application/octet-stream"):
+        raise errors.bad_answer(
+            label,
+            f"It is of the kind {errors.plain(kind, 60)} and not JSON.",
+            "Check the server's base URL and whether a proxy or a login page is in between.",
+        )
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    raise errors.bad_answer(label, "It is damaged or cut off.")
+
+
+def _settings_of(answer: Any) -> dict[str, Any]:
+    """What the provider says it used."""
+    names = ("size", "quality", "background", "output_format")
+    return {name: value for name in names if isinstance(value := _field(answer, name), str)}
+
+
+def _usage(answer: Any) -> Usage | None:
+    usage = _field(answer, "usage")
+    if usage is None:
+        return None
+
+    def number(of: Any, name: str) -> int:
+        value = _field(of, name) if of is not None else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    inputs, outputs = _field(usage, "input_tokens_details"), _field(usage, "output_tokens_details")
+    text_in, image_in = number(inputs, "text_tokens"), number(inputs, "image_tokens")
+    if not text_in and not image_in:
+        text_in = number(usage, "input_tokens")
+    text_out = number(outputs, "text_tokens")
+    image_out = number(outputs, "image_tokens") or number(usage, "output_tokens") - text_out
+    if not (text_in or image_in or text_out or image_out):
+        return None
+    return Usage(text_in, image_in, text_out, max(0, image_out))
+
+
+def _refusal(label: str, text: str, details: Any) -> GenAIError:
+    hint = ""
+    if isinstance(details, Mapping):
+        stage = details.get("moderation_stage")
+        found = details.get("categories")
+        named = ", ".join(str(entry) for entry in found) if isinstance(found, list) else ""
+        why = f" It was taken for: {errors.plain(named, 100)}." if named else ""
+        if stage == "output":
+            hint = f"The finished image was held back.{why} Try again or change the words."
+        elif stage == "input" or why:
+            hint = f"Change the words or the images that could be taken wrongly.{why}"
+    return errors.refused(label, text, hint)
+
+
+def _wait(text: str) -> float | None:
+    """The seconds in "Please try again in 1m3.5s"."""
+    found = _WAIT_IN_TEXT.search(text)
+    if not found or not any(found.groups()):
+        return None
+    hours, minutes, number, unit = found.groups()
+    try:
+        seconds = float(number or 0) / (1000 if unit == "ms" else 1)
+    except ValueError:
+        return None
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds

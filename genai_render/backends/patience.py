@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When to try again: only where nothing was accepted, so that nobody pays twice."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from ..core.events import CancelToken, Event, Failed, Progress
+from .provider_errors import ConnectionFailed, Retryable
+
+LONGEST_WAIT = 120.0
+"""Seconds. If a server asks for more, the user is told instead."""
+
+_PAUSES = (2.0, 5.0, 15.0)
+_CONNECT_PAUSES = (1.0, 3.0)
+
+
+def trying_again(
+    work: Callable[[], Iterator[Event]], cancel: CancelToken, label: str
+) -> Iterator[Event]:
+    """The events of `work`, begun anew after a wait where it failed without having cost anything.
+
+    Shows the wait, second by second. Raises what `work` raised at last.
+    """
+    tries = 0
+    while True:
+        told = False
+        error: Retryable | None = None
+        try:
+            for event in work():
+                # After a picture came, even an unfinished one, the request was accepted.
+                told = told or not isinstance(event, (Progress, Failed))
+                yield event
+            return
+        except Retryable as failure:
+            error = failure
+        pauses = _CONNECT_PAUSES if isinstance(error, ConnectionFailed) else _PAUSES
+        if told or tries >= len(pauses):
+            raise error.with_traceback(None) from None
+        asked = error.retry_after
+        if asked is not None and asked > LONGEST_WAIT:
+            error.action = f"{label} asks to wait {_duration(asked)}. Try again then."
+            raise type(error)(error.what, error.why, error.action) from None
+        seconds = pauses[tries] if asked is None else max(asked, 0.0)
+        tries += 1
+        yield from _wait(seconds, asked is not None, label, cancel)
+
+
+def _wait(seconds: float, asked: bool, label: str, cancel: CancelToken) -> Iterator[Event]:
+    ends = time.monotonic() + seconds
+    while True:
+        left = ends - time.monotonic()
+        if left <= 0:
+            return
+        why = f", as {label} asked" if asked else " before trying again"
+        yield Progress(None, f"Waiting {math.ceil(left)} s{why}")
+        if cancel.wait(min(1.0, left)):
+            cancel.check()
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, from its headers; None if it does not say.
+
+    Takes what is in use: `retry-after-ms`, `retry-after` as seconds or as a date.
+    """
+    try:
+        return _sane(float(headers["retry-after-ms"]) / 1000)
+    except (KeyError, ValueError):
+        pass
+    value = headers.get("retry-after", "").strip()
+    try:
+        return _sane(float(value))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+        return _sane(moment.timestamp() - time.time())
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _sane(seconds: float) -> float | None:
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours"

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backend that uses the network is told: where to connect, how, and with which key."""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..core import catalog
+from ..core.catalog import Catalog
+from ..core.credentials import PROVIDERS, Credentials, Provider, Secret, origin_of
+from ..core.errors import InvalidInput
+from .provider_errors import OnlineAccessOff
+
+SYSTEM_PROXY = "system"
+NO_PROXY = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server, as the preferences describe it. Empty means the provider's own, or none.
+
+    proxy: "system", "none", or "http://host:port".
+    ca_file: a PEM file of certificates to trust as well, for a server inside a company.
+    connect_timeout, read_timeout: seconds; the latter is how long the server may stay silent,
+        which for an image can be minutes.
+    key: in place of the one that is looked up. needs_key: without one nothing is sent.
+    """
+
+    base_url: str = ""
+    organization: str = ""
+    project: str = ""
+    proxy: str = SYSTEM_PROXY
+    ca_file: str = ""
+    connect_timeout: float = 15.0
+    read_timeout: float = 300.0
+    key: Secret | None = None
+    needs_key: bool = True
+
+    def __post_init__(self) -> None:
+        if self.base_url:
+            origin_of(self.base_url)
+        if self.proxy not in (SYSTEM_PROXY, NO_PROXY, ""):
+            _check_proxy(self.proxy)
+        for name in ("connect_timeout", "read_timeout"):
+            if not 0 < getattr(self, name) <= 3600:
+                raise InvalidInput("A timeout is more than 0 and at most 3600 seconds.")
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """Plain data for `create_backend`, read once from the preferences by the main thread.
+
+    online_access: Blender's own switch. Where it is off, only this computer itself is reached.
+    endpoints: by name: "openai", "gemini", or an OpenAI-compatible profile's own name.
+    catalog: with the user's models in it; None for the one that ships.
+    """
+
+    online_access: bool = True
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    catalog: Catalog | None = None
+    credentials: Credentials = field(default_factory=Credentials)
+
+    def models(self) -> Catalog:
+        return self.catalog if self.catalog is not None else catalog.shipped()
+
+    def endpoint(self, name: str) -> Endpoint:
+        return self.endpoints.get(name, Endpoint())
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An endpoint with its address and key found: what one job connects with.
+
+    key: None for a server that needs none.
+    """
+
+    provider: Provider
+    endpoint: Endpoint
+    base_url: str
+    key: Secret | None
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self.base_url)
+
+    @property
+    def local(self) -> bool:
+        """On this very computer."""
+        return is_loopback(urllib.parse.urlsplit(self.origin).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """True for this computer itself. No name is looked up: that alone would send a packet."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
+    """Where `name` is reached and with which key. base_url: what the model itself says.
+
+    Raises InvalidInput for a bad address, OnlineAccessOff where it may not be reached,
+    CredentialsError if it needs a key and there is none.
+    """
+    endpoint = settings.endpoint(name)
+    provider = PROVIDERS.get(name) or Provider(name, name)
+    address = settings.credentials.base_url(provider, endpoint.base_url or base_url)
+    if not address:
+        raise InvalidInput(
+            f'No address is known for "{name}".',
+            action="Enter the server's base URL in the add-on's preferences.",
+        )
+    host = urllib.parse.urlsplit(origin_of(address)).hostname or ""
+    if not settings.online_access and not is_loopback(host):
+        raise OnlineAccessOff()
+    if endpoint.key is not None:
+        return Access(provider, endpoint, address, endpoint.key or None)
+    if endpoint.needs_key and name in PROVIDERS:
+        return Access(
+            provider, endpoint, address, settings.credentials.need(provider, address).secret
+        )
+    found = settings.credentials.find(provider, address)
+    return Access(provider, endpoint, address, None if found is None else found.secret)
+
+
+def _check_proxy(proxy: str) -> None:
+    if not proxy.startswith("http://"):
+        raise InvalidInput(
+            "Only HTTP proxies can be used.", action='Write it such as "http://127.0.0.1:3128".'
+        )

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys: where they come from, whom they may be sent to, and how they stay out of everything else.
+
+A key is read from the environment, else from the operating system's keyring; it is never written
+to a file. It belongs to one origin ("https://api.openai.com") and goes nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, cast
+
+from .errors import CredentialsError, InvalidInput
+from .redaction import REMOVED, redact_keys
+
+SERVICE = "genai_render"
+"""The name under which keys stand in the operating system's keyring."""
+
+# A key as a provider shows it back, with its middle starred out: its ends are still part of it.
+_MASKED = re.compile(r"\b(?:sk-|AIza)[\w.-]*\*[\w*.-]*")
+
+_SHORTEST = 4  # a shorter text is no key, and hiding it would garble ordinary messages
+
+
+class Secret:
+    """A key. Shown, formatted, pickled or put in JSON it never gives its value; `reveal` does."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+        _remember(value)
+
+    def reveal(self) -> str:
+        """The value, for the one place that sends it."""
+        return self.__value
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.__value == self.__value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__value))
+
+    def __repr__(self) -> str:
+        return f"Secret({REMOVED!r})" if self else "Secret('')"
+
+    def __str__(self) -> str:
+        return REMOVED if self else ""
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key cannot be pickled")
+
+
+_known: set[str] = set()
+_known_lock = threading.Lock()
+
+
+def _remember(value: str) -> None:
+    """Every form in which a server or a library could give the key back to us."""
+    if len(value) < _SHORTEST:
+        return
+    raw = value.encode()
+    forms = {
+        value,
+        urllib.parse.quote(value, safe=""),
+        json.dumps(value)[1:-1],
+        base64.b64encode(raw).decode().rstrip("="),
+        raw.hex(),
+    }
+    with _known_lock:
+        _known.update(forms)
+
+
+def redact(text: str) -> str:
+    """The text without any key that was ever used here, nor anything that looks like one."""
+    with _known_lock:
+        forms = sorted(_known, key=len, reverse=True)
+    for form in forms:
+        text = text.replace(form, REMOVED)
+    return redact_keys(_MASKED.sub(REMOVED, text))
+
+
+def origin_of(url: str) -> str:
+    """ "https://host" or "https://host:port": whom a URL reaches. Raises InvalidInput."""
+    try:
+        parts = urllib.parse.urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urllib.parse.SplitResult("", "", "", "", "")
+    if parts.scheme not in ("http", "https") or not host:
+        raise InvalidInput(
+            f'"{redact(url)}" is not the address of a server.',
+            action='Write it with its beginning, such as "http://127.0.0.1:8080/v1".',
+        )
+    if parts.username or parts.password:
+        raise InvalidInput(
+            "A server's address cannot have a name or password in it.",
+            action="Leave them out, and enter the key in its own field.",
+        )
+    host = f"[{host}]" if ":" in host else host.lower()
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who takes a key. variables: of the environment, the first that is set wins.
+
+    base_url: where it is reached unless something else is said; base_url_variable says it in the
+    environment. own_domain: keys from the environment may also go to hosts of this domain, such
+    as a regional endpoint.
+    """
+
+    id: str
+    label: str
+    base_url: str = ""
+    variables: tuple[str, ...] = ()
+    base_url_variable: str = ""
+    own_domain: str = ""
+    key_page: str = ""
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai": Provider(
+        "openai",
+        "OpenAI",
+        "https://api.openai.com/v1",
+        ("OPENAI_API_KEY",),
+        "OPENAI_BASE_URL",
+        "api.openai.com",
+        "https://platform.openai.com/api-keys",
+    ),
+    "gemini": Provider(
+        "gemini",
+        "Google",
+        "https://generativelanguage.googleapis.com",
+        ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        "GOOGLE_GEMINI_BASE_URL",
+        "",
+        "https://aistudio.google.com/api-keys",
+    ),
+}
+
+
+class Keyring(Protocol):
+    """What is used of the `keyring` package."""
+
+    def get_password(self, service: str, username: str, /) -> str | None: ...
+    def set_password(self, service: str, username: str, password: str, /) -> None: ...
+    def delete_password(self, service: str, username: str, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key and where it came from, in words: "the environment variable OPENAI_API_KEY"."""
+
+    secret: Secret
+    source: str
+
+
+class Credentials:
+    """Looks keys up, and keeps and forgets those in the keyring. Safe in any thread.
+
+    environ, keyring: in place of the process's environment and the system's keyring.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, keyring: Keyring | None = None
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._given = keyring
+
+    def base_url(self, provider: Provider, configured: str = "") -> str:
+        """Where the provider is reached: as configured, else the environment's, else its own."""
+        said = configured.strip() or self._variable(provider.base_url_variable)
+        return (said or provider.base_url).rstrip("/")
+
+    def find(self, provider: Provider, base_url: str) -> Credential | None:
+        """The key for that address, or None if there is none.
+
+        A key from the environment goes only to the provider itself, or to where the environment
+        says that the provider is; one from the keyring only to the origin it was entered for.
+        A keyring that cannot be opened counts as empty.
+        """
+        origin = origin_of(base_url)
+        for name in provider.variables:
+            value = self._variable(name)
+            if value:
+                if self._environment_reaches(provider, origin):
+                    return Credential(Secret(value), f"the environment variable {name}")
+                break
+        try:
+            value = self._keyring().get_password(SERVICE, origin)
+        except Exception:
+            return None  # said by `store`, where the user can do something about it
+        return Credential(Secret(value), "the system keyring") if value else None
+
+    def need(self, provider: Provider, base_url: str) -> Credential:
+        """As `find`. Raises CredentialsError where there is no key."""
+        found = self.find(provider, base_url)
+        if found is not None:
+            return found
+        origin = origin_of(base_url)
+        host = urllib.parse.urlsplit(origin).netloc
+        unused = next((name for name in provider.variables if self._variable(name)), "")
+        if unused:
+            raise CredentialsError(
+                f"There is no key for {host}.",
+                f"The one in {unused} is for {provider.label} itself and is not sent elsewhere.",
+                "Enter a key for this address in the add-on's preferences.",
+            )
+        where = f" or set {provider.variables[0]}" if provider.variables else ""
+        page = f" Get one at {provider.key_page}" if provider.key_page else ""
+        raise CredentialsError(
+            f"There is no key for {provider.label}.",
+            action=f"Enter it in the add-on's preferences{where}.{page}",
+        )
+
+    def store(self, base_url: str, value: str) -> None:
+        """Keep a key in the system keyring, for that address only.
+
+        Raises CredentialsError if there is no keyring that keeps it safely, InvalidInput for what
+        cannot be a key.
+        """
+        key = value.strip()
+        if len(key) < _SHORTEST or not key.isascii() or not key.isprintable() or " " in key:
+            raise InvalidInput(
+                "This is not a key.", action="Copy it again, whole and without anything else."
+            )
+        secret = Secret(key)
+        self._change("kept", lambda ring, origin: ring.set_password(SERVICE, origin, key), base_url)
+        del secret
+
+    def delete(self, base_url: str) -> None:
+        """Forget the key for that address. Raises CredentialsError if the keyring refuses."""
+
+        def forget(ring: Keyring, origin: str) -> None:
+            if ring.get_password(SERVICE, origin) is not None:
+                ring.delete_password(SERVICE, origin)
+
+        self._change("deleted", forget, base_url)
+
+    def _change(self, done: str, change: Any, base_url: str) -> None:
+        origin = origin_of(base_url)
+        ring = self._keyring()
+        why = None
+        try:
+            change(ring, origin)
+        except Exception as error:
+            why = redact(f"({type(error).__name__}: {error})")
+        if why is not None:  # outside, so that the library's exception is not dragged along
+            raise CredentialsError(
+                f"The key could not be {done}: the system keyring refused.",
+                why,
+                "Unlock the keyring, or set the key in the environment.",
+            )
+
+    def _variable(self, name: str) -> str:
+        return self._environ.get(name, "").strip() if name else ""
+
+    def _environment_reaches(self, provider: Provider, origin: str) -> bool:
+        said = self._variable(provider.base_url_variable)
+        if said:
+            return origin_of(said) == origin
+        if origin == origin_of(provider.base_url):
+            return True
+        parts = urllib.parse.urlsplit(origin)
+        return bool(
+            provider.own_domain
+            and parts.scheme == "https"
+            and parts.port is None
+            and (parts.hostname or "").endswith("." + provider.own_domain)
+        )
+
+    def _keyring(self) -> Keyring:
+        if self._given is not None:
+            return self._given
+        try:
+            import keyring
+        except ImportError:
+            raise CredentialsError(
+                "There is no keyring on this computer that genai_render can use.",
+                action=_USE_ENVIRONMENT,
+            ) from None
+        ring = keyring.get_keyring()
+        if not _keeps_safely(ring):
+            raise CredentialsError(
+                "This computer's keyring does not keep keys safely, so it is not used.",
+                f"({type(ring).__module__})",
+                _USE_ENVIRONMENT,
+            )
+        return cast(Keyring, ring)
+
+
+_USE_ENVIRONMENT = "Set the key in the environment instead."
+
+# Others keep keys in plain files, or nowhere.
+_SAFE = ("macOS", "Windows", "SecretService", "libsecret", "kwallet")
+
+
+def _keeps_safely(ring: Any) -> bool:
+    module = type(ring).__module__
+    if module == "keyring.backends.chainer":
+        return all(_keeps_safely(part) for part in ring.backends) and bool(ring.backends)
+    return module.startswith("keyring.backends.") and module.split(".")[2] in _SAFE
