@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the scene to a Canvas: colour, depth and normals of one view."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...core.canvas import Canvas
+from .camera_frame import camera_aspect
+from .passes import capture_camera
+from .spec import CaptureSpec
+
+__all__ = ["CaptureSpec", "camera_aspect", "capture"]
+
+
+def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
+    """Capture the context's scene at its current frame. The file is as before, however this ends.
+
+    Raises SceneError for a scene that cannot be captured: without a camera, with a panoramic one,
+    or with nothing in sight.
+    """
+    if spec.source == "viewport":
+        from .background_view import capture_viewport
+
+        return capture_viewport(context, spec)
+    return capture_camera(context, spec)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a camera of the scene frames, fitted into a picture of any aspect ratio.
+
+The picture's pixels are square. The camera's frame keeps its shape (its pixel aspect and the
+region it is cropped to are part of that); the rest of the picture shows more around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import bpy
+from mathutils import Matrix
+
+from ...core.canvas import Matrix4
+from ...core.errors import SceneError
+from ...core.framing import fit_view
+
+FULL_FRAME_MM = 36.0
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFrame:
+    """A rectangle that is looked through: at distance 1 (perspective), or everywhere (ortho).
+
+    In Blender units; x to the right, y up, the camera's axis at 0, 0.
+    """
+
+    width: float
+    height: float
+    center_x: float
+    center_y: float
+    perspective: bool
+    near: float
+    far: float
+
+    @property
+    def aspect(self) -> float:
+        return self.width / self.height
+
+    def fitted(self, aspect: float, how: Literal["extend", "crop"]) -> CameraFrame:
+        """This frame, with more around it (or less of it), in another aspect ratio."""
+        framing = fit_view(self.aspect, aspect, how)
+        width = self.width * framing.scale_x
+        # The width decides: no rounding may squash the picture.
+        return CameraFrame(
+            width,
+            width / aspect,
+            self.center_x,
+            self.center_y,
+            self.perspective,
+            self.near,
+            self.far,
+        )
+
+
+def check_camera(camera: bpy.types.Object) -> bpy.types.Camera:
+    """The camera's data. Raises SceneError for a kind that has no flat picture plane."""
+    data = camera.data
+    assert isinstance(data, bpy.types.Camera)
+    if data.type not in ("PERSP", "ORTHO"):
+        kind = "panoramic" if data.type == "PANO" else "custom"
+        raise SceneError(
+            f'The camera "{camera.name}" is {kind}, which cannot be captured.',
+            "Depth and normals need a flat picture.",
+            "Set its Lens Type to Perspective or Orthographic, or choose another camera.",
+        )
+    return data
+
+
+def region(render: bpy.types.RenderSettings) -> tuple[float, float, float, float]:
+    """The part of the camera's frame that a render gives: left, right, bottom, top, 0 to 1.
+
+    A render region alone is a way to test a part of a picture: all of it is captured. With "Crop
+    to Render Region" the region is the picture.
+    """
+    if render.use_border and render.use_crop_to_border:
+        left, right = render.border_min_x, render.border_max_x
+        bottom, top = render.border_min_y, render.border_max_y
+        if right - left > 1e-6 and top - bottom > 1e-6:
+            return left, right, bottom, top
+    return 0.0, 1.0, 0.0, 1.0
+
+
+def camera_aspect(scene: bpy.types.Scene) -> float:
+    """Width over height of what the scene's cameras frame, as a viewer sees it."""
+    render = scene.render
+    left, right, bottom, top = region(render)
+    width = render.resolution_x * render.pixel_aspect_x * (right - left)
+    height = render.resolution_y * render.pixel_aspect_y * (top - bottom)
+    return width / height
+
+
+def frame_of(
+    camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, render: bpy.types.RenderSettings
+) -> CameraFrame:
+    """What the (evaluated) camera frames with these render settings."""
+    data = camera.data
+    assert isinstance(data, bpy.types.Camera)
+    seen = camera.calc_matrix_camera(
+        depsgraph,
+        x=render.resolution_x,
+        y=render.resolution_y,
+        scale_x=render.pixel_aspect_x,
+        scale_y=render.pixel_aspect_y,
+    )
+    perspective = data.type == "PERSP"
+    width, height = 2 / seen[0][0], 2 / seen[1][1]
+    if perspective:
+        center_x, center_y = seen[0][2] / seen[0][0], seen[1][2] / seen[1][1]
+    else:
+        center_x, center_y = -seen[0][3] / seen[0][0], -seen[1][3] / seen[1][1]
+    left, right, bottom, top = region(render)
+    return CameraFrame(
+        width * (right - left),
+        height * (top - bottom),
+        center_x + width * ((left + right) / 2 - 0.5),
+        center_y + height * ((bottom + top) / 2 - 0.5),
+        perspective,
+        data.clip_start,
+        data.clip_end,
+    )
+
+
+def look_through(data: bpy.types.Camera, frame: CameraFrame, lens: float) -> None:
+    """Set up a camera so that its picture, with square pixels, is exactly this frame."""
+    data.clip_start, data.clip_end = frame.near, frame.far
+    data.sensor_fit = "HORIZONTAL"
+    if frame.perspective:
+        data.type = "PERSP"
+        # Blender allows no sensor and no lens below 1 mm.
+        sensor = frame.width * lens
+        grown = max(1.0, 1.0 / lens, 1.0 / sensor)
+        data.lens, data.sensor_width = lens * grown, sensor * grown
+    else:
+        data.type = "ORTHO"
+        data.sensor_width = FULL_FRAME_MM
+        data.ortho_scale = frame.width
+    data.shift_x = frame.center_x / frame.width
+    data.shift_y = frame.center_y / frame.width
+
+
+def unit_metres(scene: bpy.types.Scene) -> float:
+    """How many metres one Blender unit is."""
+    units = scene.unit_settings
+    return 1.0 if units.system == "NONE" else units.scale_length
+
+
+def projection_in_metres(seen: Matrix, perspective: bool, metres: float) -> Matrix4:
+    """A projection matrix for camera space in Blender units, as one for camera space in metres."""
+    if metres == 1.0:
+        return rows(seen)
+    scaled = seen @ Matrix.Diagonal((1 / metres, 1 / metres, 1 / metres, 1.0))
+    return rows(scaled * metres if perspective else scaled)
+
+
+def rows(matrix: Matrix) -> Matrix4:
+    return tuple((row[0], row[1], row[2], row[3]) for row in matrix)

@@ -1,0 +1,522 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture of a camera by rendering: works anywhere, without a window or a GPU.
+
+A pixel's colour is a blend of the surfaces around its centre, by the film's filter: edges are
+smooth. Its depth and normal have to be those of the surface at its very centre: a blend of two
+surfaces is a third one that is nowhere. One render has one filter, so these are two renders of the
+same copy of the scene: the colour, and a data render of one sample through a filter of (almost) no
+width, with no bounces of light. Cycles keeps the scene between them, which is then built only once,
+and the data render costs a few per cent of the colour. "fast" makes one render of both with the
+narrow filter: the colour's edges are jagged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...core.canvas import Canvas, View
+from ...core.errors import SceneError
+from . import camera_frame, scene_copy
+from .exr import read_passes
+from .gpu_probe import find_gpu
+from .scene_copy import SceneCopy
+from .spec import CaptureSpec
+
+CYCLES = "CYCLES"
+WORKBENCH = "BLENDER_WORKBENCH"
+_NEEDS_REAL_GPU = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "HYDRA_STORM")
+
+# Samples per pixel at most, and rays from the camera at most, so that a large picture does not
+# take for ever. The denoiser makes up for the rest: a capture guides a picture, it is no final one.
+_SAMPLES = {"fast": 8, "auto": 24, "balanced": 24, "quality": 128}
+_RAYS = {"fast": 8e6, "auto": 24e6, "balanced": 24e6, "quality": 256e6}
+_FEWEST_SAMPLES = 4
+
+_STRIP_PIXELS = 1 << 24  # of the data render in one go: 15 floats each, in Blender and in a file
+_NOTHING = 1e9  # Cycles' depth where there is no surface is 1e10
+_FIRST_HIT = ("max", "diffuse", "glossy", "transmission", "volume")
+
+
+@dataclass(slots=True)
+class Planes:
+    """What the data render gives, in Blender's own terms. Top row first.
+
+    depth: (H, W) Blender units along the camera's axis, +inf where nothing is. normal: (H, W, 3)
+    world space. albedo: (H, W, 3) linear, in the scene's working space.
+    """
+
+    depth: NDArray[np.float32]
+    normal: NDArray[np.float32]
+    albedo: NDArray[np.float32]
+
+
+def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
+    """Render a camera of the context's scene. The file is as before, however this ends.
+
+    Raises SceneError without a (flat) camera, with no surface in sight, or if a render fails.
+    """
+    camera = find_camera(context.scene, spec.camera)
+    camera_frame.check_camera(camera)
+    _need_cycles()
+    with (
+        tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
+        scene_copy.scene_copy(context) as copy,
+    ):
+        seen = _evaluated(context, copy, camera)
+        _place(copy, seen, context.scene, spec)
+        _set_size(copy.scene, spec.width, spec.height)
+        color, planes, engine = _render(copy, spec, Path(folder))
+        if not np.isfinite(planes.depth).any():
+            raise SceneError(
+                f'The camera "{camera.name}" sees nothing.',
+                "No surface that is rendered is in its frame.",
+                "Point it at an object, or check what is hidden from renders.",
+            )
+        view = _describe(context, copy, camera, seen, spec, engine)
+        return _canvas(color, planes, view, camera_frame.unit_metres(context.scene))
+
+
+def find_camera(scene: bpy.types.Scene, name: str | None) -> bpy.types.Object:
+    """The scene's camera, or the one of that name. Raises SceneError."""
+    if name is None:
+        if scene.camera is None or scene.camera.type != "CAMERA":
+            raise SceneError(
+                f'The scene "{scene.name}" has no camera.',
+                action="Add a camera, or make one the scene's active camera.",
+            )
+        return scene.camera
+    camera = scene.objects.get(name)
+    if camera is None or camera.type != "CAMERA":
+        raise SceneError(
+            f'The scene "{scene.name}" has no camera called "{name}".',
+            action="Check the name, or leave it out for the scene's active camera.",
+        )
+    return camera
+
+
+def _need_cycles() -> None:
+    if "cycles" not in bpy.context.preferences.addons:
+        raise SceneError(
+            "The Cycles render engine is turned off.",
+            "Depth and normals are rendered with it.",
+            "Turn on the add-on Cycles Render Engine in the preferences.",
+        )
+
+
+# --- the camera -----------------------------------------------------------------------------------
+
+
+def _evaluated(
+    context: bpy.types.Context, copy: SceneCopy, camera: bpy.types.Object
+) -> bpy.types.Object:
+    """The camera as drivers, constraints and animation leave it at this frame."""
+    if context.view_layer.objects.get(camera.name) == camera:
+        depsgraph = context.evaluated_depsgraph_get()
+    else:  # in an excluded collection: only the camera that a scene looks through is evaluated
+        own = copy.scene.camera
+        copy.scene.camera = camera
+        depsgraph = copy.depsgraph()
+        copy.scene.camera = own
+    return camera.evaluated_get(depsgraph)
+
+
+def _world(camera: bpy.types.Object) -> Matrix:
+    """Camera space to world, in Blender units: a camera's scale means nothing to it."""
+    matrix = camera.matrix_world.copy()
+    for column in range(3):
+        matrix.col[column] = matrix.col[column].normalized()
+    return matrix
+
+
+def _place(
+    copy: SceneCopy, seen: bpy.types.Object, scene: bpy.types.Scene, spec: CaptureSpec
+) -> None:
+    data = camera_frame.check_camera(seen)
+    frame = camera_frame.frame_of(seen, copy.layer.depsgraph or copy.depsgraph(), scene.render)
+    scene_copy.place(copy, _world(seen), frame.fitted(spec.aspect, spec.fit), data.lens)
+    own = camera_frame.check_camera(copy.camera)
+    own.dof.use_dof = spec.depth_of_field and data.dof.use_dof
+    if own.dof.use_dof:
+        own.dof.focus_distance = _focus(seen) or data.dof.focus_distance
+        for name in ("fstop", "blades", "rotation", "ratio"):
+            setattr(own.dof, f"aperture_{name}", getattr(data.dof, f"aperture_{name}"))
+
+
+def _focus(seen: bpy.types.Object) -> float | None:
+    """Blender units along the camera's axis to what it focuses on, where it focuses at all."""
+    dof = camera_frame.check_camera(seen).dof
+    if not dof.use_dof:
+        return None
+    distance = dof.focus_distance
+    if dof.focus_object is not None:
+        place = dof.focus_object.matrix_world
+        bone = dof.focus_object.pose and dof.focus_object.pose.bones.get(dof.focus_subtarget)
+        if bone:
+            place = place @ bone.matrix
+        distance = -(_world(seen).inverted_safe() @ place.translation).z
+    return distance if distance > 0 else None
+
+
+def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+
+
+# --- the renders ----------------------------------------------------------------------------------
+
+
+def _render(
+    copy: SceneCopy, spec: CaptureSpec, folder: Path
+) -> tuple[NDArray[np.uint8], Planes, str]:
+    engine = color_engine(copy.scene, spec.engine)
+    _color_settings(copy.scene, spec)
+    copy.scene.render.use_persistent_data = True
+    if engine == CYCLES and spec.mode == "fast":
+        _cycles_color(copy, spec)
+        _narrow_filter(copy.scene)
+        with _strokes_where_safe(copy):
+            color, planes = _render_both(copy, folder)
+    else:
+        with _strokes_where_safe(copy):
+            color, engine = _render_color(copy, spec, engine, folder)
+        with scene_copy.without_grease_pencil(copy):
+            planes = _render_data(copy, spec, folder)
+    return color, planes, engine
+
+
+def color_engine(scene: bpy.types.Scene, wanted: str) -> str:
+    """The engine that draws the colour: the wanted one, or the scene's, or Cycles where that
+    needs a GPU that is not here. A software GPU will do for Workbench, but not for EEVEE."""
+    engine = scene.render.engine if wanted == "auto" else wanted
+    if engine == CYCLES:
+        return CYCLES
+    if engine == WORKBENCH:
+        return engine if find_gpu().usable else CYCLES
+    if engine in _NEEDS_REAL_GPU:
+        return engine if find_gpu().hardware else CYCLES
+    return engine
+
+
+def _strokes_where_safe(copy: SceneCopy) -> contextlib.AbstractContextManager[None]:
+    """Grease pencil needs a GPU in any engine: without one it would end Blender."""
+    if scene_copy.has_grease_pencil(copy.scene) and not find_gpu().usable:
+        return scene_copy.without_grease_pencil(copy)
+    return contextlib.nullcontext()
+
+
+def _color_settings(scene: bpy.types.Scene, spec: CaptureSpec) -> None:
+    render = scene.render
+    if not spec.background:
+        render.film_transparent = True
+    # A canvas is sRGB, whatever display the user works on.
+    devices = scene.display_settings.bl_rna.properties["display_device"].enum_items.keys()
+    if scene.display_settings.display_device != "sRGB" and "sRGB" in devices:
+        transform, look = scene.view_settings.view_transform, scene.view_settings.look
+        scene.display_settings.display_device = "sRGB"
+        for name, value in (("view_transform", transform), ("look", look)):
+            try:
+                setattr(scene.view_settings, name, value)
+            except TypeError:  # that display has no such view: its own default stays
+                break
+
+
+def _render_color(
+    copy: SceneCopy, spec: CaptureSpec, engine: str, folder: Path
+) -> tuple[NDArray[np.uint8], str]:
+    render = copy.scene.render
+    try:
+        render.engine = engine
+    except TypeError:
+        if spec.engine != "auto":
+            raise SceneError(
+                f'"{engine}" is not a render engine of this Blender.',
+                action="Choose another one, or leave it to the scene.",
+            ) from None
+        render.engine = engine = CYCLES
+    if engine == CYCLES:
+        _cycles_color(copy, spec)
+    elif hasattr(copy.scene, "eevee"):
+        eevee = copy.scene.eevee
+        eevee.taa_render_samples = min(eevee.taa_render_samples, _samples(spec, 64))
+    _save_as_png(copy.scene)
+    path = folder / "color.png"
+    _run(copy, path)
+    return _read_png(path), engine
+
+
+def _cycles_color(copy: SceneCopy, spec: CaptureSpec) -> None:
+    import _cycles  # part of the Cycles add-on  # pyright: ignore[reportMissingImports]
+
+    cycles = copy.scene.cycles
+    copy.scene.render.engine = CYCLES
+    if hasattr(cycles, "use_layer_samples"):
+        cycles.use_layer_samples = "IGNORE"
+    cycles.samples = _samples(spec, cycles.samples)
+    if _cycles.with_openimagedenoise:
+        cycles.use_denoising = True
+        cycles.denoiser = "OPENIMAGEDENOISE"
+        cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+        cycles.denoising_prefilter = "ACCURATE" if spec.mode == "quality" else "FAST"
+        copy.layer.cycles.use_denoising = True
+
+
+def _samples(spec: CaptureSpec, at_most: int) -> int:
+    if spec.samples is not None:
+        return spec.samples
+    affordable = int(_RAYS[spec.mode] / (spec.width * spec.height))
+    return max(1, min(at_most, _SAMPLES[spec.mode], max(_FEWEST_SAMPLES, affordable)))
+
+
+def _narrow_filter(scene: bpy.types.Scene) -> None:
+    scene.cycles.pixel_filter_type = "BOX"
+    scene.cycles.filter_width = 0.01
+    if hasattr(scene.cycles, "use_pixel_jitter"):
+        scene.cycles.use_pixel_jitter = False
+
+
+def _render_data(copy: SceneCopy, spec: CaptureSpec, folder: Path) -> Planes:
+    """In strips, so that a large picture fits into memory."""
+    scene, cycles, render = copy.scene, copy.scene.cycles, copy.scene.render
+    render.engine = CYCLES
+    render.use_freestyle = False
+    _narrow_filter(scene)
+    cycles.samples = 1
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = False
+    cycles.use_guiding = False
+    cycles.use_fast_gi = False
+    if hasattr(cycles, "use_layer_samples"):
+        cycles.use_layer_samples = "IGNORE"
+    for kind in _FIRST_HIT:
+        setattr(cycles, f"{kind}_bounces", 0)
+    _camera_of(copy).dof.use_dof = False
+    _data_passes(copy.layer)
+    _save_as_exr(scene)
+    strips = math.ceil(spec.width * spec.height / _STRIP_PIXELS)
+    parts = []
+    for index in range(strips):
+        path = folder / f"data-{index}.exr"
+        if strips > 1:
+            top, bottom = (spec.height * (index + i) // strips for i in (0, 1))
+            # A quarter of a pixel keeps the rounding of fractions to pixels off the edge.
+            render.use_border = render.use_crop_to_border = True
+            render.border_min_x, render.border_max_x = 0.0, 1.0
+            render.border_min_y = (spec.height - bottom + 0.25) / spec.height
+            render.border_max_y = (spec.height - top + 0.25) / spec.height
+        _run(copy, path)
+        parts.append(_read_planes(path))
+        path.unlink()
+    if strips == 1:
+        return parts[0]
+    return Planes(
+        np.concatenate([part.depth for part in parts]),
+        np.concatenate([part.normal for part in parts]),
+        np.concatenate([part.albedo for part in parts]),
+    )
+
+
+def _render_both(copy: SceneCopy, folder: Path) -> tuple[NDArray[np.uint8], Planes]:
+    _data_passes(copy.layer)
+    _save_as_exr(copy.scene)
+    path = folder / "data.exr"
+    _run(copy, path)
+    _save_as_png(copy.scene)
+    picture = folder / "color.png"
+    bpy.data.images["Render Result"].save_render(str(picture), scene=copy.scene)
+    return _read_png(picture), _read_planes(path)
+
+
+def _camera_of(copy: SceneCopy) -> bpy.types.Camera:
+    return camera_frame.check_camera(copy.camera)
+
+
+def _data_passes(layer: bpy.types.ViewLayer) -> None:
+    for name in layer.bl_rna.properties.keys():  # noqa: SIM118 - not a dictionary
+        if name.startswith("use_pass_") and name != "use_pass_combined":
+            setattr(layer, name, False)
+    for name in ("z", "normal", "diffuse_color", "glossy_color", "transmission_color", "emit"):
+        setattr(layer, f"use_pass_{name}", True)
+
+
+def _save_as_png(scene: bpy.types.Scene) -> None:
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format = "PNG"
+    settings.color_mode = "RGBA"
+    settings.color_depth = "8"
+    settings.compression = 0
+    settings.color_management = "FOLLOW_SCENE"
+
+
+def _save_as_exr(scene: bpy.types.Scene) -> None:
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format = "OPEN_EXR_MULTILAYER"
+    settings.color_depth = "32"
+    settings.exr_codec = "NONE"
+    settings.color_management = "FOLLOW_SCENE"
+    if hasattr(settings, "use_exr_interleave"):
+        settings.use_exr_interleave = True
+
+
+def _run(copy: SceneCopy, path: Path) -> None:
+    copy.scene.render.filepath = str(path)
+    problem = "Blender wrote no picture."
+    try:
+        bpy.ops.render.render(write_still=True, scene=copy.scene.name, layer=copy.layer.name)
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())
+    if not path.exists():
+        raise SceneError(
+            "The scene could not be rendered.",
+            problem,
+            "Render it with F12 to see what is wrong, or choose a lower resolution.",
+        )
+
+
+# --- what they gave -------------------------------------------------------------------------------
+
+
+def _read_png(path: Path) -> NDArray[np.uint8]:
+    limit, Image.MAX_IMAGE_PIXELS = (
+        Image.MAX_IMAGE_PIXELS,
+        None,
+    )  # our own file, and 8192² is wanted
+    try:
+        with Image.open(path) as picture:
+            color = np.array(picture.convert("RGBA"))
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    color[color[..., 3] == 0] = 0
+    return color
+
+
+def _read_planes(path: Path) -> Planes:
+    passes = read_passes(path)
+    depth = passes["Depth"][..., 0]
+    depth = np.where(depth < _NOTHING, depth, np.float32(np.inf))
+
+    def color(*names: str) -> NDArray[np.float32]:
+        found = next((passes[name] for name in names if name in passes), None)
+        return np.zeros((*depth.shape, 3), np.float32) if found is None else found[..., :3]
+
+    return Planes(
+        depth,
+        passes["Normal"],
+        _albedo(
+            color("Diffuse Color", "DiffCol"),
+            color("Glossy Color", "GlossCol"),
+            color("Transmission Color", "TransCol"),
+            color("Emission", "Emit"),
+        ),
+    )
+
+
+def _albedo(
+    diffuse: NDArray[np.float32],
+    glossy: NDArray[np.float32],
+    transmission: NDArray[np.float32],
+    emission: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """One colour of the surface. A metal has its colour in its reflection; the faint reflection of
+    anything else (4 %, more at grazing angles) is light that is not its own."""
+    base = diffuse + transmission
+    strongest = glossy.max(axis=-1, keepdims=True)
+    metal = strongest / np.maximum(strongest + 4 * base.max(axis=-1, keepdims=True), 1e-6)
+    albedo = base + metal * np.maximum(glossy - 0.04, 0) + emission
+    # A lamp is brighter than white: keep its hue.
+    return albedo / np.maximum(albedo.max(axis=-1, keepdims=True), 1.0)
+
+
+def _canvas(color: NDArray[np.uint8], planes: Planes, view: View, metres: float) -> Canvas:
+    covered = np.isfinite(planes.depth)
+    depth = (planes.depth * np.float32(metres)).astype(np.float32)
+    to_camera = np.array(view.camera_to_world, np.float32)[:3, :3]
+    normal = planes.normal @ to_camera  # row vectors: this is the inverse rotation
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    facing = np.array([0, 0, 1], np.float32)  # a surface that tells no normal faces the viewer
+    normal = np.where(length > 1e-6, normal / np.maximum(length, 1e-6), facing)
+    normal[~covered] = 0
+    albedo = _srgb(_rec709(planes.albedo))
+    albedo[~covered] = 0
+    return Canvas(color, depth, normal.astype(np.float32), view, albedo)
+
+
+# From the working spaces that a Blender 5 file can have, to linear sRGB (Rec. 709).
+_WORKING_SPACES = {
+    "Linear Rec.2020": (
+        (1.66049100, -0.58764114, -0.07284986),
+        (-0.12455047, 1.13289990, -0.00834942),
+        (-0.01815076, -0.10057890, 1.11872966),
+    ),
+    "ACEScg": (
+        (1.70505099, -0.62179212, -0.08325887),
+        (-0.13025642, 1.14080474, -0.01054832),
+        (-0.02400336, -0.12896898, 1.15297233),
+    ),
+}
+
+
+def _rec709(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", "")
+    matrix = _WORKING_SPACES.get(space)
+    if matrix is None:
+        return linear
+    return linear @ np.array(matrix, np.float32).T
+
+
+def _srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
+    # By a table: exact to the nearest of 256 steps, and a power of 50 million floats takes long.
+    codes = np.arange(1 << 14, dtype=np.float64) / ((1 << 14) - 1)
+    bent = np.where(codes <= 0.0031308, codes * 12.92, 1.055 * codes ** (1 / 2.4) - 0.055)
+    table = np.round(bent * 255).astype(np.uint8)
+    index = np.clip(linear, 0, 1) * ((1 << 14) - 1) + 0.5
+    return table[index.astype(np.uint16)]
+
+
+def _describe(
+    context: bpy.types.Context,
+    copy: SceneCopy,
+    camera: bpy.types.Object,
+    seen: bpy.types.Object,
+    spec: CaptureSpec,
+    engine: str,
+) -> View:
+    scene = context.scene
+    data = camera_frame.check_camera(seen)
+    metres = camera_frame.unit_metres(scene)
+    perspective = data.type == "PERSP"
+    looking = copy.camera.evaluated_get(copy.depsgraph())
+    projection = looking.calc_matrix_camera(copy.layer.depsgraph, x=spec.width, y=spec.height)
+    world = _world(seen)
+    world.translation *= metres
+    focus = _focus(seen)
+    return View(
+        width=spec.width,
+        height=spec.height,
+        projection="PERSP" if perspective else "ORTHO",
+        projection_matrix=camera_frame.projection_in_metres(projection, perspective, metres),
+        camera_to_world=camera_frame.rows(world),
+        near=data.clip_start * metres,
+        far=data.clip_end * metres,
+        lens_mm=data.lens if perspective else None,
+        focus_distance=None if focus is None else focus * metres,
+        source="passes",
+        engine=engine,
+        blender_version=bpy.app.version_string,
+        blend_name=bpy.path.basename(bpy.data.filepath),
+        scene=scene.name,
+        camera=camera.name,
+        frame=scene.frame_current,
+    )

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A copy of the scene to render from, which leaves no trace in the file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+from mathutils import Matrix
+
+from .camera_frame import CameraFrame, look_through
+
+# Handlers of other add-ons answer to renders and frames of the user: not to ours, which they could
+# save, announce, or change the scene for.
+_MUTED = (
+    "render_init",
+    "render_pre",
+    "render_post",
+    "render_write",
+    "render_stats",
+    "render_complete",
+    "render_cancel",
+    "composite_pre",
+    "composite_post",
+    "composite_cancel",
+    "frame_change_pre",
+    "frame_change_post",
+    "depsgraph_update_pre",
+    "depsgraph_update_post",
+)
+_RENDER_RESULT = "Render Result"
+_GREASE_PENCIL = ("GPENCIL", "GREASEPENCIL")
+
+
+@dataclass(slots=True)
+class SceneCopy:
+    """The copy, its one view layer that is rendered, and the camera that it is seen through."""
+
+    scene: bpy.types.Scene
+    layer: bpy.types.ViewLayer
+    camera: bpy.types.Object
+
+    def depsgraph(self) -> bpy.types.Depsgraph:
+        self.layer.update()
+        return self.layer.depsgraph
+
+
+@contextlib.contextmanager
+def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
+    """A copy of the context's scene, with a camera of its own, gone again however this ends.
+
+    What is shared with the user's scene (objects, collections, worlds, materials) stays as it is.
+    The user's compositor, sequencer, stereo views, stamps, markers and animated settings have no
+    effect on the copy: its picture is the camera's.
+    """
+    user_scene, user_layer = context.scene, context.view_layer
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(_muted_handlers())
+        undo.enter_context(_render_result_as_before())
+        scene = user_scene.copy()
+        undo.callback(_remove, scene)
+        scene.animation_data_clear()
+        scene.timeline_markers.clear()
+        for layer in scene.view_layers:
+            layer.use = layer.name == user_layer.name
+        _only_the_camera(scene)
+        camera = _own_camera(scene, undo)
+        yield SceneCopy(scene, scene.view_layers[user_layer.name], camera)
+
+
+def place(copy: SceneCopy, matrix: Matrix, frame: CameraFrame, lens: float) -> None:
+    """Put the copy's camera where `matrix` says, to see exactly `frame`."""
+    data = copy.camera.data
+    assert isinstance(data, bpy.types.Camera)
+    look_through(data, frame, lens)
+    # As the inverse of a parent's matrix, every matrix is kept to the last bit; as a location,
+    # rotation and scale it would not be.
+    copy.camera.matrix_parent_inverse = matrix
+
+
+def _only_the_camera(scene: bpy.types.Scene) -> None:
+    render = scene.render
+    render.use_compositing = False
+    render.use_sequencer = False
+    render.use_multiview = False
+    render.use_stamp = False
+    render.use_motion_blur = False
+    render.use_border = False
+    render.use_crop_to_border = False
+    render.use_single_layer = False
+    render.use_overwrite = True
+    render.use_placeholder = False
+    render.use_file_extension = True
+    render.use_lock_interface = False
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.dither_intensity = 0.0
+    for name, value in (
+        ("use_auto_generate_texture_cache", False),  # it would write beside the user's textures
+        ("save_output", True),
+    ):
+        if hasattr(render, name):
+            setattr(render, name, value)
+
+
+def _own_camera(scene: bpy.types.Scene, undo: contextlib.ExitStack) -> bpy.types.Object:
+    data = bpy.data.cameras.new("genai_render")
+    undo.callback(lambda: bpy.data.cameras.remove(data))
+    camera = bpy.data.objects.new("genai_render", data)
+    undo.callback(lambda: bpy.data.objects.remove(camera))
+    anchor = bpy.data.objects.new("genai_render anchor", None)
+    undo.callback(lambda: bpy.data.objects.remove(anchor))
+    camera.parent = anchor
+    scene.collection.objects.link(camera)
+    scene.collection.objects.link(anchor)
+    scene.camera = camera
+    return camera
+
+
+def _remove(scene: bpy.types.Scene) -> None:
+    # Turning this off is what frees the render data that was kept between two renders.
+    scene.render.use_persistent_data = True
+    scene.render.use_persistent_data = False
+    bpy.data.scenes.remove(scene)
+
+
+@contextlib.contextmanager
+def _muted_handlers() -> Iterator[None]:
+    kept: list[tuple[list[Any], list[Any]]] = []
+    try:
+        for name in _MUTED:
+            handlers = getattr(bpy.app.handlers, name, None)
+            if handlers:
+                kept.append((handlers, list(handlers)))
+                handlers.clear()
+        yield
+    finally:
+        for handlers, before in kept:
+            handlers[:] = before
+
+
+@contextlib.contextmanager
+def _render_result_as_before() -> Iterator[None]:
+    there = _RENDER_RESULT in bpy.data.images
+    try:
+        yield
+    finally:
+        image = bpy.data.images.get(_RENDER_RESULT)
+        if image is not None and not there:
+            bpy.data.images.remove(image)
+
+
+def has_grease_pencil(scene: bpy.types.Scene) -> bool:
+    return any(thing.type in _GREASE_PENCIL and not thing.hide_render for thing in scene.objects)
+
+
+@contextlib.contextmanager
+def without_grease_pencil(copy: SceneCopy) -> Iterator[None]:
+    """Strokes are drawn by the GPU, also into a Cycles render."""
+    if not has_grease_pencil(copy.scene):
+        yield
+    elif hasattr(copy.layer, "use_grease_pencil"):
+        before = copy.layer.use_grease_pencil
+        copy.layer.use_grease_pencil = False
+        try:
+            yield
+        finally:
+            copy.layer.use_grease_pencil = before
+    else:  # Blender 4.2 has no such setting: the objects themselves, for the time
+        hidden = [
+            thing
+            for thing in copy.scene.objects
+            if thing.type in _GREASE_PENCIL and not thing.hide_render
+        ]
+        try:
+            for thing in hidden:
+                thing.hide_render = True
+            yield
+        finally:
+            for thing in hidden:
+                thing.hide_render = False
