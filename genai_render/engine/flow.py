@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.canvas import View
-from .resample import blur
+from .resample import blur, inner
 
 Floats = NDArray[np.float32]
 
@@ -46,16 +46,16 @@ def surface_directions(normal: Floats, view: View, angles: tuple[float, ...]) ->
     """
     height, width = normal.shape[:2]
     up = world_up(view)
-    covered = (normal * normal).sum(axis=2) > 0.25
+    covered = inner(normal, normal) > 0.25
     level = np.cross(up[None, None, :], normal).astype(np.float32)
-    length = np.sqrt((level * level).sum(axis=2, keepdims=True))
+    length = np.sqrt(inner(level, level))[..., None]
     # On floors and ceilings "level" says nothing: strokes run across the picture.
     across = np.array([1, 0, 0], np.float32) - normal * normal[..., :1]
-    across /= np.sqrt((across * across).sum(axis=2, keepdims=True)) + np.float32(1e-6)
-    sign = np.where((across * level).sum(axis=2, keepdims=True) < 0, np.float32(-1), np.float32(1))
+    across /= np.sqrt(inner(across, across))[..., None] + np.float32(1e-6)
+    sign = np.where(inner(across, level)[..., None] < 0, np.float32(-1), np.float32(1))
     share = np.clip((length - 0.12) / 0.3, 0, 1)
     tangent = level / (length + np.float32(1e-6)) * share + across * sign * (1 - share)
-    tangent /= np.sqrt((tangent * tangent).sum(axis=2, keepdims=True)) + np.float32(1e-6)
+    tangent /= np.sqrt(inner(tangent, tangent))[..., None] + np.float32(1e-6)
     bitangent = np.cross(normal, tangent).astype(np.float32)
 
     right, upward = view_rays(view, height, width)
@@ -72,7 +72,7 @@ def surface_directions(normal: Floats, view: View, angles: tuple[float, ...]) ->
     fields = []
     for angle in angles:
         field = level_2d * np.float32(math.cos(angle)) + rising_2d * np.float32(math.sin(angle))
-        field /= np.sqrt((field * field).sum(axis=2, keepdims=True)) + np.float32(1e-6)
+        field /= np.sqrt(inner(field, field))[..., None] + np.float32(1e-6)
         field[~covered] = (math.cos(angle), -math.sin(angle))
         fields.append(field.astype(np.float32))
     return fields

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..core.canvas import View
 from .noise import fbm
-from .resample import blur, pick, resize, smoothstep, unit, warp, working_size
+from .resample import blur, inner, pick, resize, smoothstep, unit, warp, working_size
 from .shaded import Step
 
 Floats = NDArray[np.float32]
@@ -50,7 +50,7 @@ def find_edges(
     step: Step | None = None,
 ) -> Edges:
     """The edges of a view. depth (H, W), normal (H, W, 3), albedo (H, W, 3) display sRGB or None."""
-    length = np.sqrt((normal * normal).sum(axis=2))
+    length = np.sqrt(inner(normal, normal))
     covered = np.isfinite(depth) & (length > 0.3)
     near = _nearness(depth, covered, view)
     unit_normal = normal / np.maximum(length, np.float32(1e-6))[..., None]
@@ -62,9 +62,9 @@ def find_edges(
             step(0.2 + 0.3 * axis, "Lines")
         if shape[axis] < 8:
             continue
-        inner, outer = _depth_gaps(near, covered, axis)
-        _mark(silhouette, inner, axis)
-        _mark(coverage, outer, axis)
+        between, against_nothing = _depth_gaps(near, covered, axis)
+        _mark(silhouette, between, axis)
+        _mark(coverage, against_nothing, axis)
         _mark(crease, _creases(unit_normal, covered, axis), axis)
         if albedo is not None:
             _mark(paint, _paint_gaps(albedo, axis), axis)
@@ -183,20 +183,24 @@ def _creases(normal: Floats, covered: NDArray[np.bool_], axis: int) -> Floats:
         n = normal
         a, b = _along(n, axis, 0, -spacing), _along(n, axis, spacing, 0)
         chord = a - b
-        chord = np.sqrt((chord * chord).sum(axis=2))
+        chord = np.sqrt(inner(chord, chord))
         ok = _along(covered, axis, 0, -spacing) & _along(covered, axis, spacing, 0)
         return np.where(ok, chord, 0).astype(np.float32)
 
     sharp = turn(1)
     own = _along(sharp, axis, 1, -1)
     beside = np.maximum(_along(sharp, axis, 0, -2), _along(sharp, axis, 2, 0))
-    strength = smoothstep(0.28, 0.5, own - beside)
+    # Rough materials turn everywhere: a crease turns more than all around it.
+    rough = blur(sharp, 4.0 * unit(*normal.shape[:2])) * np.float32(1.6)
+    strength = smoothstep(0.24, 0.46, own - np.maximum(beside, _along(rough, axis, 1, -1)))
     spacing = 3
     if normal.shape[axis] > 6 * spacing:
         wide = turn(spacing)
         middle = _along(wide, axis, spacing, -spacing)
         around = np.maximum(_along(wide, axis, 0, -2 * spacing), _along(wide, axis, 2 * spacing, 0))
-        rounded = smoothstep(0.4, 0.65, middle - 1.5 * around) * 0.8
+        calm = _along(rough, axis, spacing + 1, 0)
+        calm = _along(calm, axis, 0, middle.shape[axis] - calm.shape[axis])
+        rounded = smoothstep(0.4, 0.65, middle - np.maximum(1.5 * around, 2.5 * calm)) * 0.8
         # `middle` at j spans pixels j+3 … j+6: its centre is the gap between j+4 and j+5, which is
         # gap j+3 of `strength`.
         target = _along(strength, axis, spacing, 0)
@@ -212,12 +216,14 @@ def _paint_gaps(albedo: Floats, axis: int) -> Floats:
     difference = np.abs(e - a)
     change = difference[..., 0] * 0.35 + difference[..., 1] * 0.45 + difference[..., 2] * 0.2
     b, c = _along(albedo, axis, 1, -2), _along(albedo, axis, 2, -1)
-    here = np.abs(c - b).sum(axis=2)
+    here = np.abs(c - b)
+    here = here[..., 0] + here[..., 1] + here[..., 2]
     padding = [(0, 0), (0, 0)]
     padding[axis] = (1, 1)
     beside = np.pad(here, padding)
     steepest = (here >= _along(beside, axis, 0, -2)) & (here > _along(beside, axis, 2, 0))
-    return (smoothstep(0.035, 0.12, change) * steepest).astype(np.float32)
+    around = blur(change, 6.0 * unit(*albedo.shape[:2]))
+    return (smoothstep(0.035, 0.12, change - around) * steepest).astype(np.float32)
 
 
 def _mark(target: Floats, gaps: Floats, axis: int) -> None:

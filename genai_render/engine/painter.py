@@ -32,7 +32,7 @@ class Brush:
     coverage: how many strokes lie over each place on average.
     ragged: how uneven its ends and sides are; dry: how much of what is below shows between hairs.
     streaks: how much the hairs of one stroke differ in colour; jitter: how much strokes differ.
-    body: how thick the paint is.
+    body: how thick the paint is. unsteady: how much directions differ, in radians.
     """
 
     length: float
@@ -43,6 +43,7 @@ class Brush:
     streaks: float = 0.5
     jitter: float = 0.05
     body: float = 1.0
+    unsteady: float = 0.12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +92,7 @@ def place(
     x, y, vary, broad, tilt, hair, order, tint, value = (
         a[keep] for a in (x, y, vary, broad, tilt, hair, order, tint, value)
     )
-    lengths = brush.length * per_unit * (0.6 + 0.8 * vary)
+    lengths = brush.length * per_unit * (0.45 + 1.1 * vary)
     step = max(1.0, brush.length * per_unit / 24)
     xs, ys, alive, _ = trace(x, y, field, barrier, lengths, step)
     last = xs.shape[1] - 1
@@ -112,12 +113,12 @@ def place(
     here = lookup(color, mx, my)
     other = lookup(color, (ax + x) / 2, (ay + y) / 2)
     light = 1 + brush.jitter * value
-    spread = brush.jitter * 0.45
+    spread = brush.jitter * 0.25
     first = np.clip(here * light + tint * spread, 0, 1)
-    second = np.clip(other * (light + brush.streaks * 0.12) + tint[:, ::-1] * spread, 0, 1)
+    second = np.clip(other * (light + brush.streaks * 0.1) + tint[:, ::-1] * spread, 0, 1)
     layer = np.lexsort((order, -np.round(lookup(depth_order, mx, my) * 6)))
-    half_width = brush.width / 2 * (0.75 + 0.5 * broad)
-    angle = angle + (tilt - 0.5) * 0.16
+    half_width = brush.width / 2 * (0.65 + 0.7 * broad)
+    angle = angle + (tilt - 0.5) * np.float32(2 * brush.unsteady)
     per = np.float32(1 / per_unit)
     parts = (
         (ax + bx) / 2 * per,
@@ -185,8 +186,10 @@ def lay_paint(
         lane = hairs[row, (hair * 0.37).astype(np.int32) % TEXTURE]
         ragged = np.float32(brush.ragged)
         side = 1 - np.abs(v) - ragged * 0.3 * bristle
-        end = (1 - np.abs(u)) * 2.2 - ragged * (lane * 0.8 + 0.2 * bristle)
-        cover = np.clip(np.minimum(side * 6.0, end * 5.0), 0, 1)
+        # Hairs lift one after the other at the ends, which are round.
+        round_end = np.sqrt(np.maximum(1 - 0.55 * v * v, 0))
+        end = (round_end - np.abs(u)) * 2.4 - ragged * (lane * 1.1 + 0.2 * bristle)
+        cover = np.clip(np.minimum(side * 6.0, end * 3.0), 0, 1)
         # The paint runs out towards the stroke's end: the hairs part.
         run_out = brush.dry * (0.6 + 0.9 * np.clip(u, -0.4, 1))
         cover *= np.clip((bristle - run_out) * 5.0 + 0.5, 0, 1) if brush.dry > 0 else 1.0

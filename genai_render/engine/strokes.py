@@ -7,12 +7,13 @@ and crayons share. All strokes of a round are handled together as arrays.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .resample import blur, lookup, resize
+from .resample import blur, inner, lookup
 
 Floats = NDArray[np.float32]
 
@@ -72,11 +73,11 @@ def trace(
             column = half + i if sign > 0 else half - i
             xs[:, column], ys[:, column], alive[:, column] = px, py, going
             following = lookup(field, px, py)
-            turn = (following * direction).sum(axis=1)
+            turn = inner(following, direction)
             following = np.where(turn[:, None] < 0, -following, following)
             # A hand has momentum: no sharp turns.
             direction = direction * np.float32(0.6) + following * np.float32(0.4)
-            norm = np.sqrt((direction * direction).sum(axis=1, keepdims=True)) + np.float32(1e-6)
+            norm = np.sqrt(inner(direction, direction))[:, None] + np.float32(1e-6)
             direction = direction / norm
     place = np.arange(-half, half + 1, dtype=np.float32)[None, :] * np.float32(step)
     return xs, ys, alive, place / np.maximum(limit[:, None], np.float32(1e-3))
@@ -171,42 +172,43 @@ def lay(
     """
     if strokes.x.size == 0:
         return np.zeros((height, width), np.float32)
-    x, y, pressure = strokes.x * per_unit, strokes.y * per_unit, strokes.pressure
-    spacing = float(np.hypot(x[:, 1] - x[:, 0], y[:, 1] - y[:, 0]).mean())
-    fill = max(1, int(np.ceil(spacing / 0.75)))
-    if fill > 1:
-        x, y, pressure = (_between(array, fill) for array in (x, y, pressure))
+    # Only the pieces between two points where the hand is down, in pixels.
+    down = strokes.pressure > 1e-3
+    down = down[:, :-1] | down[:, 1:]
+    per = np.float32(per_unit)
+    x0, x1 = strokes.x[:, :-1][down] * per, strokes.x[:, 1:][down] * per
+    y0, y1 = strokes.y[:, :-1][down] * per, strokes.y[:, 1:][down] * per
+    p0, p1 = strokes.pressure[:, :-1][down], strokes.pressure[:, 1:][down]
+    if x0.size == 0:
+        return np.zeros((height, width), np.float32)
+    dx, dy = x1 - x0, y1 - y0
+    length = np.sqrt(dx * dx + dy * dy)
+    spacing = float(length.mean())
+    fill = max(1, int(np.ceil(spacing / 0.85 - 0.25)))
     width_px = stroke_width * per_unit
     rows = max(1, round(width_px / 0.9)) if bristles is None else bristles.shape[1]
-    offsets = (np.arange(rows) + 0.5) / rows - 0.5
-    nx = ny = None
-    if rows > 1:
-        tx, ty = np.gradient(x, axis=1), np.gradient(y, axis=1)
-        norm = np.sqrt(tx * tx + ty * ty) + 1e-6
-        nx, ny = -ty / norm, tx / norm
-    total = np.zeros(height * width, np.float64)
     spread = width_px / rows
-    amount = pressure * np.float32((spacing / fill) * min(spread, 1.0 if rows > 1 else spread))
-    used = pressure > 1e-3
-    for row, offset in enumerate(offsets):
+    share = np.float32(spacing / fill * min(spread, 1.0 if rows > 1 else spread))
+    hairs = None if bristles is None else np.repeat(bristles, down.sum(axis=1), axis=0)
+    safe = np.maximum(length, np.float32(1e-6))
+    across_x, across_y = -dy / safe, dx / safe
+    total = np.zeros(height * width, np.float64)
+    for row in range(rows):
+        offset = (row + 0.5) / rows - 0.5
         # The profile of a round point: less at its sides.
-        side = np.sqrt(max(0.05, 1 - (2 * offset) ** 2)) if bristles is None else 1.0
-        force = amount * np.float32(side)
-        if bristles is not None:
-            force = force * bristles[:, row : row + 1]
-        if nx is None or ny is None:
-            px, py = x, y
-        else:
-            px = x + nx * np.float32(offset * width_px)
-            py = y + ny * np.float32(offset * width_px)
-        _splat(total, px[used], py[used], force[used], height, width)
+        side = math.sqrt(max(0.05, 1 - (2 * offset) ** 2)) if hairs is None else 1.0
+        force = np.float32(side) * share
+        off_x, off_y = (
+            across_x * np.float32(offset * width_px),
+            across_y * np.float32(offset * width_px),
+        )
+        for piece in range(fill):
+            t = np.float32((piece + 0.5) / fill)
+            weight = (p0 + (p1 - p0) * t) * force
+            if hairs is not None:
+                weight = weight * hairs[:, row]
+            _splat(total, x0 + dx * t + off_x, y0 + dy * t + off_y, weight, height, width)
     return total.reshape(height, width).astype(np.float32)
-
-
-def _between(array: Floats, fill: int) -> Floats:
-    share = (np.arange(fill, dtype=np.float32) / fill)[None, None, :]
-    first, second = array[:, :-1, None], array[:, 1:, None]
-    return (first + (second - first) * share).reshape(len(array), -1)
 
 
 def _splat(total: NDArray, x: Floats, y: Floats, weight: Floats, height: int, width: int) -> None:
@@ -227,8 +229,3 @@ def _splat(total: NDArray, x: Floats, y: Floats, weight: Floats, height: int, wi
         (width + 1, both),
     ):
         total += np.bincount(index + offset, part, size)
-
-
-def enlarge(image: Floats, height: int, width: int) -> Floats:
-    """Strokes drawn at the working size, at the picture's."""
-    return resize(image, height, width, "bicubic")

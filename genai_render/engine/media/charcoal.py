@@ -21,7 +21,7 @@ HAIRS = 9
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Charcoal: looking")
-    ground = prepare(shaded, local=0.6, key=0.55)
+    ground = prepare(shaded, step, local=0.6, key=0.55)
     height, width = shaded.depth.shape
     working = working_size(height, width, 1.5)
     raster = working[1] / width * ground.scale
@@ -53,7 +53,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     coal = 1 - np.exp(-(density * grain * 1.1 + rubbed * np.clip(1 + 0.22 * tooth, 0.3, 1.7)))
     step(0.75, "Charcoal: accents")
     mask = ground.outline(3.0, crease=0.7, paint=0.45, hand=1.1)
-    mask *= smoothstep(-1.5, 0.4, tooth) * np.float32(0.85)
+    mask *= (0.35 + 0.65 * smoothstep(-1.9, 0.1, tooth)) * np.float32(0.88)
     coal = 1 - (1 - coal * np.float32(0.96)) * (1 - mask)
     step(0.97, "Charcoal")
     paper = PAPER * (1 + 0.016 * tooth[..., None])

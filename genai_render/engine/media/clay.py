@@ -23,7 +23,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     body = BODY * (0.14 + 0.92 * tone)[..., None]
     step(0.3, "Clay: relief")
     relief = relief_light(shaded)
-    body *= (1 + 0.05 * relief)[..., None]
+    body *= (1 + 0.022 * relief)[..., None]
     step(0.7, "Clay: background")
     small = working_size(height, width, 0.5)
     sky = resize(

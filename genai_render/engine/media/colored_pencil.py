@@ -20,7 +20,7 @@ SHADE = np.array([0.2, 0.19, 0.36], np.float32)
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Coloured pencil: looking")
-    ground = prepare(shaded, local=0.8, key=0.55)
+    ground = prepare(shaded, step, local=0.8, key=0.55)
     height, width = shaded.depth.shape
     working = working_size(height, width, 1.5)
     raster = working[1] / width * ground.scale
@@ -43,9 +43,9 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     light = np.broadcast_to(PAPER, (height, width, 3)).copy()
     light *= (1 + 0.01 * tooth)[..., None]
     # First the side of the lead, lightly, over everything; thick wax fills the paper's valleys.
-    soft = resize(smoothstep(0.0, 0.75, body) * np.float32(0.95), height, width)
+    soft = resize(smoothstep(0.0, 0.7, body) * np.float32(1.0) + dark * dark, height, width)
     _glaze(light, resize(own, height, width), soft * np.clip(1 + 0.3 * tooth, 0.2, 2))
-    grain = np.clip(1 + 0.38 * tooth, 0.15, 2.0)
+    grain = np.clip(1 + 0.3 * tooth, 0.35, 1.8)
     for index, (field, (_, want, color)) in enumerate(zip(fields, layers, strict=True)):
         step(0.2 + 0.2 * index, "Coloured pencil: strokes")
         rng = noise.generator(shaded.seed, f"colored/{index}")

@@ -27,7 +27,7 @@ SPACING = 3.7
 
 def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Engraving: looking")
-    ground = prepare(shaded, local=0.6, key=0.6)
+    ground = prepare(shaded, step, local=0.6, key=0.6)
     height, width = shaded.depth.shape
     dark = resize(1 - ground.value, height, width, "bicubic")
     step(0.25, "Engraving: cutting")

@@ -14,8 +14,12 @@ from .ground import prepare
 from .oil import far_first, form_and_edges, missing
 
 LAYERS = (
-    Brush(length=120, width=44, coverage=2.4, dry=0.0, streaks=0.12, jitter=0.02, body=0),
-    Brush(length=64, width=18, coverage=2.0, dry=0.22, streaks=0.2, jitter=0.03, body=0),
+    Brush(
+        length=120, width=44, coverage=2.4, dry=0.0, streaks=0.12, jitter=0.02, body=0, unsteady=0.3
+    ),
+    Brush(
+        length=64, width=18, coverage=2.0, dry=0.22, streaks=0.2, jitter=0.03, body=0, unsteady=0.3
+    ),
     Brush(length=30, width=8, coverage=2.2, dry=0.1, streaks=0.15, jitter=0.02, body=0),
     Brush(length=15, width=3.4, coverage=2.6, dry=0.0, streaks=0.1, jitter=0.012, body=0),
 )
@@ -23,7 +27,7 @@ LAYERS = (
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Gouache: looking")
-    ground = prepare(shaded)
+    ground = prepare(shaded, step)
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.5)
     scale = ground.scale * working[1] / width

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from .. import lines
 from ..flow import surface_directions
 from ..noise import fbm
-from ..resample import luminance, pick, resize, smoothstep, unit, working_size
-from ..shaded import Shaded
+from ..resample import blur, inner, luminance, pick, resize, smoothstep, unit, working_size
+from ..shaded import Shaded, Step
 
 Floats = NDArray[np.float32]
 GRID_UNITS = 0.75
@@ -69,19 +69,30 @@ class Ground:
         )
 
     def directions(self, *angles: float) -> list[Floats]:
-        return surface_directions(self.normal, self.shaded.view, angles)
+        """(h, w, 2) fields for `flow.surface_directions`, without the grain of rough materials."""
+        smooth = blur(self.normal, 1.6)
+        smooth /= np.sqrt(inner(smooth, smooth))[..., None] + np.float32(1e-6)
+        smooth[~self.covered] = 0
+        return surface_directions(smooth, self.shaded.view, angles)
 
 
-def prepare(shaded: Shaded, local: float = 0.6, key: float = 0.0) -> Ground:
+def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) -> Ground:
     """local: how much a surface's own colour counts in `value`, beside the light on it.
 
     key: the mean of `value` at least; a drawing of a dark scene is still mostly paper.
     """
     full_height, full_width = shaded.depth.shape
     height, width = working_size(full_height, full_width, GRID_UNITS)
+    step(0.01, "Looking")
     color = resize(shaded.color, height, width, "box")
     tone = resize(shaded.tone, height, width, "box")
-    edges = lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo)
+    edges = lines.detect(
+        shaded.depth,
+        shaded.normal,
+        shaded.view,
+        shaded.albedo,
+        lambda fraction, message: step(0.03 + 0.1 * fraction, message),
+    )
     value = luminance(color) * np.float32(local) + tone * np.float32(1 - local)
     depth = pick(shaded.depth, height, width)
     return Ground(

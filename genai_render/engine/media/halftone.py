@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import lines, noise
 from ..resample import blur, luminance, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
+from .ground import raise_key
 
 Floats = NDArray[np.float32]
 
@@ -34,7 +35,10 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     page = np.broadcast_to(PAPER, (height, width, 3)).copy()
     for index, (name, (through, angle)) in enumerate(INKS.items()):
         step(0.15 + 0.15 * index, f"Halftone: {name}")
-        dots = screen(separations[name], angle, PITCH * scale, shift=0.31 * index)
+        ink = separations[name]
+        dots = screen(ink, angle, PITCH * scale, shift=0.31 * index)
+        # Ink spreads in the paper: a faint even tint joins the dots.
+        dots = dots * np.float32(0.74) + ink * np.float32(0.2)
         page *= 1 - dots[..., None] * (1 - through)
     step(0.78, "Halftone: key lines")
     mask = lines.line_mask(
@@ -60,13 +64,16 @@ def separate(color: Floats) -> dict[str, Floats]:
     height, width = color.shape[:2]
     small = working_size(height, width, 1.0)
     soft = blur(resize(color, *small, "box"), 1.1)
+    gray = np.maximum(luminance(soft), 0.02)
+    soft = soft * (raise_key(gray, 0.6) / gray)[..., None]
     soft = np.clip(luminance(soft)[..., None] * -0.18 + soft * 1.18, 0, 1)
     cmy = 1 - soft
-    black = smoothstep(0.45, 1.05, cmy.min(axis=2)) * 0.95
-    under = black * 0.75
+    black = smoothstep(0.5, 1.08, cmy.min(axis=2)) * 0.95
+    under = black * 0.8
     result = {}
     for index, name in enumerate(("cyan", "magenta", "yellow")):
         ink = np.clip((cmy[..., index] - under) / (1 - under + 1e-3), 0, 1)
+        ink = smoothstep(0.02, 0.12, ink) * ink
         result[name] = resize(ink.astype(np.float32), height, width, "bicubic")
     result["black"] = resize(black.astype(np.float32), height, width, "bicubic")
     return result

@@ -20,7 +20,7 @@ INK = np.array([0.055, 0.05, 0.06], np.float32)
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Ink: looking")
-    ground = prepare(shaded, local=0.6, key=0.66)
+    ground = prepare(shaded, step, local=0.6, key=0.66)
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.0)
     raster = working[1] / width * ground.scale

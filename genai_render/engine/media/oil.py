@@ -14,8 +14,8 @@ from ..shaded import Shaded, Step
 from .ground import Ground, prepare
 
 LAYERS = (
-    Brush(length=96, width=26, coverage=2.6, dry=0.0, jitter=0.05),
-    Brush(length=60, width=14, coverage=2.2, dry=0.12, jitter=0.06),
+    Brush(length=96, width=28, coverage=3.0, dry=0.0, jitter=0.035, unsteady=0.35),
+    Brush(length=60, width=15, coverage=2.2, dry=0.1, jitter=0.045, unsteady=0.25),
     Brush(length=34, width=7.5, coverage=2.2, dry=0.1, jitter=0.05),
     Brush(length=18, width=3.6, coverage=2.4, dry=0.05, jitter=0.03, ragged=0.25),
 )
@@ -24,7 +24,7 @@ UNDERPAINT = np.array([0.52, 0.38, 0.27], np.float32)
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Oil: looking")
-    ground = prepare(shaded)
+    ground = prepare(shaded, step)
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.5)
     scale = ground.scale * working[1] / width
@@ -56,7 +56,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
             tell=lambda share, begin=begin: step(begin + 0.15 * share, "Oil: painting"),
         )
     step(0.85, "Oil: light on the paint")
-    light = relief_light(relief, scale, 0.16)
+    light = relief_light(relief, scale, 0.12)
     paint *= light[..., None]
     paint += np.clip(light - 1.1, 0, 1)[..., None] * 0.5
     step(0.95, "Oil")
@@ -78,6 +78,12 @@ def form_and_edges(ground: Ground) -> NDArray[np.float32]:
     wind = noise.fbm(*ground.value.shape, 180.0, ground.shaded.seed, "oil/wind", 2)
     sky = np.stack([np.cos(0.5 * wind), np.sin(0.5 * wind)], axis=2)
     form = np.where(ground.covered[..., None], form, sky).astype(np.float32)
+    # On large even areas a painter's arm swings; near detail the brush obeys.
+    swing = noise.fbm(*ground.value.shape, 120.0, ground.shaded.seed, "oil/swing", 2) * 0.5
+    sin, cos = np.sin(swing), np.cos(swing)
+    form = np.stack(
+        [form[..., 0] * cos - form[..., 1] * sin, form[..., 0] * sin + form[..., 1] * cos], axis=2
+    )
     return blend_directions(form, edge, smoothstep(0.25, 0.75, clear).astype(np.float32), 2.0)
 
 

@@ -27,13 +27,13 @@ TINT = np.array([0.5, 0.47, 0.46], np.float32)
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Pastel: looking")
-    ground = prepare(shaded)
+    ground = prepare(shaded, step)
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.5)
     scale = ground.scale * working[1] / width
     wanted = _chalks(ground.color)
     field, far = form_and_edges(ground), far_first(ground)
-    tooth = noise.paper(*working, shaded.seed, 1.1)
+    tooth = noise.paper(*working, shaded.seed, 0.8)
     # The first layer is rubbed into the paper with a finger.
     rubbed = resize(blur(wanted, 4.0), *working)
     paint = TINT * np.float32(0.16) + rubbed * np.float32(0.82)
@@ -55,7 +55,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
             brush,
             scale,
             shaded.seed + index,
-            grain=smoothstep(-0.9, 0.9, tooth + 0.25 * index) * np.float32(0.95),
+            grain=smoothstep(-1.5, 1.1, tooth + 0.3 * index) * np.float32(0.9),
             tell=lambda share, begin=begin: step(begin + 0.2 * share, "Pastel: strokes"),
         )
     step(0.95, "Pastel")

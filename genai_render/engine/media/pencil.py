@@ -26,7 +26,7 @@ LAYERS = (
 
 def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     step(0.0, "Pencil: looking")
-    ground = prepare(shaded, local=0.55, key=0.66)
+    ground = prepare(shaded, step, local=0.55, key=0.66)
     height, width = shaded.depth.shape
     working = working_size(height, width, 1.6)
     raster = working[1] / width * ground.scale

@@ -59,19 +59,19 @@ def _dither(color: NDArray, palette: NDArray) -> NDArray[np.intp]:
     length = (span * span).sum(axis=2) + 1e-9
     share = np.clip(((flat - one)[:, None, :] * span).sum(axis=2) / length, 0, 0.5)
     left = ((flat[:, None, :] - one[:, None] - span * share[..., None]) ** 2).sum(axis=2)
-    left += 0.02 * length  # far colours make a coarse, noisy pattern
+    left += 0.05 * length  # far colours make a coarse, noisy pattern
     left[np.arange(len(left)), best] = np.inf
     second = left.argmin(axis=1)
     ratio = share[np.arange(len(share)), second].reshape(rows, columns)
     pattern = np.tile(BAYER, (rows // 4 + 1, columns // 4 + 1))[:rows, :columns] + 0.5
     # Small shares would only be specks.
-    take = (ratio > pattern) & (ratio > 0.14)
+    take = (ratio > pattern) & (ratio > 0.2)
     return np.where(take, second.reshape(rows, columns), best.reshape(rows, columns))
 
 
 def _outline(result: NDArray, shaded: Shaded, rows: int, columns: int, palette: NDArray) -> NDArray:
     """Outlines on the nearer side of each edge, in a darker colour of what they outline."""
-    depth, normal = pick(shaded.depth, rows, columns), pick(shaded.normal, rows, columns)
+    depth, normal = pick(shaded.depth, rows, columns), resize(shaded.normal, rows, columns, "box")
     albedo = resize(shaded.albedo, rows, columns, "box")
     edges = lines.find_edges(depth, normal, shaded.view, albedo)
     near = np.where(np.isfinite(depth), depth, np.float32(np.inf))

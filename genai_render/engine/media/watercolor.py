@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .. import lines, noise
 from ..resample import blur, luminance, resize, smoothstep, unit, warp, working_size
 from ..shaded import Shaded, Step
-from .ground import margin
+from .ground import margin, raise_key
 
 Floats = NDArray[np.float32]
 
@@ -26,7 +26,8 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     scale = unit(*small)
     seed = shaded.seed
     color = resize(shaded.color, *small, "box")
-    color = _hand_moved(color, seed, scale)
+    color *= (raise_key(luminance(color), 0.62) / np.maximum(luminance(color), 0.02))[..., None]
+    color = _hand_moved(np.clip(color, 0, 1), seed, scale)
     step(0.15, "Watercolour: washes")
     washes = abstract(color, scale)
     step(0.35, "Watercolour: washes")
@@ -42,7 +43,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     tooth = noise.paper(height, width, seed, 2.0)
     # Granulation: pigment settles in the paper's valleys, where there is enough of it.
     thick = np.clip(luminance(density), 0, 1.2)
-    grains = 1 - 0.16 * tooth * np.sqrt(thick) + 0.03 * tooth
+    grains = 1 - tooth * (0.03 + 0.13 * np.sqrt(thick) - 0.07 * thick)
     inside = margin(height, width, 15.0, seed)
     density *= (np.clip(grains, 0.35, 1.7) * inside)[..., None]
     step(0.88, "Watercolour: lines")
