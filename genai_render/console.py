@@ -15,6 +15,8 @@ from .core.errors import GenAIError
 
 PROGRAM = "genai_render"
 
+_NEWS = 0.05
+
 
 class Console:
     """Writes results to standard output and everything else to standard error.
@@ -26,6 +28,7 @@ class Console:
         self._out = out
         self.json = json
         self._progress_shown = False
+        self._told: tuple[str, float] = ("", -1.0)
         # A terminal gets a line that is written over; a log file gets no progress at all.
         self._lively = sys.stderr is not None and sys.stderr.isatty()
 
@@ -41,6 +44,11 @@ class Console:
             self._write(text)
 
     def progress(self, fraction: float | None, message: str) -> None:
+        """Told when there is something new: another message, or a twentieth more."""
+        reached = -1.0 if fraction is None else fraction
+        if message == self._told[0] and abs(reached - self._told[1]) < _NEWS:
+            return
+        self._told = (message, reached)
         self.event("progress", fraction=fraction, message=message)
         if self._lively:
             share = "" if fraction is None else f"{fraction:4.0%} "
