@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from genai_render.core.history import HistoryStore
@@ -59,22 +59,15 @@ def start(folder: Path) -> int:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    ended = threading.Event()
-    writers: set[int] = set()
-
-    def stop_at_end_of_input() -> None:
-        sys.stdin.read()
-        ended.set()
-        for pid in list(writers):
-            os.kill(pid, signal.SIGKILL)
-
-    writers |= {start(folder) for _ in range(WRITERS)}
-    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
-    while writers:
-        pid, _ = os.wait()
-        writers.discard(pid)
-        if not ended.is_set():
+    # Without threads: a fork would take over their locks, locked for ever.
+    writers = {start(folder) for _ in range(WRITERS)}
+    while not select.select([sys.stdin], [], [], 0.002)[0]:
+        for pid in [pid for pid in writers if os.waitpid(pid, os.WNOHANG)[0]]:
+            writers.remove(pid)
             writers.add(start(folder))
+    for pid in writers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,14 @@ class Writers:
             else:
                 self.broke.append(value)
 
+    def wait_for(self, results: int) -> None:
+        """Wait until so many were reported."""
+        until = time.monotonic() + 30
+        while len(self.saved) < results:
+            assert self._process.poll() is None, "the writers' parent has ended"
+            assert time.monotonic() < until, f"the writers are stuck: {self.broke}"
+            time.sleep(0.002)
+
     def kill_one(self, chance: random.Random) -> None:
         while not self.alive:
             assert self._process.poll() is None, "the writers' parent has ended"
@@ -63,7 +71,7 @@ class Writers:
         """Kill all that are left."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.wait()
         self._reader.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
@@ -89,7 +97,9 @@ def test_killed_writers_lose_nothing_they_reported(tmp_path: Path):
     begun = time.monotonic()
     try:
         while kills < KILLS and (kills < 8 or time.monotonic() - begun < LONGEST):
-            time.sleep(chance.uniform(0, 0.15))
+            # By results rather than by the clock: on a busy machine all would die at their start.
+            writers.wait_for(len(writers.saved) + chance.randrange(4))
+            time.sleep(chance.uniform(0, 0.05))
             writers.kill_one(chance)
             kills += 1
             # Another window looks meanwhile: all that it is shown is whole.
@@ -102,7 +112,7 @@ def test_killed_writers_lose_nothing_they_reported(tmp_path: Path):
 
     print(f"{kills} kills, {len(writers.saved)} results reported, {seen} looked at meanwhile")
     assert writers.broke == []
-    assert len(writers.saved) > 20
+    assert len(writers.saved) >= kills // 2
     assert seen > 0
     with HistoryStore(folder) as store:
         listed = {item.id for item in store.search(limit=10**6)}
