@@ -3,10 +3,38 @@
 
 from __future__ import annotations
 
-from . import cli, preferences
+from . import (
+    cli,
+    gizmos,
+    history_view,
+    keymaps,
+    live_canvas,
+    operators,
+    overlay,
+    panels,
+    preferences,
+    previews,
+    properties,
+    session,
+    view_capture,
+)
 
 # In the order of registering; taken away in reverse.
-_MODULES = (preferences, cli)
+_MODULES = (
+    preferences,
+    cli,
+    previews,
+    properties,
+    view_capture,
+    session,
+    history_view,
+    overlay,
+    operators,
+    gizmos,
+    panels,
+    keymaps,
+    live_canvas,
+)
 
 
 def register() -> None:

@@ -59,6 +59,11 @@ class Drawn:
     projection: NDArray[np.float64]
     view: View
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is a surface."""
+        return bool(self.depth.min() < 1.0)
+
 
 def draw(
     context: bpy.types.Context,
@@ -100,8 +105,11 @@ def draw(
     )
 
 
-def develop(drawn: Drawn) -> Canvas:
-    """The Canvas of what was drawn. Touches nothing of Blender's."""
+def develop(drawn: Drawn, normals: bool = True) -> Canvas:
+    """The Canvas of what was drawn. Touches nothing of Blender's.
+
+    normals: False leaves them at zero, where nobody looks at them.
+    """
     color = np.ascontiguousarray(drawn.color[::-1])
     raw = np.ascontiguousarray(drawn.depth[::-1])
     covered = raw < 1.0
@@ -124,7 +132,7 @@ def develop(drawn: Drawn) -> Canvas:
             )
         normal[known] = ours[known][:, :3]
     missing = covered & ~known
-    if missing.any():
+    if normals and missing.any():
         normal[missing] = _normals_from_depth(depth, drawn.projection)[missing]
     depth, view = _in_front(depth, drawn.view)
     return Canvas(color, depth, normal, view)

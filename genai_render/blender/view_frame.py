@@ -69,17 +69,19 @@ def frame(
     area: bpy.types.Area,
     region: bpy.types.Region,
     space: bpy.types.SpaceView3D,
-    aspect: str,
+    aspect: str | float,
 ) -> Frame:
     """Where the image is in the region. Never squashed: in camera view, the camera's own frame
     with that aspect ratio; else the largest rectangle that nothing lies over.
+
+    aspect: by name, or width over height.
     """
     rv3d = region_data(space, area, region)
     if rv3d.view_perspective == "CAMERA" and _camera(context, space) is not None:
         return _camera_frame(context, region, space, rv3d, aspect)
-    left, bottom, right, top = _clear_part(area, region)
+    left, bottom, right, top = clear_part(area, region)
     width, height = right - left, top - bottom
-    wanted = ratio(aspect, width / height)
+    wanted = _ratio(aspect, width / height)
     fit = fit_view(width / height, wanted, "crop")
     framed_width, framed_height = width * fit.scale_x, height * fit.scale_y
     x = left + (width - framed_width) / 2
@@ -91,6 +93,10 @@ def frame(
     return Frame(
         x, y, framed_width, framed_height, rv3d.view_matrix.copy(), part @ rv3d.window_matrix
     )
+
+
+def _ratio(aspect: str | float, auto: float) -> float:
+    return ratio(aspect, auto) if isinstance(aspect, str) else aspect
 
 
 def pixels(frame_aspect: float, aspect: str, resolution: str) -> Size:
@@ -116,11 +122,11 @@ def _camera_frame(
     region: bpy.types.Region,
     space: bpy.types.SpaceView3D,
     rv3d: bpy.types.RegionView3D,
-    aspect: str,
+    aspect: str | float,
 ) -> Frame:
     camera = _camera(context, space)
     assert camera is not None
-    wanted = ratio(aspect, camera_shape(context.scene))
+    wanted = _ratio(aspect, camera_shape(context.scene))
     depsgraph = context.evaluated_depsgraph_get()
     evaluated = camera.evaluated_get(depsgraph)
     projection = evaluated.calc_matrix_camera(
@@ -144,9 +150,7 @@ def _camera_frame(
     )
 
 
-def _clear_part(
-    area: bpy.types.Area, region: bpy.types.Region
-) -> tuple[float, float, float, float]:
+def clear_part(area: bpy.types.Area, region: bpy.types.Region) -> tuple[float, float, float, float]:
     """Left, bottom, right and top of the part that no header, toolbar or sidebar lies over."""
     left, bottom, right, top = 0.0, 0.0, float(region.width), float(region.height)
     quad = sum(1 for other in area.regions if other.type == "WINDOW") > 1

@@ -18,6 +18,9 @@ from .request import RenderRequest
 Run = Callable[[RenderRequest, CancelToken], Iterator[Event]]
 """A backend's `run`."""
 
+Prepare = Callable[[RenderRequest], RenderRequest]
+"""Completes a request in the worker, such as with a canvas that takes a while to make."""
+
 Save = Callable[[RenderRequest, Result, float], str]
 """Keeps a result that took so many seconds, and gives its id. Called in the worker."""
 
@@ -69,6 +72,7 @@ class Job:
     id: int
     request: RenderRequest
     run: Run = field(repr=False)
+    prepare: Prepare | None = field(default=None, repr=False)
     state: JobState = JobState.QUEUED
     error: GenAIError | None = None
     submitted: float = field(default_factory=time.monotonic)
@@ -104,18 +108,19 @@ class JobQueue:
         self._lock = threading.Lock()
         self._closed = False
 
-    def submit(self, request: RenderRequest, run: Run) -> Job:
+    def submit(self, request: RenderRequest, run: Run, prepare: Prepare | None = None) -> Job:
+        """Start a job, or let it wait for its turn. prepare: called once, before `run`."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("the job queue is closed")
-            job = Job(next(self._ids), request, run)
+            job = Job(next(self._ids), request, run, prepare)
             self._waiting.append(job)
             self._start_waiting()
         return job
 
     def retry(self, job: Job) -> Job:
         """A new job for the same request."""
-        return self.submit(job.request, job.run)
+        return self.submit(job.request, job.run, job.prepare)
 
     def cancel(self, job: Job) -> None:
         """Ask a job to stop; one that still waits is over at once."""
@@ -204,6 +209,9 @@ class JobQueue:
             self._start_waiting()
 
     def _follow(self, job: Job) -> None:
+        if job.prepare is not None:
+            job.request, job.prepare = job.prepare(job.request), None
+            job._cancel.check()
         events = job.run(job.request, job._cancel)
         last = time.monotonic()
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
+REMOTE = PROJECT / "tests/window/remote.py"
 MODULE = "bl_ext.user_default.genai_render"
 SCREEN = (1600, 1000)
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what is set in the panel to a RenderRequest, or the reason why there can be none yet."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from ..backends import settings as connections
+from ..backends.base import Backend, create_backend
+from ..core import cost
+from ..core.catalog import Model
+from ..core.errors import GenAIError, InvalidInput, SceneError
+from ..core.plan import Plan, plan
+from ..core.request import PROMPT_LIMIT, Reference, RenderRequest, prompt_length
+from . import preferences, properties, reference_store, scene_text, view_frame
+
+_SURFACES = {
+    *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
+    *("GREASEPENCIL", "GPENCIL", "EMPTY"),
+}
+_ACCESS_SECONDS = 3.0  # how long an answer about keys stands: a keyring may be slow
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What pressing Generate would do now.
+
+    problem: why it cannot be pressed; "" if it can. cost: in words. plan: what is asked for.
+    """
+
+    problem: str
+    cost: str = ""
+    plan: Plan | None = None
+
+
+def prompt_of(settings: Any) -> str:
+    """The prompt that counts: the text's, if one is chosen, else the field's."""
+    text = settings.prompt_text
+    return text.as_string() if text is not None else settings.prompt
+
+
+def prompt_count(settings: Any) -> str:
+    """For people: "123/2000"."""
+    return f"{prompt_length(prompt_of(settings).strip())}/{PROMPT_LIMIT}"
+
+
+def frame_aspect(context: bpy.types.Context) -> float | None:
+    """Width to height of what the viewport would send; None without a viewport."""
+    found = view_frame.find_view(context)
+    if found is None:
+        return None
+    return view_frame.frame(context, *found, properties.settings(context).aspect).aspect
+
+
+def build(context: bpy.types.Context, aspect: float | None) -> RenderRequest:
+    """The request without its canvas. aspect: the frame's, for "auto".
+
+    Raises a GenAIError that says what is missing.
+    """
+    settings = properties.settings(context)
+    model = properties.chosen_model(settings)
+    references = tuple(_reference(slot) for slot in properties.references(settings) if slot.digest)
+    own = aspect if settings.use_canvas else None
+    request = RenderRequest(
+        prompt=prompt_of(settings),
+        model=model.id,
+        style=settings.style or properties.DEFAULT_STYLE,
+        aspect=settings.aspect,
+        resolution=settings.resolution,
+        count=settings.count,
+        seed=settings.seed if settings.use_seed else None,
+        mode=settings.mode,
+        references=references,
+        options=properties.option_values(context.scene, model),
+        enhance=settings.enhance,
+        scene_text=scene_text.describe(context) if settings.enhance else "",
+        parent=settings.parent,
+    )
+    model.check(request)
+    if model.needs_canvas_or_reference and not (settings.use_canvas or references):
+        raise InvalidInput(
+            f"{model.label} needs something to start from.",
+            action="Turn the view on, or choose a reference.",
+        )
+    asked = plan(model, request, own)
+    return request.with_(width=asked.width, height=asked.height)
+
+
+def outlook(context: bpy.types.Context) -> Outlook:
+    """What pressing Generate would do now. Cheap enough for every redraw."""
+    settings = properties.settings(context)
+    model = properties.chosen_model(settings)
+    try:
+        aspect = frame_aspect(context) if settings.use_canvas else None
+        request = build(context, aspect)
+        asked = plan(model, request, aspect)
+        estimated = cost.estimate_parts(model, request)
+    except GenAIError as error:
+        return Outlook(error.text)
+    words = estimated.text
+    for check in (_check_view, _check_budget, _check_access):
+        try:
+            check(context, model, estimated.usd)
+        except GenAIError as error:
+            return Outlook(error.text, words, asked)
+    return Outlook("", words, asked)
+
+
+def backend(model: Model) -> Backend:
+    """The backend of a model, with what it has to know from the preferences."""
+    return create_backend(model.backend, connection_settings())
+
+
+def connection_settings() -> connections.BackendSettings:
+    return connections.BackendSettings(
+        online_access=bpy.app.online_access, catalog=properties.catalog()
+    )
+
+
+def _reference(slot: Any) -> Reference:
+    path = reference_store.path_of(slot.digest)
+    if path is None:
+        return reference_store.load(slot)  # raises, and says so
+    return Reference(_read(slot.digest), slot.file_name or path.name, slot.role, slot.weight)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(digest: str) -> bytes:
+    path = reference_store.path_of(digest)
+    assert path is not None
+    return path.read_bytes()
+
+
+def _check_view(context: bpy.types.Context, model: Model, usd: float | None) -> None:
+    settings = properties.settings(context)
+    if not settings.use_canvas:
+        return
+    if view_frame.find_view(context) is None:
+        raise SceneError("There is no 3D Viewport to take the view from.", action="Open one.")
+    if not any(
+        thing.type in _SURFACES and thing.visible_get() for thing in context.view_layer.objects
+    ):
+        raise SceneError("There is nothing in the view.", action="Add or show an object.")
+
+
+def _check_budget(context: bpy.types.Context, model: Model, usd: float | None) -> None:
+    prefs = preferences.preferences()
+    if prefs is not None and prefs.use_max_cost and usd != 0:
+        cost.check_budget(usd, prefs.max_cost)
+
+
+def _check_access(context: bpy.types.Context, model: Model, usd: float | None) -> None:
+    if not model.online:
+        return
+    if not bpy.app.online_access:
+        if bpy.app.online_access_override:
+            raise InvalidInput(
+                f"{model.label} needs the network, and Blender was started without it.",
+                action="Start it without --offline-mode.",
+            )
+        raise InvalidInput(
+            f"{model.label} needs the network.",
+            action="Turn on Allow Online Access in Preferences, System.",
+        )
+    error = _access_error(model.id, int(time.monotonic() / _ACCESS_SECONDS))
+    if error is not None:
+        raise error
+
+
+@functools.lru_cache(maxsize=8)
+def _access_error(model_id: str, now: int) -> GenAIError | None:
+    model = properties.catalog().models[model_id]
+    name = str(model.extra.get("endpoint", model.backend))
+    try:
+        connections.access(connection_settings(), name, str(model.extra.get("base_url", "")))
+    except GenAIError as error:
+        return error
+    return None

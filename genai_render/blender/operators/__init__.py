@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that can be done: each action is an operator, so that F3, keys and scripts find it."""
+
+from __future__ import annotations
+
+from . import generate, history, prompts, references, results
+
+_MODULES = (generate, results, history, references, prompts)
+
+
+def register() -> None:
+    for module in _MODULES:
+        module.register()
+
+
+def unregister() -> None:
+    for module in reversed(_MODULES):
+        module.unregister()

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done in History: select, mark, compare, recall, delete and restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...core.errors import GenAIError
+from .. import history_view, overlay, properties, reference_store, session, view_frame
+from .reporting import ItemOperator, TellingOperator
+
+
+class GENAI_RENDER_OT_select(TellingOperator):
+    """Click: show this image over the view. Shift-click: compare it with the selected one"""
+
+    bl_idname = "genai_render.select"
+    bl_label = "Select Image"
+    bl_options = {"INTERNAL"}
+
+    id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    compare: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: Any) -> str:
+        item = history_view.item(properties.id)
+        if item is None:
+            return "Select this image"
+        return f"{item.prompt}\n\n{cls.__doc__}"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        self.compare = event.shift
+        return self.execute(context)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        state = properties.window(context)
+        found = view_frame.find_view(context)
+        space = 0 if found is None else found[2].as_pointer()
+        if self.compare and state.selected and state.selected != self.id:
+            shown = overlay.shown()
+            ids = list(shown.ids) if shown is not None and shown.compared else [state.selected]
+            if self.id in ids:
+                ids.remove(self.id)
+            else:
+                ids = [*ids, self.id][-overlay.MOST_COMPARED :]
+            overlay.show(ids, 0, space, compared=len(ids) > 1)
+            return {"FINISHED"}
+        state.selected = self.id
+        ids = history_view.siblings(self.id)
+        overlay.show(ids, ids.index(self.id), space)
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_turn_page(TellingOperator):
+    """Show later or earlier images"""
+
+    bl_idname = "genai_render.turn_page"
+    bl_label = "Turn History Page"
+    bl_options = {"REGISTER"}
+
+    by: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Pages", description="How many, towards the older ones", default=1
+    )
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        history_view.turn(self.by)
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_compare(ItemOperator):
+    """Show the selected image and up to three next to it in History side by side"""
+
+    bl_idname = "genai_render.compare"
+    bl_label = "Compare Images"
+    bl_options = {"REGISTER"}
+
+    count: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Images", description="How many to show", min=2, max=overlay.MOST_COMPARED, default=2
+    )
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        item = self.item(context)
+        ids = history_view.siblings(item.id)
+        at = ids.index(item.id)
+        chosen = ids[at : at + self.count]
+        if len(chosen) < 2:
+            chosen = ids[-self.count :]
+        if len(chosen) < 2:
+            raise GenAIError("There is only one image.", action="Make another one first.")
+        found = view_frame.find_view(context)
+        overlay.show(chosen, 0, 0 if found is None else found[2].as_pointer(), compared=True)
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_favourite(ItemOperator):
+    """Mark the image as a favorite, or not any more"""
+
+    bl_idname = "genai_render.favourite"
+    bl_label = "Toggle Favorite"
+    bl_options = {"REGISTER"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        item = self.item(context)
+        session.session().store.set_favourite(item.id, not item.favourite)
+        history_view.invalidate()
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_delete(ItemOperator):
+    """Move the image to the deleted ones, from where it can be restored"""
+
+    bl_idname = "genai_render.delete"
+    bl_label = "Delete from History"
+    bl_options = {"REGISTER"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        global _last_deleted
+        item = self.item(context)
+        session.session().store.delete(item.id)
+        _last_deleted = item.id
+        if overlay.shown() is not None:
+            overlay.hide()
+        properties.window(context).selected = ""
+        history_view.invalidate()
+        self.report({"INFO"}, "Deleted. Undo it with Restore Deleted Image")
+        return {"FINISHED"}
+
+
+_last_deleted = ""
+
+
+class GENAI_RENDER_OT_restore(TellingOperator):
+    """Take back the image that was deleted last, or the one that is selected among the deleted"""
+
+    bl_idname = "genai_render.restore"
+    bl_label = "Restore Deleted Image"
+    bl_options = {"REGISTER"}
+
+    id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not _last_deleted and not properties.window(context).show_bin:
+            cls.poll_message_set("Nothing was deleted just now. Turn on Deleted in the filters")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        global _last_deleted
+        state = properties.window(context)
+        item_id = self.id or (state.selected if state.show_bin else "") or _last_deleted
+        item = session.session().store.restore(item_id)
+        _last_deleted = ""
+        state.selected = item.id
+        history_view.invalidate()
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_empty_bin(TellingOperator):
+    """Delete all deleted images for good"""
+
+    bl_idname = "genai_render.empty_bin"
+    bl_label = "Empty Deleted Images"
+    bl_options = {"REGISTER"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        return context.window_manager.invoke_confirm(self, event)  # pyright: ignore
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        erased = session.session().store.empty_bin()
+        history_view.invalidate()
+        self.report({"INFO"}, f"{erased} images are gone for good")
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_reveal(ItemOperator):
+    """Open the folder with the image and all that made it in the file manager"""
+
+    bl_idname = "genai_render.reveal"
+    bl_label = "Show in File Manager"
+    bl_options = {"REGISTER"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        return bpy.ops.wm.path_open(filepath=str(self.item(context).folder))
+
+
+class GENAI_RENDER_OT_recall(ItemOperator):
+    """Take over prompt, model, style, options, seed and references of the image"""
+
+    bl_idname = "genai_render.recall"
+    bl_label = "Recall Settings"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        settings = properties.settings(context)
+        text = (settings.prompt_text is not None) or settings.prompt.strip()
+        if text or any(slot.digest for slot in properties.references(settings)):
+            return context.window_manager.invoke_props_dialog(  # pyright: ignore
+                self, width=360, confirm_text="Recall"
+            )
+        return self.execute(context)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.label(text="Your prompt, settings and references will be replaced.")
+        layout.label(text="Undo brings them back.")
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        item = self.item(context)
+        request = session.session().store.request(item.id)
+        scene, settings = context.scene, properties.settings(context)
+        models = properties.catalog().models
+        settings.prompt_text = None
+        settings.prompt = request.prompt
+        if request.model in models:
+            settings.model = request.model
+            properties.set_option_values(scene, models[request.model], dict(request.options))
+        else:
+            self.report({"WARNING"}, f'The model "{request.model}" is not in the list any more')
+        if request.style in properties.catalog().styles:
+            settings.style = request.style
+        settings.aspect, settings.resolution = request.aspect, request.resolution
+        settings.count, settings.mode = request.count, request.mode
+        settings.enhance = request.enhance
+        settings.use_canvas = request.canvas is not None
+        seed = item.seed if item.seed is not None else request.seed
+        settings.use_seed = seed is not None
+        settings.seed = seed or 0
+        settings.parent = item.id
+        for slot in properties.references(settings):
+            reference_store.clear(slot)
+        for slot, reference in zip(properties.references(settings), request.references):  # noqa: B905
+            reference_store.fill(
+                slot, reference.data, reference.name, reference.role, reference.weight
+            )
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_details(ItemOperator):
+    """Everything that is known about the image"""
+
+    bl_idname = "genai_render.details"
+    bl_label = "Image Details"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        return context.window_manager.invoke_popup(self, width=520)  # pyright: ignore
+
+    def draw(self, context: bpy.types.Context) -> None:
+        from ..panels import details
+
+        item = history_view.item(self.item_id(context))
+        if item is not None:
+            details.draw(self.layout, item)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_copy_prompt(ItemOperator):
+    """Copy the image's prompt to the clipboard"""
+
+    bl_idname = "genai_render.copy_prompt"
+    bl_label = "Copy Prompt"
+    bl_options = {"REGISTER"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.clipboard = self.item(context).prompt
+        return {"FINISHED"}
+
+
+_CLASSES = (
+    GENAI_RENDER_OT_select,
+    GENAI_RENDER_OT_turn_page,
+    GENAI_RENDER_OT_compare,
+    GENAI_RENDER_OT_favourite,
+    GENAI_RENDER_OT_delete,
+    GENAI_RENDER_OT_restore,
+    GENAI_RENDER_OT_empty_bin,
+    GENAI_RENDER_OT_reveal,
+    GENAI_RENDER_OT_recall,
+    GENAI_RENDER_OT_details,
+    GENAI_RENDER_OT_copy_prompt,
+)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

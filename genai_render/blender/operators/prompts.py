@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing the prompt: in a dialog, in the Text Editor, from saved and recent ones."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from ...core.errors import InvalidInput
+from ...core.request import PROMPT_LIMIT, prompt_length
+from .. import asking, properties, saved_prompts, scene_text
+from .reporting import TellingOperator
+
+_LINES = 8
+_LINE = {"options": {"SKIP_SAVE", "TEXTEDIT_UPDATE"}}
+
+
+class GENAI_RENDER_OT_edit_prompt(TellingOperator):
+    """Write the prompt in several lines"""
+
+    bl_idname = "genai_render.edit_prompt"
+    bl_label = "Edit Prompt"
+    bl_options = {"REGISTER", "UNDO"}
+
+    # One property a line: Blender has no text field of several lines.
+    line_0: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_1: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_2: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_3: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_4: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_5: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_6: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+    line_7: bpy.props.StringProperty(**_LINE)  # pyright: ignore
+
+    def _lines(self) -> list[str]:
+        return [getattr(self, f"line_{number}") for number in range(_LINES)]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        lines = []
+        for line in asking.prompt_of(properties.settings(context)).splitlines() or [""]:
+            lines += textwrap.wrap(line, 90, drop_whitespace=True) or [""]
+        if len(lines) > _LINES:
+            lines = [*lines[: _LINES - 1], " ".join(lines[_LINES - 1 :])]
+        for number, line in enumerate(lines):
+            setattr(self, f"line_{number}", line)
+        return context.window_manager.invoke_props_dialog(  # pyright: ignore
+            self, width=640, confirm_text="Use"
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        column = layout.column(align=True)
+        for number in range(_LINES):
+            row = column.row(align=True)
+            row.activate_init = number == 0
+            row.prop(self, f"line_{number}", text="")
+        length = prompt_length(self._text())
+        row = layout.row()
+        row.alert = length > PROMPT_LIMIT
+        row.alignment = "RIGHT"
+        row.label(text=f"{length}/{PROMPT_LIMIT}", translate=False)
+
+    def _text(self) -> str:
+        return "\n".join(self._lines()).strip()
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        set_prompt(context, self._text())
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_prompt_to_text(TellingOperator):
+    """Write the prompt in a text of the Text Editor, however long"""
+
+    bl_idname = "genai_render.prompt_to_text"
+    bl_label = "Prompt in Text Editor"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        settings = properties.settings(context)
+        text = settings.prompt_text
+        if text is None:
+            text = bpy.data.texts.new("Prompt")
+            text.write(settings.prompt)
+            settings.prompt_text = text
+        for area in context.window.screen.areas if context.window else ():
+            if area.type == "TEXT_EDITOR":
+                area.spaces.active.text = text  # pyright: ignore
+                break
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_save_prompt(TellingOperator):
+    """Keep this prompt, to use it again in any file"""
+
+    bl_idname = "genai_render.save_prompt"
+    bl_label = "Save Prompt"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not asking.prompt_of(properties.settings(context)).strip():
+            cls.poll_message_set("The prompt is empty")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        saved_prompts.save(asking.prompt_of(properties.settings(context)).strip())
+        self.report({"INFO"}, "The prompt is saved")
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_use_prompt(TellingOperator):
+    """Use this prompt"""
+
+    bl_idname = "genai_render.use_prompt"
+    bl_label = "Use Prompt"
+    bl_options = {"REGISTER", "UNDO"}
+
+    prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    @classmethod
+    def description(cls, context, properties) -> str:
+        return properties.prompt or "Use this prompt"
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        set_prompt(context, self.prompt)
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_forget_prompt(TellingOperator):
+    """Remove this prompt from the saved ones"""
+
+    bl_idname = "genai_render.forget_prompt"
+    bl_label = "Remove Saved Prompt"
+    bl_options = {"INTERNAL"}
+
+    prompt: bpy.props.StringProperty(options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        saved_prompts.forget(self.prompt)
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_show_scene_text(TellingOperator):
+    """Show what will be added to the prompt from the scene"""
+
+    bl_idname = "genai_render.show_scene_text"
+    bl_label = "Show Scene Description"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        return context.window_manager.invoke_popup(self, width=420)  # pyright: ignore
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        column.label(text="Added to the prompt:")
+        text = scene_text.describe(context) or "The scene has no names that say anything."
+        for line in textwrap.wrap(text, 64):
+            column.label(text=line, translate=False)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_MT_prompts(bpy.types.Menu):
+    bl_idname = "GENAI_RENDER_MT_prompts"
+    bl_label = "Prompts"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.operator("genai_render.save_prompt", icon="ADD")
+        layout.operator("genai_render.prompt_to_text", icon="TEXT")
+        saved, recent = saved_prompts.saved(), saved_prompts.recent()
+        if saved:
+            layout.separator()
+            layout.label(text="Saved")
+            for prompt in saved[:15]:
+                _entry(layout, prompt, "BOOKMARKS")
+            layout.menu("GENAI_RENDER_MT_forget_prompts", icon="REMOVE")
+        if recent:
+            layout.separator()
+            layout.label(text="Recent")
+            for prompt in recent:
+                _entry(layout, prompt, "TIME")
+
+
+class GENAI_RENDER_MT_forget_prompts(bpy.types.Menu):
+    bl_idname = "GENAI_RENDER_MT_forget_prompts"
+    bl_label = "Remove Saved Prompt"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        for prompt in saved_prompts.saved()[:30]:
+            operator = self.layout.operator(
+                "genai_render.forget_prompt", text=_short(prompt), translate=False
+            )
+            operator.prompt = prompt
+
+
+def _entry(layout: bpy.types.UILayout, prompt: str, icon: str) -> None:
+    operator = layout.operator(
+        "genai_render.use_prompt", text=_short(prompt), icon=icon, translate=False
+    )
+    operator.prompt = prompt
+
+
+def _short(prompt: str) -> str:
+    text = " ".join(prompt.split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def set_prompt(context: bpy.types.Context, prompt: str) -> None:
+    """Put a prompt where the user writes it now: the text if one is chosen, else the field."""
+    settings = properties.settings(context)
+    if len(prompt.encode()) > 8000:
+        raise InvalidInput("The prompt is too long.", action=f"Keep it under {PROMPT_LIMIT}.")
+    if settings.prompt_text is not None:
+        settings.prompt_text.from_string(prompt)
+    else:
+        settings.prompt = prompt
+
+
+_CLASSES = (
+    GENAI_RENDER_OT_edit_prompt,
+    GENAI_RENDER_OT_prompt_to_text,
+    GENAI_RENDER_OT_save_prompt,
+    GENAI_RENDER_OT_use_prompt,
+    GENAI_RENDER_OT_forget_prompt,
+    GENAI_RENDER_OT_show_scene_text,
+    GENAI_RENDER_MT_forget_prompts,
+    GENAI_RENDER_MT_prompts,
+)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How an operator tells that something went wrong: in words, never as a Python error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+
+from ...core.errors import GenAIError
+from ...core.history import Item
+from .. import history_view, properties
+
+
+class TellingOperator(bpy.types.Operator):
+    """An operator whose `act` may raise a GenAIError; the user reads what it says."""
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # pyright: ignore
+        return attempt(self, lambda: self.act(context))
+
+
+class ItemOperator(TellingOperator):
+    """Acts on one item of History: the one that is named, else the one that is selected."""
+
+    id: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Item",
+        description="The id of an item of History; the selected one if it is empty",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_selection(cls, context)
+
+    def item_id(self, context: bpy.types.Context) -> str:
+        return self.id or properties.window(context).selected
+
+    def item(self, context: bpy.types.Context) -> Item:
+        found = history_view.item(self.item_id(context))
+        if found is None:
+            raise GenAIError("This image is not in History any more.")
+        return found
+
+
+def has_selection(cls: type, context: bpy.types.Context) -> bool:
+    if not properties.window(context).selected and history_view.known_empty():
+        cls.poll_message_set("Select an image in History first")  # pyright: ignore
+        return False
+    return True
+
+
+def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
+    try:
+        return act()
+    except GenAIError as error:
+        operator.report({"ERROR"}, error.text)
+        return {"CANCELLED"}

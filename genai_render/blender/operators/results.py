@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done with an image: look at it, save it, use it in the scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy_extras.io_utils import ExportHelper
+
+from ...core.errors import StorageError
+from .. import history_view, overlay, properties, session, view_frame
+from .reporting import ItemOperator, TellingOperator, attempt
+
+_SUFFIXES = {"ORIGINAL": "", "PNG": ".png", "WEBP": ".webp", "JPEG": ".jpg"}
+
+# Where the last image was saved, in this run of Blender.
+_last_folder = ""
+
+
+class GENAI_RENDER_OT_show_result(ItemOperator):
+    """Show this image over the viewport"""
+
+    bl_idname = "genai_render.show_result"
+    bl_label = "Show over View"
+    bl_options = {"INTERNAL"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        item = self.item(context)
+        ids = history_view.siblings(item.id)
+        overlay.show(ids, ids.index(item.id), _space(context))
+        properties.window(context).selected = item.id
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_hide_result(TellingOperator):
+    """Show the live scene again"""
+
+    bl_idname = "genai_render.hide_result"
+    bl_label = "Hide Image over View"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if overlay.shown() is None or not _here(context):
+            cls.poll_message_set("No image lies over the view")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        overlay.hide()
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_step_result(TellingOperator):
+    """Show the next or previous image"""
+
+    bl_idname = "genai_render.step_result"
+    bl_label = "Next Image over View"
+    bl_options = {"REGISTER"}
+
+    by: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Steps", description="1 for the next, -1 for the previous", default=1, min=-1, max=1
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        shown = overlay.shown()
+        if shown is None or shown.compared or len(shown.ids) < 2 or not _here(context):
+            cls.poll_message_set("There is no other image to step to")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        overlay.step(self.by)
+        shown = overlay.shown()
+        if shown is not None and shown.ids:
+            properties.window(context).selected = shown.ids[shown.index]
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_wipe(TellingOperator):
+    """Show all of the image, or none of it"""
+
+    bl_idname = "genai_render.wipe"
+    bl_label = "Toggle Image and Scene"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return overlay.shown() is not None and _here(context)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        state = properties.window(context)
+        state.wipe = 0.0 if state.wipe > 0.5 else 1.0
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
+    """Save the image as a file"""
+
+    bl_idname = "genai_render.download"
+    bl_label = "Download Image"
+    bl_options = {"REGISTER"}
+
+    id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    filename_ext = ".png"
+    check_extension = None
+    filter_glob: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        default="*.png;*.webp;*.jpg;*.jpeg", options={"HIDDEN"}
+    )
+    format: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Format",
+        items=[
+            ("ORIGINAL", "Original", "The file as it was made, with nothing changed"),
+            ("PNG", "PNG", "Without loss"),
+            ("WEBP", "WebP", "Small"),
+            ("JPEG", "JPEG", "Opens everywhere, no transparency"),
+        ],
+    )
+    quality: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Quality",
+        description="Of WebP and JPEG: higher is larger and nearer to the original",
+        min=1,
+        max=100,
+        default=92,
+        subtype="PERCENTAGE",
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
+
+    def _item(self, context: bpy.types.Context) -> Any:
+        return history_view.item(self.id or properties.window(context).selected)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        item = self._item(context)
+        if item is None or item.image_path is None:
+            self.report({"ERROR"}, "This image is not in History any more.")
+            return {"CANCELLED"}
+        name = f"{sensible_name(item)}{item.image_path.suffix}"
+        self.filepath = str(Path(_last_folder) / name) if _last_folder else name
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def check(self, context: bpy.types.Context) -> bool:
+        """The name's ending follows the format."""
+        item = self._item(context)
+        if item is None or item.image_path is None:
+            return False
+        suffix = _SUFFIXES[self.format] or item.image_path.suffix
+        path = Path(self.filepath)
+        known = path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg")
+        wanted = str(path.with_suffix(suffix) if known else Path(f"{path}{suffix}"))
+        changed, self.filepath = wanted != self.filepath, wanted
+        return changed
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # pyright: ignore
+        return attempt(self, lambda: self._save(context))
+
+    def _save(self, context: bpy.types.Context) -> set[str]:
+        global _last_folder
+        item = self._item(context)
+        if item is None:
+            raise StorageError("This image is not in History any more.")
+        self.check(context)
+        path = Path(bpy.path.abspath(self.filepath))
+        format = None if self.format == "ORIGINAL" else self.format.lower()
+        session.session().store.export(item.id, path, format=format, quality=self.quality)  # pyright: ignore
+        _last_folder = str(path.parent)
+        self.report({"INFO"}, f'Saved "{path.name}"')
+        return {"FINISHED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(self, "format")
+        row = layout.row()
+        row.active = self.format in ("WEBP", "JPEG")
+        row.prop(self, "quality", slider=True)
+
+
+class GENAI_RENDER_OT_open_image(ItemOperator):
+    """Open the image in an Image Editor, next to the viewport if none is open"""
+
+    bl_idname = "genai_render.open_image"
+    bl_label = "Open in Image Editor"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        image = load_image(self.item(context))
+        area = _image_editor(context)
+        if area is None:
+            self.report({"INFO"}, f'"{image.name}" is loaded; choose it in an Image Editor')
+            return {"FINISHED"}
+        area.spaces.active.image = image  # pyright: ignore
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_camera_background(ItemOperator):
+    """Show the image behind the scene in camera view, to model against it"""
+
+    bl_idname = "genai_render.camera_background"
+    bl_label = "Set as Camera Background"
+    bl_options = {"REGISTER", "UNDO"}
+
+    in_front: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="In Front", description="Over the scene instead of behind it", default=False
+    )
+    alpha: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Opacity", min=0.0, max=1.0, default=1.0, subtype="FACTOR"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        camera = context.scene.camera
+        if camera is None or camera.type != "CAMERA":
+            cls.poll_message_set("The scene has no camera")
+            return False
+        if camera.data is not None and not camera.data.is_editable:
+            cls.poll_message_set("The camera is linked from another file")
+            return False
+        return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        image = load_image(self.item(context))
+        data: Any = context.scene.camera.data
+        data.show_background_images = True
+        ours = (
+            next((one for one in data.background_images if _is_ours(one.image)), None)
+            or data.background_images.new()
+        )
+        ours.image = image
+        ours.display_depth = "FRONT" if self.in_front else "BACK"
+        ours.alpha = self.alpha
+        ours.frame_method = "FIT"
+        return {"FINISHED"}
+
+
+def _is_ours(image: bpy.types.Image | None) -> bool:
+    return image is not None and bool(image.get("genai_render"))
+
+
+def load_image(item: Any) -> bpy.types.Image:
+    """The item as an image of the .blend, packed so that the file stays complete by itself."""
+    for image in bpy.data.images:
+        if image.get("genai_render") == item.id:
+            return image
+    if item.image_path is None:
+        raise StorageError("This request gave no image.")
+    try:
+        image = bpy.data.images.load(str(item.image_path))
+    except RuntimeError as error:
+        raise StorageError("The image cannot be opened.", str(error)) from error
+    image.name = sensible_name(item)
+    image.pack()
+    image.filepath_raw = ""  # a path of this computer has no business in the .blend
+    image["genai_render"] = item.id
+    return image
+
+
+def sensible_name(item: Any) -> str:
+    """A file name that says what it is: "golden-hour-watercolour-1128"."""
+    words = "".join(char if char.isalnum() else " " for char in item.prompt.lower()).split()
+    return "-".join([*words[:5], item.id[-6:]])[:80]
+
+
+def _space(context: bpy.types.Context) -> int:
+    found = view_frame.find_view(context)
+    return 0 if found is None else found[2].as_pointer()
+
+
+def _here(context: bpy.types.Context) -> bool:
+    """In the viewport that the image lies over, or called from elsewhere."""
+    space = context.space_data
+    return not isinstance(space, bpy.types.SpaceView3D) or overlay.is_over(space)
+
+
+def _image_editor(context: bpy.types.Context) -> bpy.types.Area | None:
+    window = context.window
+    if window is None:
+        return None
+    for area in window.screen.areas:
+        if area.type == "IMAGE_EDITOR":
+            return area
+    found = view_frame.find_view(context)
+    if found is None:
+        return None
+    known = {area.as_pointer() for area in window.screen.areas}
+    with context.temp_override(area=found[0], region=found[1]):
+        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
+    for area in window.screen.areas:
+        if area.as_pointer() not in known:
+            area.type = "IMAGE_EDITOR"
+            return area
+    return None
+
+
+_CLASSES = (
+    GENAI_RENDER_OT_show_result,
+    GENAI_RENDER_OT_hide_result,
+    GENAI_RENDER_OT_step_result,
+    GENAI_RENDER_OT_wipe,
+    GENAI_RENDER_OT_download,
+    GENAI_RENDER_OT_open_image,
+    GENAI_RENDER_OT_camera_background,
+)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

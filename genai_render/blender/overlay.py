@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is drawn over a 3D Viewport: the frame of the next image, and images in its place."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import images
+from ..core.errors import GenAIError
+from ..core.events import PartialImage
+from ..core.jobs import Finished, JobEvent, Saved
+from . import asking, preferences, properties, redraw, session, view_frame
+from .session import Work
+
+LARGEST_SIDE = 2048  # of a picture on the screen; the file is not touched
+KEPT_TEXTURES = 8
+MOST_COMPARED = 4
+_CATEGORY = "GenAI"
+
+Rectangle = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class Shown:
+    """Pictures over one viewport. ids: those to go through, or to compare.
+
+    space: the viewport's address. compared: all at once, side by side.
+    """
+
+    ids: list[str]
+    index: int
+    space: int
+    compared: bool = False
+    partial: str = ""
+
+    @property
+    def current(self) -> str:
+        return self.partial or self.ids[self.index]
+
+
+_shown: Shown | None = None
+_handler: Any = None
+_textures: dict[str, Any] = {}  # by id, the one used last at the end
+_decoded: queue.SimpleQueue[tuple[str, NDArray[np.float32] | None]] = queue.SimpleQueue()
+_loading: set[str] = set()
+
+
+# What is shown
+
+
+def shown() -> Shown | None:
+    return _shown
+
+
+def is_over(space: bpy.types.Space | None) -> bool:
+    """Whether a picture lies over this viewport now."""
+    return _shown is not None and space is not None and space.as_pointer() == _shown.space
+
+
+def show(ids: Sequence[str], index: int = 0, space: int = 0, compared: bool = False) -> None:
+    """Show pictures of History over a viewport: one of them, or all side by side."""
+    global _shown
+    _shown = Shown(list(ids), index, space, compared)
+    for item_id in ids[:MOST_COMPARED] if compared else [ids[index]]:
+        _load(item_id)
+    redraw.viewports()
+
+
+def step(by: int) -> None:
+    """The next or previous picture."""
+    if _shown is not None and not _shown.compared and len(_shown.ids) > 1:
+        _shown.partial = ""
+        _shown.index = (_shown.index + by) % len(_shown.ids)
+        _load(_shown.current)
+        redraw.viewports()
+
+
+def hide() -> None:
+    """Show the live scene only."""
+    global _shown
+    _shown = None
+    redraw.viewports()
+
+
+def picture_at(x: float, y: float) -> str:
+    """The id of the picture at a pixel of the region; "" where there is none."""
+    for item_id, (left, bottom, right, top) in _drawn.items():
+        if left <= x <= right and bottom <= y <= top:
+            return item_id
+    return ""
+
+
+def rectangle() -> Rectangle | None:
+    """Left, bottom, right and top of the single picture as it was last drawn."""
+    if _shown is None or _shown.compared:
+        return None
+    return next(iter(_drawn.values()), None)
+
+
+_drawn: dict[str, Rectangle] = {}
+
+
+# Jobs
+
+
+def _heard(work: Work, event: JobEvent) -> None:
+    prefs = preferences.preferences()
+    if work.place is None or (prefs is not None and not prefs.show_result):
+        return
+    if isinstance(event, PartialImage):
+        _show_partial(work, event)
+    elif isinstance(event, Saved):
+        _show_saved(work, event)
+    elif isinstance(event, Finished) and _shown is not None and _shown.partial:
+        # Cancelled or failed half way: what was there before comes back.
+        _shown.partial = ""
+        if not _shown.ids:
+            hide()
+
+
+def _show_partial(work: Work, event: PartialImage) -> None:
+    global _shown
+    assert work.place is not None
+    key = f"partial-{work.job.id}"
+    _textures.pop(key, None)
+    _loading.discard(key)
+    if _shown is None or _shown.space != work.place.space:
+        _shown = Shown([], 0, work.place.space)
+    _shown.partial = key
+    _load(key, event.image)
+
+
+def _show_saved(work: Work, event: Saved) -> None:
+    assert work.place is not None
+    siblings = list(work.job.saved)
+    if _shown is not None and set(_shown.ids) & set(siblings):
+        # Look on at the one that is being looked at; the new one is a step away.
+        current = _shown.ids[_shown.index]
+        _shown.ids, _shown.partial = siblings, ""
+        _shown.index = siblings.index(current)
+        redraw.viewports()
+        return
+    wipe = properties.window()
+    if wipe.wipe < 0.05 or wipe.opacity < 0.05:
+        wipe.wipe = wipe.opacity = 1.0
+    show(siblings, len(siblings) - 1, work.place.space)
+
+
+# Pictures as textures: decoded in a thread, made by the GPU when they are drawn
+
+
+def _load(key: str, data: bytes | None = None) -> None:
+    if key in _textures or key in _loading:
+        return
+    _loading.add(key)
+    path = None
+    if data is None:
+        try:
+            path = session.session().store.get(key).image_path
+        except GenAIError:
+            path = None
+        if path is None:
+            _loading.discard(key)
+            return
+    threading.Thread(
+        target=_decode, args=(key, path, data), name="genai-picture", daemon=True
+    ).start()
+    if not bpy.app.timers.is_registered(_take_decoded):
+        bpy.app.timers.register(_take_decoded, first_interval=0.05, persistent=True)
+
+
+def _decode(key: str, path: Path | None, data: bytes | None) -> None:
+    """In a thread: a file becomes floats of a size that a screen can show."""
+    try:
+        if data is None:
+            assert path is not None
+            data = images.read_file(path)
+        pixels = images.decode(data, path.name if path is not None else "The picture")
+        _decoded.put((key, _as_floats(pixels)))
+    except GenAIError:
+        _decoded.put((key, None))
+
+
+def _as_floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W, 4) float32, row 0 at the bottom, no side longer than LARGEST_SIDE."""
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    if max(height, width) > LARGEST_SIDE:
+        picture = Image.fromarray(pixels)
+        picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
+        pixels = np.asarray(picture)
+        height, width = pixels.shape[:2]
+    floats = np.ones((height, width, 4), np.float32)
+    np.divide(pixels[::-1], np.float32(255), out=floats[..., : pixels.shape[2]])
+    return floats
+
+
+def _take_decoded() -> float | None:
+    while not _decoded.empty():
+        key, floats = _decoded.get()
+        _loading.discard(key)
+        if floats is not None:
+            _textures[key] = floats
+            redraw.viewports()
+    return 0.05 if _loading else None
+
+
+def _texture(key: str) -> Any | None:
+    """The picture as a texture; None while it is being read."""
+    import gpu
+
+    found = _textures.pop(key, None)
+    if found is None:
+        _load(key)
+        return None
+    if isinstance(found, np.ndarray):
+        height, width = found.shape[:2]
+        data = gpu.types.Buffer("FLOAT", found.size, found.ravel())
+        found = gpu.types.GPUTexture((width, height), format="RGBA8", data=data)
+    _textures[key] = found
+    while len(_textures) > KEPT_TEXTURES:
+        del _textures[next(iter(_textures))]
+    return found
+
+
+def held_textures() -> int:
+    return len(_textures)
+
+
+# Drawing
+
+
+def _draw() -> None:
+    context = bpy.context
+    space, region, area = context.space_data, context.region, context.area
+    if not isinstance(space, bpy.types.SpaceView3D) or region is None or area is None:
+        return
+    if _shown is not None and space.as_pointer() == _shown.space:
+        _draw_pictures(context, area, region, space)
+    elif _frame_wanted(context, area, region):
+        _draw_frame(context, area, region, space)
+
+
+def _frame_wanted(
+    context: bpy.types.Context, area: bpy.types.Area, region: bpy.types.Region
+) -> bool:
+    if not (properties.window(context).show_frame and properties.settings(context).use_canvas):
+        return False
+    windows = [other for other in area.regions if other.type == "WINDOW"]
+    return region == windows[-1] and tab_visible(area)
+
+
+def tab_visible(area: bpy.types.Area) -> bool:
+    """Whether the sidebar of a viewport shows our tab."""
+    for region in area.regions:
+        if region.type == "UI":
+            return region.width > 1 and region.active_panel_category == _CATEGORY
+    return False
+
+
+def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
+    settings = properties.settings(context)
+    frame = view_frame.frame(context, area, region, space, settings.aspect)
+    box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
+    _shade_outside(region, box, 0.35)
+    _outline(box, (1.0, 1.0, 1.0, 0.55))
+    asked = asking.outlook(context).plan
+    if asked is not None:
+        _label(box[0] + 8, box[1] + 8, asked.text)
+
+
+def _draw_pictures(context: Any, area: Any, region: Any, space: Any) -> None:
+    assert _shown is not None
+    _drawn.clear()
+    state = properties.window(context)
+    if _shown.compared:
+        _draw_compared(area, region, state)
+        return
+    key = _shown.current
+    texture = _texture(key)
+    if texture is None:
+        return
+    aspect = texture.width / texture.height
+    frame = view_frame.frame(context, area, region, space, aspect)
+    box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
+    _drawn[key] = box
+    _picture(texture, box, state.wipe, state.opacity)
+    _outline(box, (0.0, 0.0, 0.0, 0.5))
+    if state.wipe < 1:
+        middle = box[0] + state.wipe * (box[2] - box[0])
+        _lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
+    if _shown.partial:
+        _label(box[0] + 8, box[1] + 8, "Not finished")
+    elif len(_shown.ids) > 1:
+        _label(box[0] + 8, box[1] + 8, f"{_shown.index + 1} / {len(_shown.ids)}")
+
+
+def _draw_compared(area: Any, region: Any, state: Any) -> None:
+    assert _shown is not None
+    ids = _shown.ids[:MOST_COMPARED]
+    textures = {item_id: _texture(item_id) for item_id in ids}
+    shapes = [one.width / one.height if one is not None else 1.0 for one in textures.values()]
+    for item_id, box in zip(ids, _side_by_side(area, region, shapes), strict=True):
+        if textures[item_id] is not None:
+            _picture(textures[item_id], box, 1.0, state.opacity)
+        _outline(box, (0.0, 0.0, 0.0, 0.6))
+        _drawn[item_id] = box
+
+
+def _side_by_side(area: Any, region: Any, shapes: list[float]) -> list[Rectangle]:
+    """A box for each picture, in its own shape (width over height)."""
+    left, bottom, right, top = view_frame.clear_part(area, region)
+    columns = min(2, len(shapes))
+    rows = math.ceil(len(shapes) / columns)
+    gap = 6.0
+    boxes = []
+    for number, aspect in enumerate(shapes):
+        width = (right - left - gap * (columns + 1)) / columns
+        height = (top - bottom - gap * (rows + 1)) / rows
+        x = left + gap + (number % columns) * (width + gap)
+        y = top - (number // columns + 1) * (height + gap)
+        fitted_width = min(width, height * aspect)
+        fitted_height = fitted_width / aspect
+        x += (width - fitted_width) / 2
+        y += (height - fitted_height) / 2
+        boxes.append((x, y, x + fitted_width, y + fitted_height))
+    return boxes
+
+
+def _picture(texture: Any, box: Rectangle, part: float, opacity: float) -> None:
+    """The left part (0 to 1) of a picture in a box."""
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    left, bottom, right, top = box
+    edge = left + (right - left) * part
+    shader = gpu.shader.from_builtin("IMAGE_COLOR")
+    batch = batch_for_shader(
+        shader,
+        "TRI_FAN",
+        {
+            "pos": ((left, bottom), (edge, bottom), (edge, top), (left, top)),
+            "texCoord": ((0, 0), (part, 0), (part, 1), (0, 1)),
+        },
+    )
+    gpu.state.blend_set("ALPHA")
+    shader.bind()
+    shader.uniform_sampler("image", texture)
+    shader.uniform_float("color", (1.0, 1.0, 1.0, opacity))
+    batch.draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _shade_outside(region: Any, box: Rectangle, strength: float) -> None:
+    left, bottom, right, top = box
+    width, height = region.width, region.height
+    for one in (
+        (0, 0, left, height),
+        (right, 0, width, height),
+        (left, 0, right, bottom),
+        (left, top, right, height),
+    ):
+        if one[2] > one[0] and one[3] > one[1]:
+            _fill(one, (0.0, 0.0, 0.0, strength))
+
+
+def _fill(box: Sequence[float], color: tuple[float, float, float, float]) -> None:
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    left, bottom, right, top = box
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    places = ((left, bottom), (right, bottom), (right, top), (left, top))
+    batch = batch_for_shader(shader, "TRI_FAN", {"pos": places})
+    gpu.state.blend_set("ALPHA")
+    shader.bind()
+    shader.uniform_float("color", color)
+    batch.draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _outline(box: Rectangle, color: tuple[float, float, float, float]) -> None:
+    left, bottom, right, top = box
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
+    _lines(corners, color, 1.0)
+
+
+def _lines(
+    places: list[tuple[float, float]], color: tuple[float, float, float, float], width: float
+) -> None:
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+    batch = batch_for_shader(shader, "LINE_STRIP", {"pos": [(x, y, 0.0) for x, y in places]})
+    gpu.state.blend_set("ALPHA")
+    shader.bind()
+    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+    shader.uniform_float("lineWidth", width * bpy.context.preferences.system.pixel_size)
+    shader.uniform_float("color", color)
+    batch.draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def draw_handle(x: float, y: float, strength: float) -> None:
+    """The grip of the wipe's edge."""
+    scale = bpy.context.preferences.system.ui_scale
+    half = 10 * scale
+    _fill((x - half, y - half, x + half, y + half), (0.1, 0.1, 0.1, 0.7 * strength))
+    for side in (-1, 1):
+        tip = (x + side * half * 0.7, y)
+        back = x + side * half * 0.25
+        points = [(back, y + half * 0.5), tip, (back, y - half * 0.5)]
+        _lines(points, (1.0, 1.0, 1.0, strength), 1.5)
+
+
+def _label(x: float, y: float, text: str) -> None:
+    import blf
+
+    scale = bpy.context.preferences.system.ui_scale
+    blf.size(0, 12 * scale)
+    blf.enable(0, blf.SHADOW)
+    blf.shadow(0, 3, 0.0, 0.0, 0.0, 0.9)
+    blf.color(0, 1.0, 1.0, 1.0, 0.9)
+    blf.position(0, x, y, 0)
+    blf.draw(0, text)
+    blf.disable(0, blf.SHADOW)
+
+
+# Registering
+
+
+@bpy.app.handlers.persistent
+def _before_load(*_: object) -> None:
+    # Another file has other viewports: an address of the old one may come up again.
+    global _shown
+    _shown = None
+    _drawn.clear()
+
+
+def free_textures() -> None:
+    _textures.clear()
+    _drawn.clear()
+
+
+def register() -> None:
+    global _handler
+    if bpy.app.background:
+        return
+    _handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
+    bpy.app.handlers.load_pre.append(_before_load)
+    session.listeners.append(_heard)
+
+
+def unregister() -> None:
+    global _handler, _shown
+    if bpy.app.timers.is_registered(_take_decoded):
+        bpy.app.timers.unregister(_take_decoded)
+    if _heard in session.listeners:
+        session.listeners.remove(_heard)
+    if _before_load in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(_before_load)
+    if _handler is not None:
+        bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
+        _handler = None
+    _shown = None
+    free_textures()

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The selected image: how it lies over the view, and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .. import history_view, overlay, previews, properties
+from .main import SidebarPanel
+from .wrapping import wrapped
+
+
+class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
+    bl_idname = "GENAI_RENDER_PT_result"
+    bl_label = "Image"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(properties.window(context).selected) or overlay.shown() is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        state = properties.window(context)
+        item = history_view.item(state.selected)
+        shown = overlay.shown()
+        if shown is not None:
+            _draw_over_view(layout, state, shown)
+        elif item is not None:
+            icon = previews.picture_icon(item.id, item.thumbnail_path)
+            if icon:
+                layout.template_icon(icon, scale=8.0)
+            layout.operator("genai_render.show_result", icon="VIEW3D")
+        if item is None:
+            return
+        wrapped(layout, context, item.prompt, most=3)
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.operator("genai_render.download", text="Download", icon="EXPORT")
+        star = "SOLO_ON" if item.favourite else "SOLO_OFF"
+        row.operator("genai_render.favourite", text="", icon=star)
+        row.operator("genai_render.details", text="", icon="INFO")
+        row.operator("genai_render.delete", text="", icon="TRASH")
+        row = column.row(align=True)
+        row.operator("genai_render.use_as_reference", text="Reference 1").slot = 1
+        row.operator("genai_render.use_as_reference", text="Reference 2").slot = 2
+        row = column.row(align=True)
+        row.operator("genai_render.vary", text="Vary", icon="FILE_REFRESH")
+        row.operator("genai_render.repeat", text="Same Settings", icon="LOOP_BACK")
+        column.operator("genai_render.recall", icon="RECOVER_LAST")
+        column.operator("genai_render.open_image", icon="IMAGE_DATA")
+        column.operator("genai_render.camera_background", icon="CAMERA_DATA")
+
+
+def _draw_over_view(layout: Any, state: Any, shown: overlay.Shown) -> None:
+    if not shown.compared:
+        column = layout.column(align=True)
+        column.prop(state, "wipe", slider=True)
+        column.prop(state, "opacity", slider=True)
+    row = layout.row(align=True)
+    if len(shown.ids) > 1 and not shown.compared:
+        row.operator("genai_render.step_result", text="", icon="TRIA_LEFT").by = -1
+        row.operator("genai_render.step_result", text="", icon="TRIA_RIGHT").by = 1
+    row.operator("genai_render.hide_result", text="Back to the Scene", icon="VIEW3D")
+
+
+_CLASSES = (GENAI_RENDER_PT_result,)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)
