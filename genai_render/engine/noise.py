@@ -7,12 +7,9 @@ import math
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from .resample import unit
-
-Floats = NDArray[np.float32]
+from .resample import Floats, unit
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -17,10 +17,9 @@ from PIL import Image, ImageDraw
 
 from .bands import each_band
 from .noise import generator
-from .resample import blur, lookup
+from .resample import Floats, blur, gradient, lookup
 from .strokes import trace
 
-Floats = NDArray[np.float32]
 TEXTURE = 512
 TEXEL_UNITS = 0.3
 
@@ -212,7 +211,7 @@ def lay_paint(
 def relief_light(relief: Floats, scale: float, strength: float) -> Floats:
     """(H, W) factor about 1: the paint's relief in a light from above left."""
     soft = blur(relief, 0.55 * scale)
-    gy, gx = np.gradient(soft)
+    gy, gx = gradient(soft)
     slope = (gx * 0.8 + gy) * np.float32(scale)
     return 1 + np.clip(slope * np.float32(strength), -0.32, 0.42)
 

@@ -7,12 +7,14 @@ Pillow does the work in C; numpy has no resize, and a box filter in numpy is slo
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
+"""float32 images; numpy's types cannot promise that arithmetic keeps them so, but it does."""
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -122,6 +124,12 @@ def warp(image: Floats, dx: Floats, dy: Floats) -> Floats:
     top = gather(index) * (1 - fx) + gather(index + right) * fx
     bottom = gather(index + below) * (1 - fx) + gather(index + below + right) * fx
     return top * (1 - fy) + bottom * fy
+
+
+def gradient(image: Floats) -> tuple[Floats, Floats]:
+    """How much (H, W) changes per pixel, down and to the right."""
+    down, right = np.gradient(image)
+    return np.asarray(down), np.asarray(right)
 
 
 def smoothstep(low: float, high: float, value: NDArray) -> NDArray:

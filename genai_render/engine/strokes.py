@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .resample import blur, inner, lookup
-
-Floats = NDArray[np.float32]
+from .resample import Floats, blur, inner, lookup
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ One medium per file. Each has `draw(shaded, step) -> (H, W, 3) float32, display 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def apply(medium: str, shaded: Shaded, amount: float, step: Step) -> NDArray[np.
     if amount == 0.0:
         return np.clip(shaded.color, 0, 1)
     module = import_module(f".{medium}", __name__)
-    drawn: NDArray[np.float32] = module.draw(shaded, step)
+    drawn: NDArray[np.floating[Any]] = module.draw(shaded, step)
     if amount < 1.0:
         drawn = shaded.color + (drawn - shaded.color) * np.float32(amount)
     return np.clip(drawn, 0, 1).astype(np.float32, copy=False)

@@ -6,12 +6,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .. import lines, noise
 from ..flow import edge_directions
-from ..resample import blur, pick, resize, smoothstep, unit, working_size
+from ..resample import Floats, blur, pick, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
 
 BLUE = np.array([0.085, 0.235, 0.52], np.float32)
@@ -19,7 +18,7 @@ WHITE = np.array([0.92, 0.95, 0.98], np.float32)
 GRID_UNITS = 32.0
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Blueprint: paper")
     height, width = shaded.depth.shape
     scale = unit(height, width)
@@ -50,7 +49,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return sheet + (WHITE - sheet) * np.clip(chalk, 0, 1)[..., None]
 
 
-def _paper(height: int, width: int, seed: int) -> NDArray[np.float32]:
+def _paper(height: int, width: int, seed: int) -> Floats:
     """Cyanotype blue: mottled, paler along two folds, darker towards the corners."""
     scale = unit(height, width)
     mottle = noise.fbm(height, width, 130.0, seed, "blueprint/mottle", 5, 0.6)
@@ -68,7 +67,7 @@ def _paper(height: int, width: int, seed: int) -> NDArray[np.float32]:
     return BLUE * light[..., None]
 
 
-def _grid(height: int, width: int, scale: float) -> NDArray[np.float32]:
+def _grid(height: int, width: int, scale: float) -> Floats:
     result = np.zeros((height, width), np.float32)
     for units, strength in ((GRID_UNITS, 0.075), (GRID_UNITS * 4, 0.13)):
         for axis, size in ((0, height), (1, width)):
@@ -80,14 +79,14 @@ def _grid(height: int, width: int, scale: float) -> NDArray[np.float32]:
     return result
 
 
-def _section_hatch(height: int, width: int, scale: float) -> NDArray[np.float32]:
+def _section_hatch(height: int, width: int, scale: float) -> Floats:
     pitch = 7.0 * scale
     at = (np.arange(width)[None, :] + np.arange(height)[:, None]).astype(np.float32) % pitch
     distance = np.abs(at - pitch / 2)
     return np.clip(0.45 * scale + 0.5 - distance, 0, 1)
 
 
-def _construction(shaded: Shaded) -> NDArray[np.float32]:
+def _construction(shaded: Shaded) -> Floats:
     """Straight edges carried on beyond their ends, faintly, as a draughtsman rules them first."""
     height, width = shaded.depth.shape
     small = working_size(height, width, 1.0)

@@ -6,10 +6,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
-from ..resample import blur, resize, smoothstep, working_size
+from ..resample import Floats, blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
 from .ground import prepare
@@ -19,7 +18,7 @@ COAL = np.array([0.1, 0.095, 0.095], np.float32)
 HAIRS = 9
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Charcoal: looking")
     ground = prepare(shaded, step, local=0.6, key=0.55)
     height, width = shaded.depth.shape

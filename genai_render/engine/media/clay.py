@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
-from ..resample import blur, luminance, resize, unit, working_size
+from ..resample import Floats, blur, gradient, luminance, resize, unit, working_size
 from ..shaded import Shaded, Step
 
 BODY = np.array([0.86, 0.83, 0.79], np.float32)
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     """Takes the colour away but for a warm grey, whatever the lighting made of it."""
     step(0.0, "Clay: kneading")
     height, width = shaded.depth.shape
@@ -35,13 +34,13 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return background + (body - background) * share
 
 
-def relief_light(shaded: Shaded) -> NDArray[np.float32]:
+def relief_light(shaded: Shaded) -> Floats:
     """(H, W) about -2..2: how thumb marks and grit catch a light from above left."""
     height, width = shaded.depth.shape
     scale = unit(height, width)
     marks = noise.fbm(height, width, 26.0, shaded.seed, "clay/thumb", 3, 0.55)
     grit = noise.fbm(height, width, 2.6, shaded.seed, "clay/grit", 2)
     relief = marks * np.float32(9.0 * scale) + grit * np.float32(0.8 * scale)
-    gy, gx = np.gradient(relief)
+    gy, gx = gradient(relief)
     facing = np.clip(shaded.normal[..., 2], 0.25, 1)
     return np.clip((gx + gy) * 0.7 * facing, -2, 2).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import lines, noise
-from ..resample import blur, luminance, resize, smoothstep, working_size
+from ..resample import Floats, blur, luminance, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
 from .ground import Ground, prepare
@@ -18,7 +18,7 @@ PAPER = np.array([0.98, 0.972, 0.95], np.float32)
 SHADE = np.array([0.2, 0.19, 0.36], np.float32)
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Coloured pencil: looking")
     ground = prepare(shaded, step, local=0.8, key=0.55)
     height, width = shaded.depth.shape
@@ -60,7 +60,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return lines.draw(light, mask * np.clip(0.8 + 0.25 * tooth, 0.2, 1), dark_own, 0.8)
 
 
-def pencils(ground: Ground) -> NDArray[np.float32]:
+def pencils(ground: Ground) -> Floats:
     """The pencil for each place: its colour, more saturated and no darker than a pencil is."""
     color = blur(ground.color, 1.0)
     gray = luminance(color)[..., None]
@@ -69,7 +69,7 @@ def pencils(ground: Ground) -> NDArray[np.float32]:
     return np.clip(vivid + lift * np.float32(0.7), 0.03, 1).astype(np.float32)
 
 
-def _glaze(light: NDArray[np.float32], color: NDArray[np.float32], amount: NDArray) -> None:
+def _glaze(light: Floats, color: Floats, amount: NDArray) -> None:
     """Lay wax of a colour: it covers, and where it is thick it filters what is below."""
     share = (1 - np.exp(-amount))[..., None]
     below = np.minimum(light, 1)

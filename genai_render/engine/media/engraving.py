@@ -8,16 +8,13 @@ perspective. Where they would crowd, every second one thins out and ends.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
 from ..bands import each_band
 from ..flow import view_rays, world_up
-from ..resample import resize, smoothstep, unit
+from ..resample import Floats, resize, smoothstep, unit
 from ..shaded import Shaded, Step
 from .ground import prepare
-
-Floats = NDArray[np.float32]
 
 PAPER = np.array([0.955, 0.93, 0.87], np.float32)
 INK = np.array([0.1, 0.085, 0.08], np.float32)

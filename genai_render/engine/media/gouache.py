@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gouache: flat, matte, opaque shapes of few tones with dry brush marks, as in animation backgrounds."""
+"""Gouache: flat, matte, opaque shapes of few tones, with dry brush marks."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
 from ..painter import Brush, lay_paint, place
-from ..resample import blur, luminance, resize, working_size
+from ..resample import Floats, blur, luminance, resize, working_size
 from ..shaded import Shaded, Step
 from .ground import prepare
 from .oil import far_first, form_and_edges, missing
@@ -25,7 +24,7 @@ LAYERS = (
 )
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Gouache: looking")
     ground = prepare(shaded, step)
     height, width = shaded.depth.shape
@@ -60,7 +59,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return resize(paint, height, width, "bicubic")
 
 
-def flat_tones(color: NDArray[np.float32], steps: float = 7.0) -> NDArray[np.float32]:
+def flat_tones(color: Floats, steps: float = 7.0) -> Floats:
     """Colours with their brightness drawn towards a few tones."""
     gray = luminance(color)
     level = gray * np.float32(steps)

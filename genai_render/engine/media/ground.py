@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from .. import lines
 from ..flow import surface_directions
 from ..noise import fbm
-from ..resample import blur, inner, luminance, pick, resize, smoothstep, unit, working_size
+from ..resample import Floats, blur, inner, luminance, pick, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
 
-Floats = NDArray[np.float32]
 GRID_UNITS = 0.75
 
 

@@ -6,14 +6,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import lines, noise
-from ..resample import blur, luminance, resize, smoothstep, unit, working_size
+from ..resample import Floats, blur, luminance, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
 from .ground import raise_key
-
-Floats = NDArray[np.float32]
 
 PAPER = np.array([0.975, 0.96, 0.92], np.float32)
 INKS = {
@@ -27,7 +24,7 @@ PITCH = 6.5
 """Drawing units from dot to dot."""
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Halftone: separating")
     height, width = shaded.depth.shape
     scale = unit(height, width)

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pen and ink: crisp hatching and cross-hatching along the forms, spot blacks, swelling contours."""
+"""Pen and ink: crisp hatching and cross-hatching along the forms, spot blacks, contours."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
-from ..resample import blur, resize, smoothstep, working_size
+from ..resample import Floats, blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
 from .ground import prepare
@@ -18,7 +17,7 @@ PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 INK = np.array([0.055, 0.05, 0.06], np.float32)
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Ink: looking")
     ground = prepare(shaded, step, local=0.6, key=0.66)
     height, width = shaded.depth.shape
@@ -44,7 +43,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     # A pen leaves ink or it does not: the edge of each stroke is made crisp at the picture's size.
     crisp = 0.5 / max(1.0, height / working[0])
     ink = smoothstep(0.42 - crisp * 0.5, 0.42 + crisp * 0.6, full)
-    brush = noise.fbm(*ground.value.shape, 10.0, shaded.seed, "ink/brush", 2)
+    brush = noise.fbm(ground.height, ground.width, 10.0, shaded.seed, "ink/brush", 2)
     spot = resize(blur(dark, 1.0) + 0.035 * brush, height, width, "bicubic")
     soft = 0.012 / ground.scale
     np.maximum(ink, smoothstep(0.9 - soft, 0.9 + soft, spot), out=ink)

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
 from ..flow import blend_directions, edge_directions
 from ..painter import Brush, lay_paint, place, relief_light
-from ..resample import blur, luminance, resize, smoothstep, working_size
+from ..resample import Floats, blur, luminance, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from .ground import Ground, prepare
 
@@ -22,7 +21,7 @@ LAYERS = (
 UNDERPAINT = np.array([0.52, 0.38, 0.27], np.float32)
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Oil: looking")
     ground = prepare(shaded, step)
     height, width = shaded.depth.shape
@@ -63,7 +62,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return resize(paint, height, width, "bicubic")
 
 
-def _paints(color: NDArray[np.float32]) -> NDArray[np.float32]:
+def _paints(color: Floats) -> Floats:
     """The picture's colours as paints: a little richer, shadows warm, not black."""
     gray = luminance(color)[..., None]
     rich = gray + (color - gray) * np.float32(1.22)
@@ -71,15 +70,15 @@ def _paints(color: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(rich + warm * (1 - gray) ** 2, 0.01, 1).astype(np.float32)
 
 
-def form_and_edges(ground: Ground) -> NDArray[np.float32]:
+def form_and_edges(ground: Ground) -> Floats:
     """(h, w, 2) where the brush goes: along edges beside them, along the forms within."""
     (form,) = ground.directions(0.5)
     edge, clear = edge_directions(blur(luminance(ground.color), 1.0), 2.5)
-    wind = noise.fbm(*ground.value.shape, 180.0, ground.shaded.seed, "oil/wind", 2)
+    wind = noise.fbm(ground.height, ground.width, 180.0, ground.shaded.seed, "oil/wind", 2)
     sky = np.stack([np.cos(0.5 * wind), np.sin(0.5 * wind)], axis=2)
     form = np.where(ground.covered[..., None], form, sky).astype(np.float32)
     # On large even areas a painter's arm swings; near detail the brush obeys.
-    swing = noise.fbm(*ground.value.shape, 120.0, ground.shaded.seed, "oil/swing", 2) * 0.5
+    swing = noise.fbm(ground.height, ground.width, 120.0, ground.shaded.seed, "oil/swing", 2) * 0.5
     sin, cos = np.sin(swing), np.cos(swing)
     form = np.stack(
         [form[..., 0] * cos - form[..., 1] * sin, form[..., 0] * sin + form[..., 1] * cos], axis=2
@@ -87,11 +86,11 @@ def form_and_edges(ground: Ground) -> NDArray[np.float32]:
     return blend_directions(form, edge, smoothstep(0.25, 0.75, clear).astype(np.float32), 2.0)
 
 
-def far_first(ground: Ground) -> NDArray[np.float32]:
+def far_first(ground: Ground) -> Floats:
     """(h, w) 0 near … 1 far: a painter lays the background first."""
     from ..resample import pick
 
-    depth = pick(ground.shaded.depth, *ground.value.shape)
+    depth = pick(ground.shaded.depth, ground.height, ground.width)
     finite = depth[np.isfinite(depth)]
     if finite.size == 0:
         return np.ones_like(ground.value)
@@ -99,16 +98,14 @@ def far_first(ground: Ground) -> NDArray[np.float32]:
     return (1 - 1 / (1 + np.where(np.isfinite(depth), depth, 1e6) / middle)).astype(np.float32)
 
 
-def missing(
-    paint: NDArray[np.float32], wanted: NDArray[np.float32], ground: Ground, low: float, high: float
-) -> NDArray[np.float32]:
+def missing(paint: Floats, wanted: Floats, ground: Ground, low: float, high: float) -> Floats:
     """(h, w) 0..1: where the paint so far differs from what is wanted."""
-    now = resize(paint, *ground.value.shape, "box")
+    now = resize(paint, ground.height, ground.width, "box")
     error = np.abs(now - wanted).max(axis=2)
     return smoothstep(low, high, blur(error, 1.2)).astype(np.float32)
 
 
-def canvas(height: int, width: int) -> NDArray[np.float32]:
+def canvas(height: int, width: int) -> Floats:
     """(height, width) the weave of a canvas, about -1..1."""
     from ..resample import unit
 

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
 from ..painter import Brush, lay_paint, place
-from ..resample import blur, luminance, resize, smoothstep, working_size
+from ..resample import Floats, blur, luminance, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from .ground import prepare
 from .oil import far_first, form_and_edges, missing
@@ -25,7 +24,7 @@ LAYERS = (
 TINT = np.array([0.5, 0.47, 0.46], np.float32)
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Pastel: looking")
     ground = prepare(shaded, step)
     height, width = shaded.depth.shape
@@ -62,7 +61,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return resize(paint, height, width, "bicubic")
 
 
-def _chalks(color: NDArray[np.float32]) -> NDArray[np.float32]:
+def _chalks(color: Floats) -> Floats:
     """Chalks are mixed with white: lifted darks, and clear hues."""
     gray = luminance(color)[..., None]
     rich = gray + (color - gray) * np.float32(1.4)

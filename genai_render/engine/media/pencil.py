@@ -6,10 +6,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import noise
-from ..resample import blur, resize, smoothstep, working_size
+from ..resample import Floats, blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
 from .ground import prepare
@@ -24,7 +23,7 @@ LAYERS = (
 )
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Pencil: looking")
     ground = prepare(shaded, step, local=0.55, key=0.66)
     height, width = shaded.depth.shape

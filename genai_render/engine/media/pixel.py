@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import lines
-from ..resample import luminance, pick, resize, unit
+from ..resample import Floats, luminance, pick, resize, unit
 from ..shaded import Shaded, Step
 
 COLORS = 28
@@ -18,7 +18,7 @@ BAYER = (
 ) / 16 - 0.5
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Pixel art: pixels")
     height, width = shaded.depth.shape
     size = max(2, round(PIXEL_UNITS * unit(height, width)))

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two-and-a-half-colour screen print (risograph): spot inks from the picture, grain, slight shifts."""
+"""Screen print, as by a risograph: two spot inks and a key, grain, slight shifts."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import lines, noise
-from ..resample import blur, luminance, resize, smoothstep, unit, working_size
+from ..resample import Floats, blur, luminance, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
 from .ground import stretch
 from .halftone import screen
@@ -29,7 +28,7 @@ SPOT_INKS = np.array(
 KEY = np.array([0.13, 0.15, 0.3], np.float32)
 
 
-def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
+def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Screen print: choosing inks")
     height, width = shaded.depth.shape
     scale = unit(height, width)
@@ -64,7 +63,7 @@ def draw(shaded: Shaded, step: Step) -> NDArray[np.float32]:
     return page * (1 + 0.008 * tooth[..., None])
 
 
-def _separate(color: NDArray[np.float32]) -> tuple[list[NDArray], list[NDArray]]:
+def _separate(color: Floats) -> tuple[list[Floats], list[Floats]]:
     """Two spot inks that suit the picture and a dark key; how much of each, (h, w) 0..1."""
     pixels = color[::4, ::4].reshape(-1, 3)
     gray = pixels.mean(axis=1, keepdims=True)
@@ -81,7 +80,7 @@ def _separate(color: NDArray[np.float32]) -> tuple[list[NDArray], list[NDArray]]
     second = int(other.argmax())
     centre = color.mean(axis=2, keepdims=True)
     value = stretch(luminance(color))
-    amounts: list[NDArray] = []
+    amounts: list[Floats] = []
     for ink in (first, second):
         own = np.clip(((color - centre) @ tint[ink]) * 3.2, 0, 1)
         tone = (1 - value) * (0.3 if ink == first else 0.55)

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Watercolour: transparent washes with wet edges, bleeding, granulation, and the white of the paper."""
+"""Watercolour: transparent washes, wet edges, bleeding, granulation, white paper."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import lines, noise
-from ..resample import blur, luminance, resize, smoothstep, unit, warp, working_size
+from ..resample import (
+    Floats,
+    blur,
+    gradient,
+    luminance,
+    resize,
+    smoothstep,
+    unit,
+    warp,
+    working_size,
+)
 from ..shaded import Shaded, Step
 from .ground import margin, raise_key
-
-Floats = NDArray[np.float32]
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 WASH_UNITS = 1.0
@@ -130,7 +137,7 @@ def _in_layers(density: Floats, seed: int, scale: float) -> Floats:
     wander = noise.fbm(height, width, 70.0, seed, "watercolor/border", 4, 0.48)
     smooth = blur(tone, 1.6 * scale) + wander * 0.022
     wet = smoothstep(-0.3, 0.9, noise.fbm(height, width, 150.0, seed, "watercolor/wet", 2))
-    gy, gx = np.gradient(smooth)
+    gy, gx = gradient(smooth)
     slope = np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)
     built = np.zeros_like(tone)
     rim = np.zeros_like(tone)
@@ -174,7 +181,7 @@ def _pigment(density: Floats, seed: int, scale: float) -> Floats:
     rim = np.clip((near - wide) / (wide + 0.15), 0, 0.6)
     flow = noise.fbm(height, width, 95.0, seed, "watercolor/flow", 5, 0.58)
     bloom = noise.fbm(height, width, 210.0, seed, "watercolor/bloom", 4, 0.6)
-    gy, gx = np.gradient(bloom)
+    gy, gx = gradient(bloom)
     slope = np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)
     distance = np.abs(bloom - 1.15) / slope / np.float32(scale)
     backrun = np.exp(-((distance / 2.0) ** 2)) * 0.16 - smoothstep(1.1, 1.7, bloom) * 0.16
