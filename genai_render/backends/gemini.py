@@ -303,7 +303,9 @@ def _listen(chunk: types.GenerateContentResponse, heard: _Heard, index: int) -> 
                 else:
                     heard.image = blob.data
             elif part.text and part.thought:
-                yield Progress(None, errors.plain(part.text.strip().splitlines()[0], 80))
+                first = part.text.strip(" *#\n").partition("\n")[0]
+                if first:
+                    yield Progress(None, errors.plain(first.strip(" *#"), 80))
             elif part.text:
                 heard.texts.append(part.text)
 

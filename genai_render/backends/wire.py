@@ -171,7 +171,9 @@ class _Transport(httpx2.BaseTransport):
         with self._lock:
             if self._pool is None:
                 common: dict[str, Any] = {
-                    "ssl_context": _ssl_context(self._endpoint.ca_file),
+                    "ssl_context": _ssl_context(self._endpoint.ca_file)
+                    if self._origin.startswith("https:")
+                    else None,
                     "max_connections": 16,
                     # A connection kept from before may be dead by now, and then nobody could
                     # tell whether the server has the request.

@@ -102,9 +102,7 @@ class Answer:
     @classmethod
     def of_json(cls, value: Any, status: int = 200, **headers: str) -> Answer:
         told = {name.replace("_", "-"): text for name, text in headers.items()}
-        return cls(
-            status, {"content-type": "application/json", **told}, json.dumps(value).encode()
-        )
+        return cls(status, {"content-type": "application/json", **told}, json.dumps(value).encode())
 
 
 def each_byte(data: bytes, size: int = 1) -> list[bytes]:

@@ -18,6 +18,7 @@ KEY = "sk-proj-TESTKEY0123456789abcdefghijklmnop"
 
 _STANDARD = ("1024x1024", "1536x1024", "1024x1536")
 _FREE = ("gpt-image-2", "gpt-image-2.5", "gpt-image-2.6")
+_NEWER = ("gpt-image-2.5", "gpt-image-2.6")
 _MODELS = (
     *("gpt-image-2", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare", "gpt-image-2.6-sunburst"),
     *("gpt-image-2.6-flare", "gpt-image-1.5", "gpt-image-1-mini"),
@@ -155,7 +156,9 @@ def _form(request: Received) -> dict[str, Any]:
     for name in ("_mask", "_markup"):
         if name in order:
             _check_layer(name[1:], order[name], first)
-    if "_markup" in order and not order.get("model", "").startswith(("gpt-image-2.5", "gpt-image-2.6")):
+    if "_markup" in order and not order.get("model", "").startswith(
+        ("gpt-image-2.5", "gpt-image-2.6")
+    ):
         raise Refusal("markup is not supported with this model", "markup")
     return order
 
@@ -190,7 +193,7 @@ def _check(order: dict[str, Any]) -> None:
     if "partial_images" in order and not order.get("stream"):
         raise Refusal("partial_images needs stream", "partial_images")
     levels = ["auto", "low", "medium", "high"]
-    if model.startswith(("gpt-image-2.5", "gpt-image-2.6")):
+    if model.startswith(_NEWER):
         levels += ["xhigh", "max"]
     if order.get("quality", "auto") not in levels:
         raise Refusal(f"quality must be one of {levels}", "quality")
@@ -251,7 +254,9 @@ def sse(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def stream(order: dict[str, Any], usage: dict[str, Any], partials: int | None = None) -> list[bytes]:
+def stream(
+    order: dict[str, Any], usage: dict[str, Any], partials: int | None = None
+) -> list[bytes]:
     """The events of a streamed image, each as it goes over the wire."""
     kind = "image_edit" if "_images" in order else "image_generation"
     common = {
@@ -262,7 +267,7 @@ def stream(order: dict[str, Any], usage: dict[str, Any], partials: int | None = 
         "output_format": order.get("output_format", "png"),
     }
     small = {**order, "size": "64x64"}
-    number = order.get("partial_images", 0) if partials is None else partials
+    number = order.get("partial_images", 0)
     events: list[dict[str, Any]] = [
         {
             "type": f"{kind}.partial_image",
@@ -296,7 +301,13 @@ def streamed(body: Callable[[list[bytes]], Iterable[Any]]) -> Step:
 def fault(status: int, message: str, code: str | None = None, **more: Any) -> Step:
     """A step that answers with an error as the API words them. headers: of the answer."""
     headers = more.pop("headers", {})
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code, **more}
+    error = {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": code,
+        **more,
+    }
 
     def step(request: Received, server: OpenAIServer) -> Answer:
         return Answer.of_json({"error": error}, status, **headers)
