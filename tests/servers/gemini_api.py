@@ -67,7 +67,7 @@ def read_order(request: Received) -> dict[str, Any]:
     if found[1] not in _MODELS:
         raise Refusal(f"models/{found[1]} is not found for API version v1")
     sizes, most = _MODELS[found[1]]
-    body = request.json
+    body = _camel(request.json)
     _only(body, {"contents", "generationConfig"})
     if [content.get("role") for content in body["contents"]] != ["user"]:
         raise Refusal("Please use a valid role: user")
@@ -107,6 +107,16 @@ def _part(part: dict[str, Any]) -> str | tuple[str, bytes]:
     if images.probe(data).mime != blob["mimeType"]:
         raise Refusal("The MIME type is not that of the image")
     return blob["mimeType"], data
+
+
+def _camel(value: Any) -> Any:
+    """Names as the API spells them; like it, `mime_type` is taken for `mimeType`."""
+    if isinstance(value, dict):
+        return {
+            re.sub(r"_([a-z])", lambda found: found[1].upper(), name): _camel(entry)
+            for name, entry in value.items()
+        }
+    return [_camel(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _only(value: dict[str, Any], known: set[str]) -> None:
