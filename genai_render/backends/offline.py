@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..core import catalog
 from ..core.canvas import Canvas, View
-from ..core.errors import Cancelled, GenAIError, InvalidInput
+from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.request import MAX_SEED, Reference, RenderRequest
 from ..engine import Look, Palette, render
@@ -293,17 +293,19 @@ def _neural(
     wanted = [r for r in request.references if r.weight > 0 and r.role != "composition"]
     if not wanted:
         return pixels, False, "Neural style transfer needs a reference image: it was left out."
+    from ..engine import neural
+
+    def part(fraction: float, message: str) -> None:
+        step(0.9 + 0.08 * fraction, message)
+
+    styles = [(np.asarray(decode(r.data, r.name).convert("RGB")), r.weight) for r in wanted]
     try:
-        from ..engine import neural
-    except ImportError:
-        return pixels, False, "Neural style transfer is not installed: it was left out."
-    step(0.9, "Neural style")
-    try:
-        return neural.transfer(pixels, wanted, step), True, ""  # pyright: ignore
-    except Cancelled:
-        raise
-    except GenAIError as error:
+        color = pixels.astype(np.float32) / np.float32(255)
+        strength = max(r.weight for r in wanted)
+        painted = neural.stylize(color, styles, strength, part)
+    except neural.NeuralUnavailable as error:
         return pixels, False, f"Neural style transfer was left out. {error.text}"
+    return np.round(painted * 255).astype(np.uint8), True, ""
 
 
 def _encoded(pixels: NDArray[np.uint8]) -> bytes:

@@ -20,7 +20,7 @@ def auto_exposure(luminance: Plane, weight: Plane, grade: Grade) -> float:
     value = np.log(np.maximum(luminance.astype(np.float64), 1e-4))
     share = weight.astype(np.float64)
     middle = float(np.exp((value * share).sum() / max(float(share.sum()), 1e-9)))
-    stops = float(np.clip(np.log2(0.185 / max(middle, 1e-4)), -4, 4)) * grade.auto
+    stops = float(np.clip(np.log2(0.21 / max(middle, 1e-4)), -4, 4)) * grade.auto
     return float(2.0 ** (stops + grade.exposure))
 
 
@@ -36,7 +36,7 @@ def balance(grade: Grade) -> tuple[float, float, float]:
 def film(color: Plane, gains: tuple[float, float, float]) -> None:
     """(3, h, w) light → display sRGB 0..1, in place: bright colours bend toward white."""
     for axis in range(3):
-        color[axis] *= np.float32(gains[axis] * 0.68)
+        color[axis] *= np.float32(gains[axis] * 0.85)
     # Mixing channels a little before the curve lets strong light pale, as film does.
     gray = color[0] + color[1]
     gray += color[2]

@@ -74,7 +74,9 @@ class Edges:
         mixed = np.clip(((here - behind) * span).sum(1) / np.maximum(square, 1), 0, 1)
         hard = inside.astype(np.float32)
         # Too alike to tell them apart, or nothing but surface around: go by the centre.
-        unclear = (square < 600) | flat[outward]
+        # A thing so thin that it has no inside keeps its own colour.
+        thin = inside & (inward == border)
+        unclear = (square < 3000) | flat[outward] | thin
         matted = np.where(unclear, hard, mixed)
         # A centre that is covered shows at least some surface, and the other way round.
         matted = np.where(inside, np.maximum(matted, 0.35), np.minimum(matted, 0.65))
@@ -122,6 +124,60 @@ class Edges:
             color[axis].reshape(-1)[at] = self.color[part, axis][shown]
             if albedo is not None and self.albedo is not None:
                 albedo[axis].reshape(-1)[at] = self.albedo[part, axis][shown]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slivers:
+    """Faces of one pixel's width that lie in a surface, with the normal of what is around them.
+
+    Seen at pixel centres such a face is there in one pixel and gone in the next: dashed lines.
+    """
+
+    index: NDArray[np.intp]
+    width: int
+    normal: Plane
+
+    @classmethod
+    def of(cls, canvas: Canvas) -> Slivers:
+        height, width = canvas.height, canvas.width
+        indices: list[NDArray[np.intp]] = []
+        normals: list[Plane] = []
+        rows = max(16, (1 << 18) // width)
+        for first in range(1, height - 1, rows):
+            last = min(height - 1, first + rows)
+            normal = canvas.normal[first - 1 : last + 1]
+            depth = canvas.depth[first - 1 : last + 1]
+            middle = normal[1:-1, 1:-1]
+            found = np.zeros(middle.shape[:2], np.bool_)
+            mean = np.zeros_like(middle)
+            for a, b in (
+                ((slice(1, -1), slice(None, -2)), (slice(1, -1), slice(2, None))),
+                ((slice(None, -2), slice(1, -1)), (slice(2, None), slice(1, -1))),
+            ):
+                alike = np.einsum("ijk,ijk->ij", normal[a], normal[b])
+                own = np.einsum("ijk,ijk->ij", middle, normal[a])
+                there = (alike > 0.985) & (own < 0.93)
+                if not there.any():
+                    continue
+                here = depth[1:-1, 1:-1]
+                with np.errstate(invalid="ignore"):
+                    even = np.abs((depth[a] + depth[b]) * np.float32(0.5) - here) < here * 0.01
+                there &= even & ~found
+                mean[there] = normal[a][there]
+                found |= there
+            y, x = np.nonzero(found)
+            indices.append((y + first) * width + x + 1)
+            normals.append(mean[found])
+        if not indices:
+            return cls(np.empty(0, np.intp), width, np.empty((0, 3), np.float32))
+        return cls(np.concatenate(indices), width, np.concatenate(normals))
+
+    def apply(self, first: int, last: int, normal: Plane) -> None:
+        """Put the normals into (3, …) planes of rows first to last, in place."""
+        start, stop = np.searchsorted(self.index, (first * self.width, last * self.width))
+        at = self.index[start:stop] - first * self.width
+        for axis in range(3):
+            normal[axis].reshape(-1)[at] = self.normal[start:stop, axis]
 
 
 def _border(covered: NDArray[np.bool_]) -> NDArray[np.intp]:

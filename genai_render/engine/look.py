@@ -41,7 +41,7 @@ class Light:
     key, ambient, fill, rim, neon: strengths; a white surface that faces a key of 1 becomes 1.
     softness: 0 a point, 1 a large soft box: penumbra and wrap.
     shadow, occlusion, bounce: how much cast shadows, ambient occlusion and bounced light count.
-    keep: how much of the light that is already in the picture stays.
+    keep: how much of the light that is already in a rendered picture stays; Solid views keep none.
     relight: how much of that light is divided out first where the capture has no albedo (0 to 0.8).
     emission: how much surfaces that glow in the capture glow here.
     """
@@ -65,7 +65,7 @@ class Light:
     shadow: float = 0.85
     occlusion: float = 0.8
     bounce: float = 0.6
-    keep: float = 0.0
+    keep: float = 0.35
     relight: float = 0.7
     emission: float = 1.0
 
@@ -78,6 +78,8 @@ class Surface:
     wet: floors mirror the scene. snow: upward surfaces turn white. clay: all takes clay_color.
     saturation, lightness: of the surfaces' own colours, before light (1 leaves them).
     metal: highlights take the surface's colour and it darkens (gold, chrome).
+    detail: how much of a rendered picture's own highlights, mirrors and grain stays on surfaces;
+    0 is the bare colour, as if painted.
     """
 
     gloss: float = 0.35
@@ -87,6 +89,7 @@ class Surface:
     clay: float = 0.0
     clay_color: Color = field(default=hex_color("#d9d3ca"))
     metal: float = 0.0
+    detail: float = 0.8
     saturation: float = 1.0
     lightness: float = 1.0
 
@@ -191,12 +194,12 @@ class Toon:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Drawn outlines. width: pixels on a picture of 1024 pixels. glow: lines that shine."""
+    """Drawn outlines. width: pixels on a picture of 1024. paint: lines between colours too."""
 
     strength: float = 0.0
     width: float = 1.6
     color: Color = field(default=hex_color("#1a1613"))
-    glow: float = 0.0
+    paint: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)

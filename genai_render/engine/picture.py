@@ -14,10 +14,11 @@ from ..core.canvas import Canvas
 from . import backdrop, develop, focus, lines, media
 from .antialias import antialias
 from .bands import each_band
+from .finish import finish
 from .geometry import Plane
 from .look import Look
 from .palette import Palette
-from .plan import Grown, Plan, Quality, add_air, add_wet, make_plan, put_behind
+from .plan import Grown, Plan, Quality, add_air, add_wet, make_plan, put_behind, quieten
 from .shade import Fields
 from .shaded import Shaded, Step
 from .surfaces import Source, Surfaces
@@ -50,8 +51,8 @@ def render(
     pixels = _Large(source, plan, lut, extra, seed, step).made()
     pixels = antialias(pixels, step, 0.7, 0.75)
     if extra is not None:
-        pixels = _drawn(canvas, look, pixels, extra, seed, step)
-    _finish(pixels, look, seed, step)
+        pixels = _drawn(source, look, pixels, extra, seed, step)
+    finish(pixels, look, seed, step)
     step(1.0, "Done")
     return pixels
 
@@ -144,17 +145,23 @@ class _Large:
         """(3, rows, w) linear light of these rows."""
         plan, camera = self.plan, self.source.camera
         planes = self.grown.rows(first, last, surfaces)
+        if "bumpy" in planes:
+            calmed = np.stack([planes[f"calm{axis}"] for axis in range(3)])
+            quieten(plan.look, surfaces, calmed, planes["bumpy"])
         bounce = None
         if "bounce0" in planes:
             bounce = np.stack([planes[f"bounce{axis}"] for axis in range(3)])
-        fields = Fields(planes["open"], planes["shadow"], planes["glow"], bounce)
+        old = None
+        if "old0" in planes:
+            old = np.stack([planes[f"old{axis}"] for axis in range(3)])
+        fields = Fields(planes["open"], planes["shadow"], planes["glow"], bounce, old)
         viewer = camera.toward_viewer(first, last - first)
-        albedo = plan.rig.albedo(surfaces)
-        color, tone = plan.rig.light(surfaces, albedo, fields, viewer)
+        albedo = plan.rig.albedo(surfaces, old)
+        point = camera.positions(surfaces.depth, first)
+        color, tone = plan.rig.light(surfaces, albedo, fields, viewer, point)
         if "mirror0" in planes:
             mirrored = np.stack([planes[f"mirror{axis}"] for axis in range(3)])
             add_wet(plan, surfaces, color, mirrored, first, camera)
-        point = camera.positions(surfaces.depth, first)
         haze = np.stack([self.grown.haze.rows(plane, first, last) for plane in plan.haze])
         add_air(plan, surfaces, color, haze, point, camera)
         bare = bool((surfaces.alpha < 1).any())
@@ -206,21 +213,22 @@ class _Large:
 
 
 def _drawn(
-    canvas: Canvas, look: Look, pixels: NDArray[np.uint8], extra: _Extra, seed: int, step: Step
+    source: Source, look: Look, pixels: NDArray[np.uint8], extra: _Extra, seed: int, step: Step
 ) -> NDArray[np.uint8]:
     """The picture with its lines and in its medium."""
 
     def part(start: float, end: float) -> Step:
         return lambda fraction, message: step(start + (end - start) * fraction, message)
 
+    view, seen = source.canvas.view, source.seen()
     color = pixels.astype(np.float32)
     color *= np.float32(1 / 255)
     line = look.line
     if line.strength > 0:
         step(0.76, "Lines")
-        width = line.width * max(canvas.height, canvas.width) / 1024
+        width = line.width * max(view.height, view.width) / 1024
         mask = lines.line_mask(
-            canvas.depth, canvas.normal, canvas.view, width, albedo=extra.albedo, seed=seed,
+            seen[0], seen[1], view, width, albedo=extra.albedo, paint=line.paint, seed=seed,
             step=part(0.76, 0.82),
         )  # fmt: skip
         ink = develop.to_display(np.asarray(line.color, np.float32))
@@ -228,9 +236,7 @@ def _drawn(
             color, mask, (float(ink[0]), float(ink[1]), float(ink[2])), line.strength
         )
     if look.medium:
-        shaded = Shaded(
-            color, extra.tone, extra.albedo, canvas.depth, canvas.normal, canvas.view, seed
-        )
+        shaded = Shaded(color, extra.tone, extra.albedo, seen[0], seen[1], view, seed)
         color = media.apply(look.medium, shaded, look.amount, part(0.82, 0.97))
     result = np.empty_like(pixels)
 
@@ -240,33 +246,3 @@ def _drawn(
 
     each_band(pixels.shape[0], pixels.shape[1], back)
     return result
-
-
-def _finish(pixels: NDArray[np.uint8], look: Look, seed: int, step: Step) -> None:
-    """Grain and bars, in place."""
-    height, width = pixels.shape[:2]
-    if look.lens.grain > 0:
-        step(0.97, "Grain")
-        grain = backdrop.noise(seed + 5, 512, 0.35)
-        unit = max(1, round(max(height, width) / 1800))
-        random = np.random.default_rng(seed + 6)
-        shifts = random.integers(0, 512, (height // 64 + 1, 2))
-
-        def work(first: int, last: int) -> None:
-            for y in range(first, last):
-                dy, dx = shifts[y // 64 // unit % len(shifts)]
-                line = np.roll(grain[(y // unit + dy) % 512], dx)
-                line = np.tile(np.repeat(line, unit), width // (512 * unit) + 1)[:width]
-                row = pixels[y].astype(np.float32)
-                # Most in the middle tones, none in pure black and white.
-                light = row[:, 1] * np.float32(1 / 255)
-                line = line * (light * (1 - light) * np.float32(4 * 9 * look.lens.grain) + 1)
-                row += line[:, None]
-                pixels[y] = np.clip(row, 0, 255)
-
-        each_band(height, width, work)
-    if look.lens.bars > 0:
-        bar = round((height - width / look.lens.bars) / 2)
-        if bar > 0:
-            pixels[:bar] = 0
-            pixels[height - bar :] = 0

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,12 +57,11 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     if choice == "auto":
         choice = "keep" if not found.blank else "sky" if found.place else "studio"
     studio = choice == "studio" and not found.flat
-    if studio and look.sky.floor and uncovered > 0:
-        floor_color = tuple(min(0.8, v * 0.95) for v in look.sky.studio)
-        source.floor = lay_floor(small, found, floor_color)  # pyright: ignore[reportArgumentType]
+    if choice != "keep" and look.sky.floor and uncovered > 0:
+        source.floor = lay_floor(small, found, look.sky.studio)
     baked = find_light(small.surfaces)
     glowing = blur(find_glow(small.surfaces, baked, canvas.view.engine), 0.6)
-    rig = Rig.of(look, small.camera, found, baked).measured(small.surfaces)
+    rig = Rig.of(look, small.camera, found, baked, canvas.view.engine).measured(small.surfaces)
     look = rig.look
     if source.floor is not None:
         small = small.with_floor(source.floor)
@@ -78,16 +77,29 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         step(0.1, "Shadows")
         shadow = np.ones_like(surfaces.depth)
         if look.light.shadow > 0 and look.light.key > 0:
-            length = size * (1.1 if not found.place else 1.6)
+            # Indoors the walls and the ceiling that the frame shows would shade everything.
+            length = size * (0.3 if found.indoor else 1.6 if found.place else 1.1)
             shadow = screen.shadow(camera, surfaces, rig.key, look.light.softness, length)
+            if look.toon.steps:
+                # Stepped light draws the shadow's outline: it has to be a clean curve.
+                shadow = screen.smooth(screen.smooth(shadow, surfaces, 4), surfaces, 4)
     step(0.16, "Light between surfaces")
+    smoothed = None if found.flat or found.empty else screen.calm(surfaces)
+    if smoothed is not None:
+        quieten(look, surfaces, smoothed[0], smoothed[1])
     fields = Fields(open_, shadow, glowing)
+    if surfaces.albedo is not None and rig.trust > 0 and not (found.flat or found.empty):
+        fields.old = _old_light(small)
     viewer = camera.toward_viewer(0, camera.height)
-    albedo = rig.albedo(surfaces)
-    color, _ = rig.light(surfaces, albedo, fields, viewer)
+    point = camera.positions(surfaces.depth)
+    albedo = rig.albedo(surfaces, fields.old)
+    if fields.old is not None:
+        _, tone = replace(rig, trust=0.0).light(surfaces, albedo, fields, viewer, point)
+        rig = rig.matched(luminance(fields.old), tone, surfaces.covered)
+    color, _ = rig.light(surfaces, albedo, fields, viewer, point)
     if look.light.bounce > 0 and not (found.flat or found.empty):
         fields.bounce = _bounced(small, color, size)
-        color, _ = rig.light(surfaces, albedo, fields, viewer)
+        color, _ = rig.light(surfaces, albedo, fields, viewer, point)
     step(0.22, "Sky")
 
     sun = rig.key
@@ -112,6 +124,10 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         *(np.empty(0), [], sky, small_haze, None, color, 1.0, fade),
     )
     planes = {"open": open_, "shadow": shadow, "glow": glowing}
+    if smoothed is not None:
+        planes |= {f"calm{axis}": smoothed[0][axis] for axis in range(3)} | {"bumpy": smoothed[1]}
+    if fields.old is not None:
+        planes |= {f"old{axis}": fields.old[axis] for axis in range(3)}
     if fields.bounce is not None:
         planes |= {f"bounce{axis}": fields.bounce[axis] for axis in range(3)}
     if look.surface.wet > 0 and not (found.flat or found.empty):
@@ -119,7 +135,6 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         mirrored = _mirrored(small, look, color, small_sky)
         planes |= {f"mirror{axis}": mirrored[axis] for axis in range(3)}
         add_wet(plan, surfaces, color, mirrored, 0, camera)
-    point = camera.positions(np.minimum(surfaces.depth, FAR))
     add_air(plan, surfaces, color, small_haze, point, camera)
     put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
     weight = _interest(small)
@@ -134,6 +149,15 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     return plan
 
 
+def quieten(look: Look, surfaces: Surfaces, calmed: Plane, bumpy: Plane) -> None:
+    """Turn bumpy normals toward the calm ones, in place: wholly for stepped light."""
+    share = bumpy * np.float32(1 if look.toon.steps else 0.8 if look.light.neon > 0 else 0.35)
+    normal = surfaces.normal
+    normal += (calmed - normal) * share
+    length = np.sqrt((normal * normal).sum(0))
+    normal /= np.maximum(length, np.float32(1e-6))
+
+
 def _grid(camera: Camera, width: int, height: int) -> Camera:
     """The camera on a grid of any size, sampling evenly."""
     rows = np.clip(((np.arange(height) + 0.5) * camera.height / height), 0, camera.height - 1)
@@ -141,8 +165,8 @@ def _grid(camera: Camera, width: int, height: int) -> Camera:
     return camera.at(rows.astype(np.intp), columns.astype(np.intp))
 
 
-def _bounced(small: Small, color: Plane, size: float) -> Plane:
-    """Bounced light, found on a still smaller picture."""
+def _tiny(small: Small) -> tuple[Camera, Surfaces, tuple[Plane, ...]]:
+    """A still smaller picture, every few pixels of the small one, and which those are."""
     camera, surfaces = small.camera, small.surfaces
     every = max(1, round(max(camera.width, camera.height) / 240))
     rows = np.arange(every // 2, camera.height, every)
@@ -155,13 +179,41 @@ def _bounced(small: Small, color: Plane, size: float) -> Plane:
         surfaces.color[:, :1, :1],
         None,
     )
+    return camera.at(rows, columns), tiny, grid
+
+
+def _grow_back(planes: Plane, small: Small) -> Plane:
+    """(n, …) planes of the still smaller picture on the small one, kept within surfaces."""
+    camera = small.camera
+    grown = resize_all(planes, camera.width, camera.height, Image.Resampling.BILINEAR)
+    return np.stack([screen.smooth(plane, small.surfaces, 2) for plane in grown])
+
+
+def _bounced(small: Small, color: Plane, size: float) -> Plane:
+    """Bounced light, found on a still smaller picture."""
+    camera, tiny, grid = _tiny(small)
     lit = np.minimum(color[(slice(None), *grid)], np.float32(6))
-    found = screen.bounce(camera.at(rows, columns), tiny, lit, size * 0.35)
+    found = screen.bounce(camera, tiny, lit, size * 0.35)
     found = np.stack([screen.smooth(plane, tiny, 2) for plane in found])
-    if every == 1:
-        return found
-    grown = resize_all(found, camera.width, camera.height, Image.Resampling.BILINEAR)
-    return np.stack([screen.smooth(np.maximum(plane, 0), surfaces, 1) for plane in grown])
+    return np.maximum(_grow_back(found, small), 0)
+
+
+def _old_light(small: Small) -> Plane:
+    """(3, h, w) the light in the captured picture: its colour over its albedo, without detail."""
+    _, tiny, _ = _tiny(small)
+    height, width = tiny.depth.shape
+    surfaces = small.surfaces
+    assert surfaces.albedo is not None
+    # Means first: thin reflections and noise must not count as light.
+    covered = surfaces.covered.astype(np.float32)
+    shape = (width, height, Image.Resampling.BOX)
+    shown = resize_all(surfaces.color * covered, *shape)
+    paint = resize_all(surfaces.albedo * covered, *shape)
+    light = (shown + np.float32(0.004)) / (paint + np.float32(0.02))
+    np.clip(light, np.float32(0.01), np.float32(6), out=light)
+    for _ in range(2):
+        light = np.stack([screen.smooth(plane, tiny, 3) for plane in light])
+    return np.clip(_grow_back(light, small), np.float32(0.01), np.float32(6))
 
 
 def _behind(small: Small) -> Plane:

@@ -260,8 +260,36 @@ def mirror(
     return colors, share
 
 
-def smooth(plane: Plane, surfaces: Surfaces, radius: int) -> Plane:
-    """A mean over (2 radius + 1)² pixels that stays on its surface."""
+def calm(surfaces: Surfaces) -> tuple[Plane, Plane] | None:
+    """(3, h, w) normals without their fine bumps, and (h, w) 0..1 where they are that bumpy.
+
+    None where nothing is. Stepped and coloured light would make noise of cloth and carpets.
+    """
+    mean = np.stack([smooth(axis, surfaces, 2, within=False) for axis in surfaces.normal])
+    length = np.sqrt((mean * mean).sum(0))
+    busy = (1 - length) * surfaces.covered
+    # A crease is busy along a line; only what is busy all around is bumpy.
+    bumpy = _extreme(_extreme(busy, 2, np.minimum), 3, np.maximum)
+    bumpy = smooth(smoothstep(0.012, 0.05, bumpy), surfaces, 1)
+    if float(bumpy.mean()) < 0.002:
+        return None
+    return mean / np.maximum(length, np.float32(1e-3)), bumpy
+
+
+def _extreme(plane: Plane, radius: int, pick: np.ufunc) -> Plane:
+    for axis in (0, 1):
+        size = plane.shape[axis]
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (radius, radius)
+        wide = np.pad(plane, pad, mode="edge")
+        for i in range(2 * radius + 1):
+            part = wide[i : i + size] if axis == 0 else wide[:, i : i + size]
+            plane = part.copy() if i == 0 else pick(plane, part)
+    return plane
+
+
+def smooth(plane: Plane, surfaces: Surfaces, radius: int, within: bool = True) -> Plane:
+    """A mean over (2 radius + 1)² pixels that stays on its surface; within: on its side of it."""
     inverse = 1 / np.maximum(surfaces.depth, np.float32(1e-6))
     width = np.float32(0.02)
     for axis in (0, 1):
@@ -280,11 +308,9 @@ def smooth(plane: Plane, surfaces: Surfaces, radius: int) -> Plane:
             )
             near = np.abs(depths[part] / inverse - 1)
             weight = np.maximum(1 - near / width, 0)
-            if i != radius:
+            if i != radius and within:
                 alike = (normals[(slice(None), *part)] * surfaces.normal).sum(0)
                 weight = weight * np.maximum(alike, 0)
-            else:
-                weight = np.ones_like(weight)
             total += planes[part] * weight
             weights += weight
         plane = total / weights

@@ -13,25 +13,32 @@ from .look import Color, Look
 from .surfaces import Surfaces
 from .survey import Survey
 
+PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))
+"""What draws with a light of its own that nobody chose."""
+
 
 @dataclass(slots=True, eq=False)
 class Fields:
     """What the small picture told, for the same pixels as the surfaces to be shaded.
 
     open, shadow: 0..1 planes. bounce: (3, h, w) light. glow: 0..1, how much it shines by itself.
+    old: (3, h, w) the light that fell in the captured picture, smoothed; None where unknown.
     """
 
     open: Plane
     shadow: Plane
     glow: Plane
     bounce: Plane | None = None
+    old: Plane | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
     """A look's lamps, set up for one view. Directions are in camera space, toward the light.
 
-    light_gain: makes the picture's own light average 1. paint_gain: keeps albedos believable.
+    left, right: where the neon lamps are, in camera space. neon_reach: metres they reach well.
+    trust: 0..1, how far the captured picture's own light is worth keeping (0 for Solid views).
+    old_gain: brings that light to the brightness of the new. paint_gain: keeps albedos believable.
     """
 
     look: Look
@@ -41,13 +48,15 @@ class Rig:
     left: Vector
     right: Vector
     up: Vector
+    neon_reach: float
     baked: BakedLight
     flat: bool
-    light_gain: float
+    trust: float
+    old_gain: float
     paint_gain: float
 
     @classmethod
-    def of(cls, look: Look, camera: Camera, found: Survey, baked: BakedLight) -> Rig:
+    def of(cls, look: Look, camera: Camera, found: Survey, baked: BakedLight, engine: str) -> Rig:
         light = look.light
         if found.indoor:
             # Indoors walls send light from all sides, and the ground's is the ceiling's too.
@@ -62,39 +71,53 @@ class Rig:
             camera.direction(light.azimuth, light.elevation),
             camera.direction(side * 55, 18),
             camera.direction(back, 35),
-            camera.direction(-95, 12),
-            camera.direction(95, 12),
+            _beside(camera, found, -1),
+            _beside(camera, found, 1),
             camera.up,
+            max(found.size, 1e-6) * (0.75 if not found.place else 1.1),
             baked,
             found.flat,
+            0.0 if engine in PLAIN_ENGINES else 1.0,
             1.0,
             1.0,
         )
 
     def measured(self, surfaces: Surfaces) -> Rig:
-        """The same rig with its gains set by the small picture."""
+        """The same rig with its paint gain set by the small picture."""
         covered = surfaces.covered
-        if not covered.any():
+        if not covered.any() or surfaces.albedo is not None:
             return self
-        if surfaces.albedo is not None:
-            ratio = luminance(surfaces.color) / (luminance(surfaces.albedo) + np.float32(0.03))
-            usual = float(np.median(ratio[covered]))
-            return replace(self, light_gain=1 / max(usual, 1e-3))
-        bright = float(np.quantile(luminance(self._paint(surfaces))[covered], 0.95))
+        bright = float(np.quantile(luminance(self._paint(surfaces, None))[covered], 0.95))
         return replace(self, paint_gain=min(1.5, 0.8 / bright) if bright > 0.8 else 1.0)
 
-    def _paint(self, surfaces: Surfaces) -> Plane:
-        if surfaces.albedo is not None:
-            return surfaces.albedo
-        light = self.baked.on(surfaces.normal)
-        light **= np.float32(-min(self.look.light.relight, 0.8))
-        return surfaces.color * (light * np.float32(self.paint_gain))
+    def matched(self, old: Plane, new: Plane, covered: Plane) -> Rig:
+        """The same rig with its old light as bright as its new: (h, w) luminances."""
+        if not covered.any():
+            return self
+        ratio = float(np.median(new[covered])) / max(float(np.median(old[covered])), 1e-4)
+        return replace(self, old_gain=ratio)
 
-    def albedo(self, surfaces: Surfaces) -> Plane:
-        """(3, h, w) linear: the surfaces' own colours, as the look wants them."""
+    def _paint(self, surfaces: Surfaces, old: Plane | None) -> Plane:
+        if surfaces.albedo is None:
+            light = self.baked.on(surfaces.normal)
+            light **= np.float32(-min(self.look.light.relight, 0.8))
+            return surfaces.color * (light * np.float32(self.paint_gain))
+        detail = np.float32(self.look.surface.detail * self.trust)
+        if old is None or detail <= 0:
+            return surfaces.albedo
+        # The picture without its light still has its highlights, mirrors and fine shadows.
+        full = surfaces.color / old
+        np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
+        full -= surfaces.albedo
+        full *= detail
+        full += surfaces.albedo
+        return full
+
+    def albedo(self, surfaces: Surfaces, old: Plane | None = None) -> Plane:
+        """(3, h, w) linear: the surfaces' own colours, as the look wants them. old: see Fields."""
         if self.flat:
             return surfaces.color
-        paint = self._paint(surfaces)
+        paint = self._paint(surfaces, old)
         look = self.look.surface
         if look.saturation != 1:
             gray = luminance(paint)
@@ -108,20 +131,23 @@ class Rig:
         if look.snow > 0:
             cover = smoothstep(0.35, 0.75, dot(surfaces.normal, self.up)) * np.float32(look.snow)
             paint = paint + (np.float32(0.86) - paint) * cover
-        return np.minimum(paint, np.float32(0.95))
+        return paint if surfaces.albedo is not None else np.minimum(paint, np.float32(0.95))
 
-    def kept(self, surfaces: Surfaces) -> Plane | None:
-        """The light that the picture already has, about 1, as far as the look keeps it."""
-        keep = self.look.light.keep
-        if keep <= 0 or self.flat:
-            return None
-        if surfaces.albedo is not None:
-            ratio = luminance(surfaces.color) / (luminance(surfaces.albedo) + np.float32(0.03))
-            ratio *= np.float32(self.light_gain)
-        else:
-            ratio = self.baked.on(surfaces.normal)
-        np.clip(ratio, np.float32(0.15), np.float32(3), out=ratio)
-        return ratio ** np.float32(keep)
+    def _keep(self, light: Plane, surfaces: Surfaces, fields: Fields) -> None:
+        """Bend the (3, h, w) new light toward the old, in place, as far as the look keeps it."""
+        keep = np.float32(self.look.light.keep * self.trust)
+        if keep <= 0:
+            return
+        if fields.old is None:
+            share = self.baked.on(surfaces.normal)
+            np.clip(share, np.float32(0.2), np.float32(3), out=share)
+            light *= share**keep
+            return
+        for axis in range(3):
+            old = fields.old[axis] * np.float32(self.old_gain)
+            np.maximum(old, np.float32(0.02), out=old)
+            old /= np.maximum(light[axis], np.float32(0.02))
+            light[axis] *= old**keep
 
     def light(
         self,
@@ -129,6 +155,7 @@ class Rig:
         albedo: Plane,
         fields: Fields,
         viewer: tuple[Plane | float, ...],
+        point: Plane | None = None,
     ) -> tuple[Plane, Plane]:
         """(3, h, w) linear radiance toward the viewer, and (h, w) how lit each point is."""
         if self.flat:
@@ -171,12 +198,12 @@ class Rig:
                 around += fields.bounce[axis] * np.float32(light.bounce)
             result[axis] = around
         tone = luminance(result)
-        kept = self.kept(surfaces)
-        if kept is not None:
-            result *= kept
-            tone *= kept
+        if self.trust and light.keep:
+            self._keep(result, surfaces, fields)
+            tone = luminance(result)
         if light.neon > 0:
-            self._neon(result, normal, open_)
+            assert point is not None
+            self._neon(result, normal, open_, point)
         result *= albedo
         self._shine(result, surfaces, albedo, viewer, facing, shade, open_, upward)
         glow = fields.glow * np.float32(light.emission)
@@ -199,16 +226,31 @@ class Rig:
         lit *= np.float32(0.75) + np.float32(0.25) * open_
         return lit
 
-    def _neon(self, result: Plane, normal: Plane, open_: Plane) -> None:
+    def _neon(self, result: Plane, normal: Plane, open_: Plane, point: Plane) -> None:
+        """Add two coloured tubes of light at either side of the subject, in place."""
         light = self.look.light
-        for direction, color in ((self.left, light.neon_left), (self.right, light.neon_right)):
-            amount = dot(normal, direction)
-            amount += np.float32(0.25)
-            amount *= np.float32(0.8 * light.neon)
-            np.clip(amount, 0, None, out=amount)
-            amount *= open_
+        for place, color in ((self.left, light.neon_left), (self.right, light.neon_right)):
+            x = np.float32(place[0]) - point[0]
+            y = np.float32(place[1]) - point[1]
+            z = np.float32(place[2]) - point[2]
+            facing = normal[0] * x
+            facing += normal[1] * y
+            facing += normal[2] * z
+            x *= x
+            y *= y
+            z *= z
+            x += y
+            x += z  # the squared distance
+            facing /= np.sqrt(x)
+            facing += np.float32(0.18)
+            np.clip(facing, 0, None, out=facing)
+            x *= np.float32(1 / self.neon_reach**2)
+            x += np.float32(0.35)
+            facing /= x
+            facing *= np.float32(0.62 * light.neon)
+            facing *= open_
             for axis in range(3):
-                result[axis] += amount * np.float32(color[axis])
+                result[axis] += facing * np.float32(color[axis])
 
     def _shine(
         self,
@@ -300,3 +342,11 @@ class Rig:
 
 def _between(a: Color, b: Color, t: float) -> Color:
     return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
+
+
+def _beside(camera: Camera, found: Survey, side: int) -> Vector:
+    """A place beside the subject, a little before and above it."""
+    center, size = np.asarray(found.center), found.size
+    place = center + np.asarray(camera.right) * (side * 0.62 * size)
+    place = place - np.asarray(camera.ahead) * (0.3 * size) + np.asarray(camera.up) * (0.22 * size)
+    return float(place[0]), float(place[1]), float(place[2])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.canvas import Canvas
-from .edges import Edges
+from .edges import Edges, Slivers
 from .geometry import Camera, Plane
 
 FAR = np.float32(1e7)
@@ -89,6 +89,7 @@ class Source:
         self.canvas = canvas
         self.camera = Camera.of(canvas.view)
         self.edges = Edges.of(canvas)
+        self.slivers = Slivers.of(canvas)
         self.floor: Floor | None = None
 
     @property
@@ -106,6 +107,7 @@ class Source:
         depth[~np.isfinite(depth)] = FAR
         normal = np.ascontiguousarray(canvas.normal[part].transpose(2, 0, 1))
         color = canvas.color[part]
+        self.slivers.apply(first, last, normal)
         alpha = (depth < FAR).astype(np.float32)
         planes = LINEAR[np.ascontiguousarray(color[..., :3].transpose(2, 0, 1))]
         albedo = None
@@ -116,6 +118,20 @@ class Source:
         if self.floor is not None:
             surfaces.lay(self.floor, self.camera, first)
         return surfaces
+
+    def seen(self) -> tuple[Plane, Plane]:
+        """(H, W) depth, +inf where nothing is, and (H, W, 3) normals, with the floor in place."""
+        canvas = self.canvas
+        if self.floor is None:
+            return canvas.depth, canvas.normal
+        depth, normal = canvas.depth.copy(), canvas.normal.copy()
+        for first in range(0, self.height, 64):
+            part = slice(first, min(self.height, first + 64))
+            laid = self.floor.depth(self.camera, part.start, part.stop)
+            bare = ~np.isfinite(depth[part]) & (laid < FAR)
+            depth[part][bare] = laid[bare]
+            normal[part][bare] = self.camera.up
+        return depth, normal
 
     def small(self, side: int) -> Small:
         """The whole canvas with at most `side` pixels on its longer side, without the floor."""

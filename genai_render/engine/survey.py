@@ -69,7 +69,6 @@ def survey(small: Small, view: View) -> Survey:
     ceiling = covered & (lift < -0.9) & (height > camera.level)
     indoor = not flat and share > 0.96 and (ceiling.mean() > 0.01 or (share > 0.995 and far < 15))
     indoor = indoor and camera.tilt > -0.6
-    place = not flat and (indoor or (far > 20 and far > 2.5 * middle) or far > 60)
 
     focus = (
         view.focus_distance
@@ -81,6 +80,8 @@ def survey(small: Small, view: View) -> Survey:
     size = spread if camera.ortho else spread * focus
     beside = covered & (np.abs(np.log(np.maximum(surfaces.depth, 1e-6) / focus)) < 0.25) & ~floor
     chosen = beside if beside.any() else covered
+    # A table top before a wall is a thing, however it is enclosed.
+    place = not flat and ((indoor and size > 2) or (far > 20 and far > 2.5 * middle) or far > 60)
     center = tuple(float(np.median(axis[chosen])) for axis in point)
     bottom = covered[-1] & ~floor[-1]
     return Survey(
@@ -99,10 +100,24 @@ def survey(small: Small, view: View) -> Survey:
     )
 
 
-def lay_floor(small: Small, found: Survey, color: tuple[float, float, float]) -> Floor | None:
-    """A floor under things that stand on nothing; None where there is one or it makes no sense."""
-    unfit = found.empty or found.flat or found.place or found.cropped or found.ground is not None
-    if unfit or float(small.surfaces.covered.mean()) > 0.9:
+def lay_floor(small: Small, found: Survey, color: Vector) -> Floor | None:
+    """The floor carried on to the horizon, or one of that colour under things that have none.
+
+    None where it would make no sense: indoors, from below, under what the frame cuts off.
+    """
+    if found.empty or found.flat or found.indoor:
+        return None
+    surfaces = small.surfaces
+    if found.ground is not None:
+        ground = found.ground
+        up = surfaces.covered & (dot(surfaces.normal, small.camera.up) > 0.97)
+        point = small.camera.positions(np.minimum(surfaces.depth, FAR))
+        height = dot(point, small.camera.up) + np.float32(small.camera.level)
+        up &= np.abs(height - ground) < max(found.size * 0.02, 1e-4)
+        source = surfaces.albedo if surfaces.albedo is not None else surfaces.color
+        color = tuple(float(np.median(plane[up])) for plane in source) if up.any() else color  # pyright: ignore[reportAssignmentType]
+        return Floor(ground - found.size * 0.001, found.reach * 60 + found.size * 60, color)
+    if found.place or found.cropped or float(surfaces.covered.mean()) > 0.9:
         return None
     if small.camera.tilt > -0.05:  # the camera looks level or up: a floor would show its edge
         return None
@@ -116,8 +131,11 @@ def _subject(small: Small, floor: np.ndarray) -> float:
     y, x = np.mgrid[0:height, 0:width]
     off = ((x / width - 0.5) / 0.22) ** 2 + ((y / height - 0.52) / 0.24) ** 2
     weight = np.exp(-off) * small.surfaces.covered * np.where(floor, 0.08, 1.0)
-    # Nearer things are likelier to be meant than the wall behind them.
-    weight = weight / np.maximum(depth, 1e-6) ** 0.7
+    # Nearer and more colourful things are likelier to be meant than the wall behind them.
+    weight = weight / np.maximum(depth, 1e-6) ** 1.1
+    paint = small.surfaces.albedo if small.surfaces.albedo is not None else small.surfaces.color
+    peak = np.sqrt(np.maximum(paint.max(0), 0))
+    weight = weight * (0.35 + (peak - np.sqrt(np.maximum(paint.min(0), 0))) * 2)
     order = np.argsort(depth, axis=None)
     total = np.cumsum(weight.reshape(-1)[order])
     if total[-1] <= 0:
