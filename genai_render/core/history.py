@@ -266,7 +266,7 @@ class HistoryStore:
         """Items, newest first; those in the bin only with in_bin=True.
 
         text: words that must all be there, in part or whole, in prompt, style, model, .blend,
-            scene, camera or id, whatever their case and accents.
+            scene or camera, whatever their case and accents.
         before: only what is older than that id: the last one of a page gives the next page.
         filters: see `Filters`.
         """

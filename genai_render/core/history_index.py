@@ -272,7 +272,7 @@ def _migrate(db: sqlite3.Connection) -> None:
 
 
 def _words(values: Mapping[str, Any]) -> str:
-    names = ("prompt", "style", "model", "blend", "scene", "camera", "id")
+    names = ("prompt", "style", "model", "blend", "scene", "camera")
     return search_words(*(str(values[name] or "") for name in names))
 
 

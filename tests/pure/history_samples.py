@@ -65,6 +65,6 @@ def full_request(seed: int = 0) -> RenderRequest:
     )
 
 
-def result(seed: int = 0, **values: Any) -> Result:
+def result(number: int = 0, **values: Any) -> Result:
     facts: dict[str, Any] = {"mime": "image/png", "width": WIDTH, "height": HEIGHT, "ai": False}
-    return Result(png(seed + 100), **{**facts, **values})
+    return Result(png(number + 100), **{**facts, **values})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Four processes that fill a History until they are killed, for test_history_crash.
 
-    python -m tests.pure.history_writer FOLDER
+    python history_writer.py FOLDER
 
 It says "started PID" for each, and starts another for each that dies, until its input is closed.
 A writer says "saved ID" only after `add` returned, and bins one of its items now and then.
@@ -16,9 +16,9 @@ import signal
 import sys
 from pathlib import Path
 
-from genai_render.core.history import HistoryStore
+from history_samples import full_request, request, result
 
-from .history_samples import full_request, request, result
+from genai_render.core.history import HistoryStore
 
 WRITERS = 4
 

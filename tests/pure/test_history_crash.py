@@ -32,8 +32,8 @@ class Writers:
         self.broke: list[str] = []
         self.alive: list[int] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.pure.history_writer", str(folder)],
-            cwd=ROOT,
+            [sys.executable, str(Path(__file__).with_name("history_writer.py")), str(folder)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
