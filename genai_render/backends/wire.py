@@ -42,6 +42,13 @@ from .settings import NO_PROXY, SYSTEM_PROXY, Endpoint, is_loopback
 MADE_UP_KEY = "kept-elsewhere"
 """What the SDKs get for a key."""
 
+_BROKEN = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+)
+
 MAX_ANSWER_BYTES = 512 * 1024 * 1024
 _MOMENT = 0.1  # seconds between two looks at the cancel token
 _WRITE_TIMEOUT = 60.0
@@ -127,8 +134,8 @@ class _Transport(httpx2.BaseTransport):
             answer = self._open_pool().handle_request(self._core_request(request, body))
         except GenAIError:
             raise
-        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as e:
-            kind, why = type(e), plain(e)
+        except _BROKEN as error:
+            kind, why = type(error), plain(error)
         else:
             return httpx2.Response(
                 answer.status,
@@ -197,6 +204,12 @@ class _Transport(httpx2.BaseTransport):
             return ConnectionFailed(
                 "The proxy refused the connection.", why, "Check the proxy in the preferences."
             )
+        if issubclass(kind, httpcore2.ConnectTimeout):
+            return ConnectionFailed(
+                f"{self._host} did not answer in time.",
+                action="Check the server's address, and whether it begins rightly with http or "
+                "https.",
+            )
         if not sent:
             return ConnectionFailed(
                 f"The connection to {self._host} broke while sending.",
@@ -241,8 +254,8 @@ class _Answer(httpx2.SyncByteStream):
                     raise bad_answer("The server", "The answer has no end.")
                 yield part
             return
-        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as e:
-            kind, why = type(e), plain(e)
+        except _BROKEN as error:
+            kind, why = type(error), plain(error)
         raise self._transport.during_answer(kind, why)
 
     def close(self) -> None:

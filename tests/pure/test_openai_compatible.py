@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers that know a part of OpenAI's API: what they lack is left out, and the user is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("openai")
+
+from genai_render.backends import patience
+from genai_render.backends.base import create_backend
+from genai_render.backends.provider_errors import BadAnswer, OnlineAccessOff, Rejected
+from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.core import catalog, images
+from genai_render.core.catalog import Catalog, Model, Option
+from genai_render.core.credentials import Credentials, Secret
+from genai_render.core.events import CancelToken
+from genai_render.core.request import Reference, RenderRequest
+from tests.servers.client import canvas, image, our_threads, run
+from tests.servers.http import Answer, Server
+
+KEY = "sk-local-key-0123456789"
+
+MODEL = Model(
+    id="my-flux",
+    label="Flux at home",
+    backend="compatible",
+    name="flux.1-dev",
+    extra={"profile": "studio", "sizes": {"kind": "any", "max_edge": 2048}},
+    options=(
+        Option("quality", "Quality", "choice", "auto", choices=("auto", "low", "medium")),
+        Option("background", "Background", "choice", "opaque", choices=("auto", "opaque")),
+        Option("guides", "Guides", "choice", "color and depth", choices=("color and depth",)),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr(patience, "_PAUSES", (0.01, 0.01, 0.01))
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    yield
+    assert our_threads() == []
+
+
+def settings(server, model=MODEL, **endpoint):
+    models = Catalog({model.id: model}, catalog.shipped().styles)
+    return BackendSettings(
+        endpoints={"studio": Endpoint(base_url=f"{server.origin}/v1", **endpoint)},
+        catalog=models,
+        credentials=Credentials({"OPENAI_API_KEY": "sk-for-openai-only-00000"}),
+    )
+
+
+def make(server, model=MODEL, online=True, **more):
+    request = RenderRequest(**{"prompt": "A red house", "model": model.id, **more})
+    given = replace(settings(server, model), online_access=online)
+    return run(create_backend("compatible", given), request)
+
+
+def entry(width=64, height=64, tone=90):
+    return {"b64_json": base64.b64encode(image(width, height, tone=tone)).decode()}
+
+
+def answers(*entries):
+    return Answer.of_json({"created": 1, "data": list(entries)})
+
+
+def minds(*names, then=None, status=400):
+    """A server that refuses requests in which it finds one of these parameters."""
+
+    def answer(request):
+        found = next((name for name in names if f'"{name}"'.encode() in request.body), None)
+        if found:
+            return Answer.of_json({"detail": f"Extra inputs are not permitted: {found}"}, status)
+        return then(request) if then else answers(entry())
+
+    return answer
+
+
+def test_a_server_that_takes_everything_is_asked_once():
+    with Server(lambda request: answers(entry(1024, 1024))) as server:
+        made = make(server)
+    assert made.error is None
+    assert made.notices == []
+    sent = server.received[0].json
+    assert sent["response_format"] == "b64_json"
+    assert sent["model"] == "flux.1-dev"
+    assert len(server.received) == 1
+
+
+def test_no_key_is_sent_where_none_was_entered_and_never_the_one_for_openai():
+    with Server(lambda request: answers(entry())) as server:
+        assert make(server).error is None
+    assert "authorization" not in server.received[0].headers
+
+
+def test_the_key_of_this_server_is_sent():
+    with Server(lambda request: answers(entry())) as server:
+        backend = create_backend("compatible", settings(server, key=Secret(KEY)))
+        made = run(backend, RenderRequest(prompt="x", model="my-flux"))
+    assert made.error is None
+    assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_the_server_names_is_left_out_and_said(status):
+    with Server(minds("quality", "background", status=status)) as server:
+        made = make(server)
+    assert made.error is None
+    assert {text for text in made.notices if "does not take" in text} == {
+        'The server does not take "background": it was left out.',
+        'The server does not take "quality": it was left out.',
+    }
+    assert len(server.received) == 3
+
+
+def test_what_it_does_not_name_is_found_by_trying():
+    def answer(request):
+        if "response_format" in request.json or "background" in request.json:
+            return Answer.of_json({"error": {"message": "Bad request"}}, 400)
+        return answers(entry())
+
+    with Server(answer) as server:
+        made = make(server)
+    assert made.error is None
+    last = server.received[-1].json
+    assert set(last) >= {"model", "prompt"}
+
+
+def test_a_size_of_its_own_is_taken_and_said():
+    with Server(lambda request: answers(entry(512, 512))) as server:
+        made = make(server)
+    assert made.results[0].width == 512
+    assert "The server gave 512 × 512 pixels instead of 1024 × 1024." in made.notices
+
+
+def test_an_image_by_its_address_is_fetched():
+    data = image(64, 64)
+
+    def answer(request):
+        if request.method == "GET":
+            return Answer(200, {"content-type": "image/png"}, data)
+        return answers({"url": f"http://{request.headers['host']}/files/1.png"})
+
+    with Server(answer) as server:
+        made = make(server)
+    assert made.error is None
+    assert made.results[0].image == data
+
+
+def test_a_relative_address_and_one_with_the_data_in_it_are_understood():
+    data = image(64, 64)
+
+    def answer(request):
+        if request.method == "GET":
+            assert request.path == "/v1/files/1.png"
+            return Answer(200, {}, data)
+        return answers({"url": "files/1.png"})
+
+    with Server(answer) as server:
+        assert make(server).results[0].image == data
+    inline = "data:image/png;base64," + base64.b64encode(data).decode()
+    with Server(lambda request: answers({"url": inline})) as server:
+        assert make(server).results[0].image == data
+
+
+def test_the_key_does_not_go_along_to_another_server():
+    data = image(64, 64)
+    with Server(lambda request: Answer(200, {}, data)) as files:
+        with Server(lambda request: answers({"url": f"{files.origin}/1.png"})) as server:
+            backend = create_backend("compatible", settings(server, key=Secret(KEY)))
+            made = run(backend, RenderRequest(prompt="x", model="my-flux"))
+        assert made.error is None
+        assert "authorization" not in files.received[0].headers
+        assert KEY not in json.dumps(files.received[0].headers)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("file:///etc/passwd", "of no use"),
+        ("ftp://127.0.0.1/1.png", "of no use"),
+        ("http://user:word@127.0.0.1/1.png", "of no use"),
+    ],
+)
+def test_other_addresses_are_not_followed(address, words):
+    with Server(lambda request: answers({"url": address})) as server:
+        made = make(server)
+    assert type(made.error) is BadAnswer
+    assert words in made.error.text
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Answer(404, {}, b"gone"), "cannot be had (error 404)"),
+        (Answer(200, {}, b"<html>"), "not an image"),
+    ],
+)
+def test_a_file_that_is_gone_or_no_image_is_said(found, words):
+    def answer(request):
+        return found if request.method == "GET" else answers({"url": "/1.png"})
+
+    with Server(answer) as server:
+        made = make(server)
+    assert type(made.error) is BadAnswer
+    assert words in made.error.text
+
+
+def test_with_online_access_off_an_address_elsewhere_is_not_fetched():
+    with Server(lambda request: answers({"url": "http://192.0.2.1/1.png"})) as server:
+        made = make(server, online=False)
+    assert type(made.error) is OnlineAccessOff
+
+
+def test_several_are_asked_for_one_by_one_where_n_is_not_taken():
+    number = iter(range(9))
+
+    def answer(request):
+        return answers(entry(tone=20 * next(number)))
+
+    with Server(minds("n", then=answer)) as server:
+        made = make(server, count=3)
+    assert made.error is None
+    assert [result.index for result in made.results] == [0, 1, 2]
+    assert len({result.image for result in made.results}) == 3
+    assert "The server makes one image at a time: asking for each." in made.notices
+    assert len(server.received) == 4
+
+
+def test_a_server_that_gives_fewer_than_asked_loses_nothing_that_came():
+    with Server(lambda request: answers(entry(), entry(tone=5))) as server:
+        made = make(server, count=3)
+    assert [result.index for result in made.results] == [0, 1]
+    assert [failed.index for failed in made.failed] == [2]
+
+
+def test_a_server_without_image_edits_says_that_it_cannot_start_from_the_view():
+    def answer(request):
+        if request.path.endswith("/edits"):
+            return Answer.of_json({"detail": "Not Found"}, 404)
+        return answers(entry())
+
+    with Server(answer) as server:
+        made = make(server, canvas=canvas())
+    assert type(made.error) is Rejected
+    assert "cannot start from an image" in made.error.text
+    assert len(server.received) == 1  # a picture of something else is not made in its place
+
+
+def test_a_server_that_takes_one_image_gets_the_view_alone():
+    def answer(request):
+        sent = [field for field in request.fields if field.name.startswith("image")]
+        if len(sent) > 1:
+            return Answer.of_json({"detail": "Only one image is supported"}, 400)
+        return answers(entry())
+
+    with Server(answer) as server:
+        made = make(server, canvas=canvas(), references=(Reference(image()),))
+    assert made.error is None
+    assert any("single image" in text for text in made.notices)
+    prompt = made.results[0].prompt_sent
+    assert "Image 1 is" in prompt
+    assert "Image 2" not in prompt
+    assert set(made.results[0].sent) == {"canvas.png"}
+
+
+def test_an_unknown_model_is_not_taken_for_a_missing_setting():
+    def answer(request):
+        return Answer.of_json({"error": {"message": "model flux.1-dev not found"}}, 404)
+
+    with Server(answer) as server:
+        made = make(server)
+    assert type(made.error) is Rejected
+    assert "Check the model's name" in made.error.text
+    assert len(server.received) == 1
+
+
+def test_a_server_that_takes_nothing_is_given_up_after_a_while():
+    with Server(lambda request: Answer.of_json({"detail": "No"}, 400)) as server:
+        made = make(server)
+    assert type(made.error) is Rejected
+    assert len(server.received) <= 8
+
+
+def test_the_address_may_stand_with_the_model():
+    with Server(lambda request: answers(entry())) as server:
+        extra = {**MODEL.extra, "profile": "else", "base_url": f"{server.origin}/api/v1"}
+        model = replace(MODEL, extra=extra)
+        assert make(server, model).error is None
+    assert server.received[0].path == "/api/v1/images/generations"
+
+
+def test_the_models_of_a_server_can_be_listed():
+    listed = {"object": "list", "data": [{"id": "flux"}, {"id": "sdxl"}]}
+    with Server(lambda request: Answer.of_json(listed)) as server:
+        backend = create_backend("compatible", settings(server))
+        assert backend.model_names(CancelToken(), "studio") == ["flux", "sdxl"]
+        assert "2 models (flux, sdxl)" in backend.check(CancelToken(), "studio")
+
+
+def test_streaming_where_the_server_can():
+    from tests.servers.openai_api import sse
+
+    model = replace(
+        MODEL, options=(*MODEL.options, Option("partials", "Partials", "int", 1, minimum=0))
+    )
+    small = entry(64, 64)["b64_json"]
+    events = [
+        {"type": "image_generation.partial_image", "b64_json": small, "partial_image_index": 0},
+        {"type": "image_generation.completed", "b64_json": small},
+    ]
+
+    def answer(request):
+        return Answer(
+            200,
+            {"content-type": "text/event-stream"},
+            b"".join(sse(event) for event in events),
+        )
+
+    with Server(answer) as server:
+        made = make(server, model)
+    assert made.error is None
+    assert len(made.partials) == 1
+    assert images.probe(made.results[0].image).width == 64
+    assert made.results[0].cost_usd is None
