@@ -93,17 +93,22 @@ def encode_depth(
     shown as near or far. An empty view is all 0.
     """
     covered = np.isfinite(depth)
-    surfaces = depth[covered].astype(np.float64)
-    shown = surfaces if curve == "distance" else surfaces[surfaces > 0]
-    nearest, farthest = (shown.min(), shown.max()) if shown.size else (1.0, 1.0)
-    low = float(nearest if near is None else near)
-    high = float(farthest if far is None else far)
-    scale = DepthScale(low, max(low, high), curve, bits)
-    values = np.zeros(depth.shape, np.uint16 if bits == 16 else np.uint8)
-    if surfaces.size:
-        nearness = _nearness(np.clip(surfaces, scale.near, scale.far), scale)
-        values[covered] = np.rint(1 + nearness * (scale.top - 1)).astype(values.dtype)
-    return values, scale
+    shown = covered if curve == "distance" else covered & (depth > 0)
+    nearest = float(np.min(depth, initial=np.inf, where=shown))
+    farthest = float(np.max(depth, initial=-np.inf, where=shown))
+    if nearest > farthest:  # nothing to see
+        nearest, farthest = 1.0, 1.0
+    low = nearest if near is None else near
+    scale = DepthScale(low, max(low, farthest if far is None else far), curve, bits)
+    # Single precision is enough: it is off by a twentieth of a 16-bit step, and twice as fast.
+    metres = np.where(covered, depth, np.float32(scale.far)).astype(np.float32, copy=False)
+    np.clip(metres, scale.near, scale.far, out=metres)
+    values = _nearness(metres, scale)
+    values *= np.float32(scale.top - 1)
+    values += np.float32(1.5)
+    np.minimum(values, np.float32(scale.top), out=values)
+    values *= covered
+    return values.astype(np.uint16 if bits == 16 else np.uint8), scale
 
 
 def decode_depth(values: NDArray[Any], scale: DepthScale) -> NDArray[np.float32]:
@@ -145,15 +150,23 @@ def decode_normal(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return normal
 
 
-def _nearness(distance: NDArray[np.float64], scale: DepthScale) -> NDArray[np.float64]:
-    """1 at `near`, 0 at `far`."""
-    if scale.near == scale.far:
-        return np.ones_like(distance)
+def _nearness(metres: NDArray[np.float32], scale: DepthScale) -> NDArray[np.float32]:
+    """1 at `near`, 0 at `far`. Uses up `metres`."""
+    near, far = scale.near, scale.far
+    if near == far:
+        return np.ones_like(metres)
     if scale.curve == "disparity":
-        return (1 / distance - 1 / scale.far) / (1 / scale.near - 1 / scale.far)
-    if scale.curve == "distance":
-        return (scale.far - distance) / (scale.far - scale.near)
-    return np.log(scale.far / distance) / math.log(scale.far / scale.near)
+        np.reciprocal(metres, out=metres)
+        metres -= np.float32(1 / far)
+        metres *= np.float32(1 / (1 / near - 1 / far))
+    elif scale.curve == "distance":
+        np.subtract(np.float32(far), metres, out=metres)
+        metres *= np.float32(1 / (far - near))
+    else:
+        np.log(metres, out=metres)
+        np.subtract(np.float32(math.log(far)), metres, out=metres)
+        metres *= np.float32(1 / math.log(far / near))
+    return np.clip(metres, 0, 1, out=metres)
 
 
 def _distance(nearness: NDArray[np.float64], scale: DepthScale) -> NDArray[np.float64]:
