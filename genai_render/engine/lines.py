@@ -248,6 +248,7 @@ def _mark(target: Floats, gaps: Floats, axis: int) -> None:
 
 def _drawn_lines(marks: Floats, scale: float, few: float, many: float) -> Floats:
     """0..1: marks that a person would draw. Crowds of short ones are a texture, and left out."""
+    scale = max(scale, 0.5)  # a tiny picture has no finer lines than pixels
     crowd = blur((marks > 0.15).astype(np.float32), 10.0 * scale) * np.float32(scale)
     gy, gx = gradient(blur(marks, 0.8))
     xx, yy, xy = (blur(p, 3.5 * scale) for p in (gx * gx, gy * gy, gx * gy))

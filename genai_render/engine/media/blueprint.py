@@ -12,6 +12,7 @@ from .. import lines, noise
 from ..flow import edge_directions
 from ..resample import Floats, blur, pick, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
+from .ground import outline
 
 BLUE = np.array([0.085, 0.235, 0.52], np.float32)
 WHITE = np.array([0.92, 0.95, 0.98], np.float32)
@@ -31,17 +32,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     shade = resize(smoothstep(0.75, 0.1, resize(shaded.tone, *small, "box")), height, width)
     chalk += _section_hatch(height, width, scale) * shade * np.isfinite(shaded.depth) * 0.16
     step(0.6, "Blueprint: lines")
-    mask = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        1.7 * scale,
-        albedo=shaded.albedo,
-        crease=0.75,
-        paint=0.55,
-        hand=0.12,
-        seed=shaded.seed,
-    )
+    mask = outline(shaded, 1.7, step, hand=0.12, paint=0.55)
     tooth = noise.paper(height, width, shaded.seed, 0.8)
     glow = blur(mask, 2.2 * scale) * 0.12
     chalk = 1 - (1 - chalk) * (1 - mask * np.clip(0.88 + 0.1 * tooth, 0.5, 1)) * (1 - glow)

@@ -8,6 +8,7 @@ import numpy as np
 from .. import noise
 from ..resample import Floats, blur, gradient, luminance, resize, unit, working_size
 from ..shaded import Shaded, Step
+from .ground import raise_key
 
 BODY = np.array([0.86, 0.83, 0.79], np.float32)
 
@@ -18,7 +19,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     height, width = shaded.depth.shape
     scale = unit(height, width)
     covered = np.isfinite(shaded.depth)
-    tone = np.clip(shaded.tone, 0, 1)
+    tone = raise_key(np.clip(shaded.tone, 0, 1), 0.66)
     body = BODY * (0.14 + 0.92 * tone)[..., None]
     step(0.3, "Clay: relief")
     relief = relief_light(shaded)

@@ -110,6 +110,32 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     )
 
 
+def outline(
+    shaded: Shaded,
+    units: float,
+    step: Step,
+    *,
+    crease: float = 0.75,
+    paint: float = 0.6,
+    hand: float = 0.0,
+    begin: float = 0.62,
+    end: float = 0.92,
+) -> Floats:
+    """(H, W) the feature lines for media that need no Ground; step goes from begin to end."""
+    return lines.line_mask(
+        shaded.depth,
+        shaded.normal,
+        shaded.view,
+        units * unit(*shaded.depth.shape),
+        albedo=shaded.albedo,
+        crease=crease,
+        paint=paint,
+        hand=hand,
+        seed=shaded.seed,
+        step=lambda fraction, message: step(begin + (end - begin) * fraction, message),
+    )
+
+
 def stretch(value: Floats, low: float = 0.03, high: float = 0.985) -> Floats:
     """Values spread so that the darkest are near black and the lightest are white paper."""
     sample = np.sort(value[::3, ::3], axis=None)
@@ -139,4 +165,4 @@ def margin(height: int, width: int, units: float, seed: int) -> Floats:
     return smoothstep(-0.9, 0.9, distance - units + sweep + hand).astype(np.float32)
 
 
-__all__ = ["Ground", "margin", "prepare", "raise_key", "stretch"]
+__all__ = ["Ground", "margin", "outline", "prepare", "raise_key", "stretch"]

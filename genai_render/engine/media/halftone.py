@@ -1,82 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Halftone print: four screens of dots at their classic angles, on newsprint, with key lines."""
+"""Halftone: flat printed tints, shaded with dots of their own darker ink, as in old comics."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from .. import lines, noise
+from .. import noise
+from ..bands import each_band
 from ..resample import Floats, blur, luminance, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
-from .ground import raise_key
+from .ground import outline, raise_key
 
-PAPER = np.array([0.975, 0.96, 0.92], np.float32)
-INKS = {
-    # what each ink lets through, and its screen's angle in degrees
-    "cyan": (np.array([0.05, 0.6, 0.87], np.float32), 15.0),
-    "magenta": (np.array([0.9, 0.1, 0.5], np.float32), 75.0),
-    "yellow": (np.array([1.0, 0.9, 0.1], np.float32), 0.0),
-    "black": (np.array([0.1, 0.09, 0.1], np.float32), 45.0),
-}
-PITCH = 6.5
+PAPER = np.array([0.985, 0.965, 0.92], np.float32)
+INK = (0.07, 0.065, 0.08)
+PITCH = 6.6
 """Drawing units from dot to dot."""
+ANGLE = 45.0
 
 
 def draw(shaded: Shaded, step: Step) -> Floats:
-    step(0.0, "Halftone: separating")
+    step(0.0, "Halftone: tints")
     height, width = shaded.depth.shape
     scale = unit(height, width)
-    separations = separate(shaded.color)
-    page = np.broadcast_to(PAPER, (height, width, 3)).copy()
-    for index, (name, (through, angle)) in enumerate(INKS.items()):
-        step(0.15 + 0.15 * index, f"Halftone: {name}")
-        ink = separations[name]
-        dots = screen(ink, angle, PITCH * scale, shift=0.31 * index)
-        # Ink spreads in the paper: a faint even tint joins the dots.
-        dots = dots * np.float32(0.74) + ink * np.float32(0.2)
-        page *= 1 - dots[..., None] * (1 - through)
-    step(0.78, "Halftone: key lines")
-    mask = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        2.0 * scale,
-        albedo=shaded.albedo,
-        crease=0.7,
-        paint=0.5,
-        hand=0.25,
-        seed=shaded.seed,
-    )
-    page = lines.draw(page, mask, (0.07, 0.065, 0.075), 0.95)
-    step(0.95, "Halftone")
-    tooth = noise.paper(height, width, shaded.seed, 0.8)
-    page += (1 - page) * (smoothstep(1.6, 2.6, tooth) * 0.25)[..., None]
-    return page * (1 + 0.008 * tooth[..., None])
-
-
-def separate(color: Floats) -> dict[str, Floats]:
-    """Ink coverage 0..1 of each screen for display colours (H, W, 3), softened to dot size."""
-    height, width = color.shape[:2]
     small = working_size(height, width, 1.0)
-    soft = blur(resize(color, *small, "box"), 1.1)
-    gray = np.maximum(luminance(soft), 0.02)
-    soft = soft * (raise_key(gray, 0.6) / gray)[..., None]
-    soft = np.clip(luminance(soft)[..., None] * -0.18 + soft * 1.18, 0, 1)
-    cmy = 1 - soft
-    black = smoothstep(0.5, 1.08, cmy.min(axis=2)) * 0.95
-    under = black * 0.8
-    result = {}
-    for index, name in enumerate(("cyan", "magenta", "yellow")):
-        ink = np.clip((cmy[..., index] - under) / (1 - under + 1e-3), 0, 1)
-        ink = smoothstep(0.02, 0.12, ink) * ink
-        result[name] = resize(ink.astype(np.float32), height, width, "bicubic")
-    result["black"] = resize(black.astype(np.float32), height, width, "bicubic")
-    return result
+    color = blur(resize(shaded.color, *small, "box"), 0.8)
+    gray = np.maximum(luminance(color), 0.02)
+    value = raise_key(gray, 0.6)
+    color = np.clip(color * (value / gray)[..., None], 0, 1)
+    tint, dot, cover = two_inks(color)
+    # A press is never quite in register: the dots lie a little beside the tints.
+    shift = noise.generator(shaded.seed, "halftone/register").uniform(-1, 1, 2) * 0.9 * scale
+    shift = (float(shift[0]), float(shift[1]))
+    step(0.2, "Halftone: dots")
+    dots = screen(resize(cover, height, width), ANGLE, PITCH * scale, shift)
+    page = resize(tint, height, width)
+    ink = resize(dot, height, width)
+    tooth = noise.paper(height, width, shaded.seed, 0.8)
+    step(0.5, "Halftone: printing")
+
+    def work(top: int, bottom: int) -> None:
+        part = page[top:bottom]
+        part += (ink[top:bottom] - part) * dots[top:bottom, :, None]
+        part *= PAPER
+        # Where the paper is low, the ink misses it.
+        part += (PAPER - part) * (smoothstep(1.5, 2.8, tooth[top:bottom]) * 0.3)[..., None]
+        part *= (1 + 0.008 * tooth[top:bottom])[..., None]
+
+    each_band(height, width, work, lambda share: step(0.5 + 0.1 * share, "Halftone: printing"))
+    step(0.62, "Halftone: key lines")
+    mask = outline(shaded, 2.0, step, hand=0.25, crease=0.7, paint=0.5)
+    step(0.95, "Halftone")
+    page += (np.array(INK, np.float32) - page) * (mask * np.float32(0.95))[..., None]
+    return page
 
 
-def screen(ink: Floats, angle: float, pitch: float, shift: float = 0.0) -> Floats:
+def two_inks(color: Floats) -> tuple[Floats, Floats, Floats]:
+    """For each colour a lighter tint, a darker dot, and how much of it the dots must cover."""
+    gray = luminance(color)
+    light = gray + (1 - gray) * (0.16 + 0.3 * gray)
+    lift = ((light - gray) / (1 - gray + 0.02))[..., None]
+    tint = color + (1 - color) * lift
+    vivid = luminance(tint)[..., None]
+    tint = np.clip(vivid + (tint - vivid) * np.float32(1.3), 0, 1)
+    dark = color * np.float32(0.5)
+    middle = luminance(dark)[..., None]
+    dot = np.clip(middle + (dark - middle) * np.float32(1.45), 0, 1)
+    top, low = luminance(tint), luminance(dot)
+    cover = np.clip((top - gray) / np.maximum(top - low, 0.03), 0, 1)
+    cover = smoothstep(0.0, 1.0, cover) * smoothstep(0.05, 0.16, cover)
+    return tint, dot, cover
+
+
+def screen(ink: Floats, angle: float, pitch: float, shift: Sequence[float] = (0.0, 0.0)) -> Floats:
     """(H, W) 0..1 anti-aliased round dots that cover `ink` of the paper; pitch in pixels.
 
     Built from cosines along the screen's two axes, so that dots grow, touch and turn to holes.
@@ -85,8 +83,8 @@ def screen(ink: Floats, angle: float, pitch: float, shift: float = 0.0) -> Float
     turn = math.radians(angle)
     fx = np.float32(2 * math.pi * math.cos(turn) / pitch)
     fy = np.float32(2 * math.pi * math.sin(turn) / pitch)
-    x = np.arange(width, dtype=np.float32) - width / 2 + shift * pitch
-    y = np.arange(height, dtype=np.float32)[:, None] - height / 2 + shift * pitch
+    x = np.arange(width, dtype=np.float32) - width / 2 + np.float32(shift[0])
+    y = np.arange(height, dtype=np.float32)[:, None] - height / 2 + np.float32(shift[1])
     # cos(a + b) as products of rows and columns: no cosine per pixel.
     one = np.cos(fx * x) * np.cos(fy * y) - np.sin(fx * x) * np.sin(fy * y)
     two = np.cos(fy * x) * np.cos(fx * y) + np.sin(fy * x) * np.sin(fx * y)

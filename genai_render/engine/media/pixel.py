@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .. import lines
+from .. import lines, noise
 from ..resample import Floats, luminance, pick, resize, unit
 from ..shaded import Shaded, Step
 
-COLORS = 28
+COLORS = 32
+EYE = np.array([0.55, 0.77, 0.36], np.float32)
+"""How much differences of red, green and blue count."""
 PIXEL_UNITS = 4.0
 BAYER = (
     np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) + 0.5
@@ -28,11 +30,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     color = np.clip(gray + (color - gray) * 1.25, 0, 1)
     color = np.clip((color - 0.5) * 1.08 + 0.5, 0, 1)
     step(0.3, "Pixel art: palette")
-    image = Image.fromarray((color * 255 + 0.5).astype(np.uint8))
-    palette_image = image.quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=6)
-    flat = palette_image.getpalette() or []
-    used = len(palette_image.getcolors() or []) or 1
-    palette = np.array(flat[: used * 3], np.float32).reshape(-1, 3) / 255
+    palette = choose_palette(color, COLORS, shaded.seed)
     step(0.5, "Pixel art: dithering")
     indexed = _dither(color, palette)
     result = palette[indexed]
@@ -44,11 +42,38 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     return result[y[:, None], x[None, :]]
 
 
+def choose_palette(color: Floats, count: int, seed: int) -> Floats:
+    """(count, 3) colours for (h, w, 3): small things of a colour of their own have theirs too."""
+    pixels = (color * EYE).reshape(-1, 3)
+    rng = noise.generator(seed, "pixel/palette")
+    sample = pixels[rng.permutation(len(pixels))[:6000]]
+    # Most colours go to what there is most of, the rest to what is unlike all of those.
+    image = Image.fromarray((np.clip(color, 0, 1) * 255 + 0.5).astype(np.uint8))
+    common = image.quantize(count * 5 // 8, Image.Quantize.MEDIANCUT, kmeans=3).getpalette() or []
+    centers = np.array(common[: count * 5 // 8 * 3], np.float32).reshape(-1, 3) / 255 * EYE
+    nearest = ((sample[:, None] - centers[None]) ** 2).sum(axis=2).min(axis=1)
+    while len(centers) < count:
+        # Not the one farthest pixel, but the farthest that is not alone.
+        pick_from = np.argsort(nearest)[-max(8, len(sample) // 150) :]
+        group = sample[pick_from]
+        to_group = ((group[:, None] - group[None]) ** 2).sum(axis=2)
+        chosen = group[np.median(to_group, axis=1).argmin()]
+        centers = np.concatenate([centers, chosen[None]])
+        nearest = np.minimum(nearest, ((sample - chosen) ** 2).sum(axis=1))
+    for _ in range(4):
+        distance = ((sample[:, None] - centers[None]) ** 2).sum(axis=2)
+        owner = distance.argmin(axis=1)
+        for index in range(count):
+            own = sample[owner == index]
+            if len(own):
+                centers[index] = own.mean(axis=0)
+    return np.clip(centers / EYE, 0, 1).astype(np.float32)
+
+
 def _dither(color: NDArray, palette: NDArray) -> NDArray[np.intp]:
     """The index of the palette colour for each pixel: ordered between its two best."""
     rows, columns = color.shape[:2]
-    weights = np.array([0.55, 0.77, 0.33], np.float32)
-    flat, colors = (color * weights).reshape(-1, 3), palette * weights
+    flat, colors = (color * EYE).reshape(-1, 3), palette * EYE
     distance = ((flat[:, None, :] - colors[None]) ** 2).sum(axis=2)
     best = distance.argmin(axis=1)
     rest = distance.copy()

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import lines, noise
-from ..resample import Floats, blur, luminance, resize, smoothstep, unit, working_size
+from .. import noise
+from ..resample import Floats, blur, inner, luminance, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
-from .ground import stretch
+from .ground import outline, stretch
 from .halftone import screen
 
 PAPER = np.array([0.965, 0.945, 0.9], np.float32)
@@ -38,7 +38,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     page = np.broadcast_to(PAPER, (height, width, 3)).copy()
     rng = noise.generator(shaded.seed, "screen_print/shift")
     for index, (ink, amount) in enumerate(zip(inks, amounts, strict=True)):
-        step(0.2 + 0.18 * index, "Screen print: pulling a colour")
+        step(0.15 + 0.15 * index, "Screen print: pulling a colour")
         shifted = np.roll(amount, tuple(rng.integers(-1, 2, 2)), (0, 1))
         full = resize(shifted, height, width, "bicubic")
         flat = smoothstep(0.42, 0.46, full) * 0.35 + full * 0.65
@@ -47,16 +47,8 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         blot = noise.fbm(height, width, 120.0, shaded.seed, f"screen_print/blot/{index}", 2)
         cover = dots * np.clip(0.93 + 0.05 * grain + 0.035 * blot, 0.5, 1)
         page *= 1 - cover[..., None] * (1 - ink)
-    step(0.78, "Screen print: key")
-    mask = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        1.8 * scale,
-        albedo=shaded.albedo,
-        hand=0.35,
-        seed=shaded.seed,
-    )
+    step(0.62, "Screen print: key")
+    mask = outline(shaded, 1.8, step, hand=0.35)
     step(0.95, "Screen print")
     tooth = noise.paper(height, width, shaded.seed, 0.8)
     page *= 1 - (mask * np.clip(0.92 + 0.07 * tooth, 0.5, 1))[..., None] * (1 - KEY)
@@ -66,24 +58,26 @@ def draw(shaded: Shaded, step: Step) -> Floats:
 def _separate(color: Floats) -> tuple[list[Floats], list[Floats]]:
     """Two spot inks that suit the picture and a dark key; how much of each, (h, w) 0..1."""
     pixels = color[::4, ::4].reshape(-1, 3)
-    gray = pixels.mean(axis=1, keepdims=True)
-    chroma = pixels - gray
-    weight = np.sqrt((chroma * chroma).sum(axis=1))
+    chroma = pixels - pixels.mean(axis=1, keepdims=True)
+    strength = np.sqrt(inner(chroma, chroma))
     tint = SPOT_INKS - SPOT_INKS.mean(axis=1, keepdims=True)
     tint /= np.linalg.norm(tint, axis=1, keepdims=True)
-    likeness = np.clip(chroma @ tint.T, 0, None)
-    score = (likeness**1.5 * weight[:, None]).sum(axis=0) + 1e-6 * np.arange(8)[::-1]
-    first = int(score.argmax())
-    other = score * (1 - np.clip(tint @ tint[first], 0, 1) ** 2) * (tint @ tint[first] < 0.6)
-    other[[4, 5]] += 1e-3 * score.max()  # a picture of one colour gets a cool second one
-    other[first] = -1
-    second = int(other.argmax())
+    # The pair that together say most about the picture's colours: each pixel by its better ink.
+    likeness = np.clip(chroma @ tint.T, 0, None) * np.minimum(strength, 0.5)[:, None]
+    together = np.maximum(likeness[:, :, None], likeness[:, None, :]).sum(axis=0)
+    alike = tint @ tint.T
+    together *= np.where(alike < 0.3, 1.0, 0.75)  # two of a kind waste an ink
+    together += 1e-4 * (1 - alike)
+    first, second = (int(i) for i in np.unravel_index(together.argmax(), together.shape))
+    if SPOT_INKS[first].mean() < SPOT_INKS[second].mean():
+        first, second = second, first  # the lighter one is printed first
     centre = color.mean(axis=2, keepdims=True)
     value = stretch(luminance(color))
     amounts: list[Floats] = []
-    for ink in (first, second):
-        own = np.clip(((color - centre) @ tint[ink]) * 3.2, 0, 1)
-        tone = (1 - value) * (0.3 if ink == first else 0.55)
-        amounts.append(np.clip(own + tone, 0, 0.97).astype(np.float32))
+    own = [np.clip(((color - centre) @ tint[ink]) * 3.2, 0, 1) for ink in (first, second)]
+    for index, share in enumerate((0.25, 0.55)):
+        # An area's shade is made of its own ink; the other's would turn it brown.
+        tone = (1 - value) * (share * (1 - own[1 - index]) + 0.35 * own[index])
+        amounts.append(np.clip(own[index] + tone, 0, 0.97).astype(np.float32))
     amounts.append((smoothstep(0.62, 1.0, 1 - value) * 0.9).astype(np.float32))
     return [SPOT_INKS[first], SPOT_INKS[second], KEY], amounts

@@ -18,7 +18,7 @@ from ..resample import (
     working_size,
 )
 from ..shaded import Shaded, Step
-from .ground import margin, raise_key
+from .ground import margin, outline, raise_key
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 WASH_UNITS = 1.0
@@ -46,24 +46,15 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     pigment = _pigment(density, seed, scale)
     density = density * pigment[..., None]
     density = resize(density.astype(np.float32), height, width, "bicubic")
-    step(0.75, "Watercolour: paper")
+    step(0.7, "Watercolour: paper")
     tooth = noise.paper(height, width, seed, 2.0)
     # Granulation: pigment settles in the paper's valleys, where there is enough of it.
     thick = np.clip(luminance(density), 0, 1.2)
     grains = 1 - tooth * (0.03 + 0.13 * np.sqrt(thick) - 0.07 * thick)
     inside = margin(height, width, 15.0, seed)
     density *= (np.clip(grains, 0.35, 1.7) * inside)[..., None]
-    step(0.88, "Watercolour: lines")
-    pencil = lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        1.1 * unit(height, width),
-        albedo=shaded.albedo,
-        hand=1.3,
-        seed=seed,
-        paint=0.5,
-    )
+    step(0.82, "Watercolour: lines")
+    pencil = outline(shaded, 1.1, step, hand=1.3, paint=0.5, begin=0.82, end=0.95)
     step(0.95, "Watercolour")
     # Light falls through the pigment onto the paper and back.
     paper = PAPER * (1 + 0.016 * tooth[..., None])
