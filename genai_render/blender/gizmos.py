@@ -99,12 +99,12 @@ class GENAI_RENDER_GGT_result(bpy.types.GizmoGroup):
         if box is None:
             return
         scale = context.preferences.system.ui_scale
-        inset = 22 * scale
-        middle = (box[0] + box[2]) / 2
+        # At the bottom: Blender's own navigation is at the top right.
+        middle, y, apart = (box[0] + box[2]) / 2, box[1] + 24 * scale, 40 * scale
         places = (
-            (self.previous, middle - inset, box[1] + inset),
-            (self.next, middle + inset, box[1] + inset),
-            (self.leave, box[2] - inset, box[3] - inset),
+            (self.previous, middle - apart, y),
+            (self.leave, middle, y),
+            (self.next, middle + apart, y),
         )
         for button, x, y in places:
             button.matrix_basis = Matrix.Translation((x, y, 0.0))

@@ -11,12 +11,14 @@ from typing import Any
 
 import bpy
 
-_KEYS: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
-    ("genai_render.generate", "RET", {"ctrl": True}, {}),
-    ("genai_render.hide_result", "ESC", {}, {}),
-    ("genai_render.step_result", "LEFT_ARROW", {}, {"by": -1}),
-    ("genai_render.step_result", "RIGHT_ARROW", {}, {"by": 1}),
-    ("genai_render.wipe", "BACK_SLASH", {}, {}),
+# Keymap, operator, key, modifiers, properties. In a viewport, Blender asks "Frames" before
+# "3D View", so that is where the arrows have to be.
+_KEYS: tuple[tuple[str, str, str, dict[str, Any], dict[str, Any]], ...] = (
+    ("3D View", "genai_render.generate", "RET", {"ctrl": True}, {}),
+    ("3D View", "genai_render.hide_result", "ESC", {}, {}),
+    ("3D View", "genai_render.wipe", "BACK_SLASH", {}, {}),
+    ("Frames", "genai_render.step_result", "LEFT_ARROW", {}, {"by": -1}),
+    ("Frames", "genai_render.step_result", "RIGHT_ARROW", {}, {"by": 1}),
 )
 
 _added: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
@@ -27,25 +29,26 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     import rna_keymap_ui
 
     keyconfig = context.window_manager.keyconfigs.user
-    keymap = keyconfig.keymaps.get("3D View") if keyconfig is not None else None
-    if keymap is None:
+    if keyconfig is None:
         return
     column = layout.column(heading="Keys")
-    ours = {entry[0] for entry in _KEYS}
-    for item in keymap.keymap_items:
-        if item.idname in ours:
-            rna_keymap_ui.draw_kmi([], keyconfig, keymap, item, column, 0)
+    for name in dict.fromkeys(entry[0] for entry in _KEYS):
+        keymap = keyconfig.keymaps.get(name)
+        for item in keymap.keymap_items if keymap is not None else ():
+            if item.idname in {entry[1] for entry in _KEYS}:
+                rna_keymap_ui.draw_kmi([], keyconfig, keymap, item, column, 0)
 
 
 def register() -> None:
     keyconfig = bpy.context.window_manager.keyconfigs.addon
     if keyconfig is None:  # in background
         return
-    keymap = keyconfig.keymaps.new("3D View", space_type="VIEW_3D")
-    for operator, key, modifiers, values in _KEYS:
+    for name, operator, key, modifiers, values in _KEYS:
+        space = "VIEW_3D" if name == "3D View" else "EMPTY"
+        keymap = keyconfig.keymaps.new(name, space_type=space)
         item = keymap.keymap_items.new(operator, key, "PRESS", **modifiers)
-        for name, value in values.items():
-            setattr(item.properties, name, value)
+        for property, value in values.items():
+            setattr(item.properties, property, value)
         _added.append((keymap, item))
 
 

@@ -112,7 +112,8 @@ def _draw(context: Any, area: Any, region: Any, space: Any) -> None:
         drawn = view_capture.draw(context, space, region, frame, size, normals=wanted == "NORMAL")
     except GenAIError:
         return
-    previews.set_canvas(picture(view_capture.develop(drawn, normals=wanted == "NORMAL"), wanted))
+    canvas = view_capture.develop(drawn, normals=wanted == "NORMAL")
+    previews.set_canvas(_on_backdrop(picture(canvas, wanted)))
 
 
 def picture(canvas: Canvas, wanted: str) -> NDArray[np.uint8]:
@@ -132,6 +133,17 @@ def picture(canvas: Canvas, wanted: str) -> NDArray[np.uint8]:
             nearness[covered] = 1 - (canvas.depth[covered] - near) / max(far - near, 1e-6)
             out[..., :3] = (30 + nearness * 225).astype(np.uint8)[..., None]
     out[~covered] = 0
+    return out
+
+
+def _on_backdrop(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Over a chequerboard, so that the edge of the frame is seen where nothing is."""
+    height, width = pixels.shape[:2]
+    row, column = np.ogrid[:height, :width]
+    backdrop = np.where((row // 8 + column // 8) % 2, 52, 46).astype(np.float32)[..., None]
+    alpha = pixels[..., 3:].astype(np.float32) / 255
+    out = np.full_like(pixels, 255)
+    out[..., :3] = pixels[..., :3] * alpha + backdrop * (1 - alpha)
     return out
 
 

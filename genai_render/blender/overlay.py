@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 
 from ..core import images
@@ -247,9 +249,26 @@ def _draw() -> None:
     if not isinstance(space, bpy.types.SpaceView3D) or region is None or area is None:
         return
     if _shown is not None and space.as_pointer() == _shown.space:
-        _draw_pictures(context, area, region, space)
+        with _pixels(region):
+            _draw_pictures(context, area, region, space)
     elif _frame_wanted(context, area, region):
-        _draw_frame(context, area, region, space)
+        with _pixels(region):
+            _draw_frame(context, area, region, space)
+
+
+@contextlib.contextmanager
+def _pixels(region: bpy.types.Region) -> Iterator[None]:
+    """Coordinates in pixels of the region, with nothing of the scene in the way."""
+    import gpu
+
+    with gpu.matrix.push_pop(), gpu.matrix.push_pop_projection():
+        gpu.matrix.load_identity()
+        matrix = Matrix.Diagonal((2 / region.width, 2 / region.height, -1.0, 1.0))
+        matrix[0][3] = matrix[1][3] = -1.0
+        gpu.matrix.load_projection_matrix(matrix)
+        gpu.state.depth_test_set("NONE")
+        gpu.state.depth_mask_set(False)
+        yield
 
 
 def _frame_wanted(
@@ -345,21 +364,64 @@ def _picture(texture: Any, box: Rectangle, part: float, opacity: float) -> None:
 
     left, bottom, right, top = box
     edge = left + (right - left) * part
-    shader = gpu.shader.from_builtin("IMAGE_COLOR")
+    shader = _picture_shader()
     batch = batch_for_shader(
         shader,
         "TRI_FAN",
         {
-            "pos": ((left, bottom), (edge, bottom), (edge, top), (left, top)),
-            "texCoord": ((0, 0), (part, 0), (part, 1), (0, 1)),
+            "position": ((left, bottom), (edge, bottom), (edge, top), (left, top)),
+            "corner": ((0, 0), (part, 0), (part, 1), (0, 1)),
         },
     )
     gpu.state.blend_set("ALPHA")
     shader.bind()
-    shader.uniform_sampler("image", texture)
-    shader.uniform_float("color", (1.0, 1.0, 1.0, opacity))
+    shader.uniform_float(
+        "pixelToClip", gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix()
+    )
+    shader.uniform_float("opacity", opacity)
+    shader.uniform_sampler("picture", texture)
     batch.draw(shader)
     gpu.state.blend_set("NONE")
+
+
+# What is drawn here is taken for linear light and encoded when it is stored; a picture is encoded
+# already. Blender's own image shaders leave it so, and it would look washed out.
+_PICTURE_VERTEX = """
+void main() {
+  place = corner;
+  gl_Position = pixelToClip * vec4(position, 0.0, 1.0);
+}
+"""
+_PICTURE_FRAGMENT = """
+void main() {
+  vec4 color = texture(picture, place);
+  vec3 dark = color.rgb / 12.92;
+  vec3 bright = pow((color.rgb + 0.055) / 1.055, vec3(2.4));
+  result = vec4(mix(dark, bright, step(0.04045, color.rgb)), color.a * opacity);
+}
+"""
+_shader: Any = None
+
+
+def _picture_shader() -> Any:
+    global _shader
+    if _shader is None:
+        import gpu
+
+        between = gpu.types.GPUStageInterfaceInfo("genai_render_picture")
+        between.smooth("VEC2", "place")
+        info = gpu.types.GPUShaderCreateInfo()
+        info.push_constant("MAT4", "pixelToClip")
+        info.push_constant("FLOAT", "opacity")
+        info.sampler(0, "FLOAT_2D", "picture")
+        info.vertex_in(0, "VEC2", "position")
+        info.vertex_in(1, "VEC2", "corner")
+        info.vertex_out(between)
+        info.fragment_out(0, "VEC4", "result")
+        info.vertex_source(_PICTURE_VERTEX)
+        info.fragment_source(_PICTURE_FRAGMENT)
+        _shader = gpu.shader.create_from_info(info)
+    return _shader
 
 
 def _shade_outside(region: Any, box: Rectangle, strength: float) -> None:
@@ -458,13 +520,14 @@ def register() -> None:
     global _handler
     if bpy.app.background:
         return
-    _handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
+    # Not POST_PIXEL: that is drawn over the gizmos, ours and Blender's.
+    _handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
     bpy.app.handlers.load_pre.append(_before_load)
     session.listeners.append(_heard)
 
 
 def unregister() -> None:
-    global _handler, _shown
+    global _handler, _shown, _shader
     if bpy.app.timers.is_registered(_take_decoded):
         bpy.app.timers.unregister(_take_decoded)
     if _heard in session.listeners:
@@ -474,5 +537,5 @@ def unregister() -> None:
     if _handler is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
         _handler = None
-    _shown = None
+    _shown = _shader = None
     free_textures()

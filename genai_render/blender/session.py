@@ -107,6 +107,7 @@ class Session:
             def prepare(request: RenderRequest) -> RenderRequest:
                 return request.with_(canvas=develop())
 
+        self.told = [told for told in self.told if told.is_error]
         job = self._queue.submit(request, run, prepare)
         work = Work(job, place, expected=self._took.get((request.model, request.resolution)))
         self._works[job.id] = work

@@ -11,6 +11,9 @@ from mathutils import Matrix, Vector
 from ..core.framing import Size, fit_view, ratio, size_for
 
 
+_MARGIN = 6  # pixels around the frame, so that all of its edge is seen
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A rectangle of a region, in pixels from its bottom left, and how it is seen.
@@ -81,6 +84,9 @@ def frame(
         return _camera_frame(context, region, space, rv3d, aspect)
     left, bottom, right, top = clear_part(area, region)
     width, height = right - left, top - bottom
+    margin = _MARGIN * context.preferences.system.ui_scale
+    left, bottom = left + margin, bottom + margin
+    width, height = width - 2 * margin, height - 2 * margin
     wanted = _ratio(aspect, width / height)
     fit = fit_view(width / height, wanted, "crop")
     framed_width, framed_height = width * fit.scale_x, height * fit.scale_y

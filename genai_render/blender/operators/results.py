@@ -44,7 +44,7 @@ class GENAI_RENDER_OT_hide_result(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if overlay.shown() is None or not _here(context):
-            cls.poll_message_set("No image lies over the view")
+            cls.poll_message_set("No image lies over this viewport")
             return False
         return True
 
@@ -274,9 +274,8 @@ def _space(context: bpy.types.Context) -> int:
 
 
 def _here(context: bpy.types.Context) -> bool:
-    """In the viewport that the image lies over, or called from elsewhere."""
-    space = context.space_data
-    return not isinstance(space, bpy.types.SpaceView3D) or overlay.is_over(space)
+    """In the viewport that the image lies over."""
+    return overlay.is_over(context.space_data)
 
 
 def _image_editor(context: bpy.types.Context) -> bpy.types.Area | None:

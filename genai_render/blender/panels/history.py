@@ -19,6 +19,7 @@ COLUMNS = 3
 class GENAI_RENDER_PT_history(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_history"
     bl_label = "History"
+    bl_order = 4
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

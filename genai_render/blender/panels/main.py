@@ -22,6 +22,7 @@ class SidebarPanel:
 class GENAI_RENDER_PT_main(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_main"
     bl_label = "GenAI Render"
+    bl_order = 0
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -150,6 +151,7 @@ def progress_text(work: session.Work) -> str:
 class GENAI_RENDER_PT_references(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_references"
     bl_label = "References"
+    bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -186,6 +188,7 @@ def _draw_slot(column: Any, slot: Any, number: int) -> None:
 class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_output"
     bl_label = "Model and Size"
+    bl_order = 3
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

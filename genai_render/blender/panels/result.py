@@ -15,6 +15,7 @@ from .wrapping import wrapped
 class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_result"
     bl_label = "Image"
+    bl_order = 1
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
