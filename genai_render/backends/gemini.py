@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,8 @@ class GeminiBackend:
 
         from . import wire
 
+        # Else it writes words of the server's to standard error.
+        warnings.filterwarnings("ignore", module=r"google\.genai\._common", category=UserWarning)
         http = wire.open_client(
             where.endpoint,
             where.base_url,
@@ -284,7 +287,7 @@ def _listen(chunk: types.GenerateContentResponse, heard: _Heard, index: int) -> 
     if chunk.usage_metadata is not None:
         heard.usage = chunk.usage_metadata  # each is the sum so far
     if chunk.model_version:
-        heard.model_version = str(chunk.model_version)
+        heard.model_version = errors.plain(chunk.model_version, 100)
     feedback = chunk.prompt_feedback
     if feedback is not None and feedback.block_reason is not None:
         heard.blocked = _name(feedback.block_reason)
@@ -314,7 +317,7 @@ def _no_image(heard: _Heard) -> GenAIError:
     """Why there is none: a refusal in most cases."""
     said = " ".join("".join(heard.texts).split())
     if heard.blocked:
-        reason = _REFUSALS.get(heard.blocked, heard.blocked)
+        reason = _REFUSALS.get(heard.blocked) or errors.plain(heard.blocked, 60)
         return errors.refused(LABEL, heard.blocked_text or said, _suggestion(reason))
     if heard.finished == _LIMITED:
         return errors.no_permission(LABEL, heard.finished_text or said)
@@ -330,7 +333,10 @@ def _no_image(heard: _Heard) -> GenAIError:
             LABEL, said, "Say more plainly what picture you want, or change what it names."
         )
     if heard.finished:
-        why = errors.plain(heard.finished_text) or f"There is no image in it ({heard.finished})."
+        why = (
+            errors.plain(heard.finished_text)
+            or f"There is no image in it ({errors.plain(heard.finished, 60)})."
+        )
         return errors.bad_answer(LABEL, why)
     return errors.bad_answer(LABEL, "It ended before the image.")
 

@@ -453,7 +453,11 @@ def _json_body(response: Any, label: str) -> dict[str, Any]:
 def _settings_of(answer: Any) -> dict[str, Any]:
     """What the provider says it used."""
     names = ("size", "quality", "background", "output_format")
-    return {name: value for name in names if isinstance(value := _field(answer, name), str)}
+    return {
+        name: errors.plain(value, 40)
+        for name in names
+        if isinstance(value := _field(answer, name), str)
+    }
 
 
 def _usage(answer: Any) -> Usage | None:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from ..core.errors import GenAIError
 from ..core.events import CancelToken, Event, Failed, Progress
 from .provider_errors import ConnectionFailed, Retryable
 
@@ -28,22 +29,26 @@ def trying_again(
     tries = 0
     while True:
         told = False
-        error: Retryable | None = None
+        error: GenAIError
         try:
             for event in work():
                 # After a picture came, even an unfinished one, the request was accepted.
                 told = told or not isinstance(event, (Progress, Failed))
                 yield event
             return
-        except Retryable as failure:
+        except GenAIError as failure:
             error = failure
+        # Raised anew below, without the frames in which it arose: their variables hold whatever
+        # the server said.
+        error.with_traceback(None)
         pauses = _CONNECT_PAUSES if isinstance(error, ConnectionFailed) else _PAUSES
-        if told or tries >= len(pauses):
-            raise error.with_traceback(None) from None
+        if told or not isinstance(error, Retryable) or tries >= len(pauses):
+            raise error
         asked = error.retry_after
         if asked is not None and asked > LONGEST_WAIT:
-            error.action = f"{label} asks to wait {_duration(asked)}. Try again then."
-            raise type(error)(error.what, error.why, error.action) from None
+            raise type(error)(
+                error.what, error.why, f"{label} asks to wait {_duration(asked)}. Try again then."
+            )
         seconds = pauses[tries] if asked is None else max(asked, 0.0)
         tries += 1
         yield from _wait(seconds, asked is not None, label, cancel)

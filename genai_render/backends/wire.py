@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import os
 import queue
 import select
@@ -25,7 +26,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from ..core.credentials import Secret, origin_of
+from ..core.credentials import Secret, origin_of, redact
 from ..core.errors import GenAIError, InvalidInput
 from ..core.events import CancelToken
 from .provider_errors import (
@@ -61,6 +62,24 @@ _HEADERS = (
 )
 
 
+# Those of the libraries that log what a server says, down to its headers.
+_LOGGERS = (
+    *("httpcore2.connection", "httpcore2.http11", "httpcore2.proxy", "httpx2"),
+    *("openai", "openai._base_client", "google_genai._api_client", "google_genai.models"),
+)
+
+
+class _Redacting(logging.Filter):
+    """A server may give the key back to us, and somebody may have logging switched on."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return True
+
+
+_redacting = _Redacting()
+
+
 def open_client(
     endpoint: Endpoint,
     base_url: str,
@@ -77,6 +96,8 @@ def open_client(
     nothing was sent whole, TimedOut and ConnectionCut after that, Cancelled within a moment.
     Redirects are not followed; proxies and environment variables only as the endpoint says.
     """
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_redacting)
     transport = _Transport(
         endpoint, base_url, cancel, online_access, key, key_header, key_format, label
     )

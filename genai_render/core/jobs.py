@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from .credentials import redact
 from .errors import Cancelled, GenAIError
 from .events import CancelToken, Event, Failed, Result
 from .request import RenderRequest
@@ -197,7 +198,7 @@ class JobQueue:
             state = JobState.FAILED
             error = GenAIError(
                 "Something went wrong inside genai_render.",
-                f"({type(failure).__name__}: {failure})",
+                redact(f"({type(failure).__name__}: {failure})"),
                 "Please report this.",
             )
             error.__cause__ = failure
