@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from ..backends.settings import BackendSettings
 from ..core import catalog
 from ..core.catalog import Catalog
 from ..core.errors import StorageError
@@ -140,6 +141,11 @@ def load_catalog() -> Catalog:
     if prefs is not None and prefs.models_file:
         return catalog.load([Path(bpy.path.abspath(prefs.models_file))])
     return catalog.shipped()
+
+
+def backend_settings() -> BackendSettings:
+    """What a backend has to know of Blender, as plain data for its thread."""
+    return BackendSettings(online_access=bpy.app.online_access, catalog=load_catalog())
 
 
 def register() -> None:

@@ -7,7 +7,7 @@ import argparse
 import json
 
 from ...console import Console
-from ...core.framing import check_aspect, check_resolution
+from ...core.framing import size_for
 from ...core.images import encode_png
 from ..capture.exr import write_exr
 from . import shots
@@ -16,15 +16,14 @@ from .output_folder import OutputFolder
 
 def capture_canvas(parsed: argparse.Namespace, console: Console) -> int:
     """Writes color.png, depth.exr, normal.exr and view.json; a folder a shot if there are more."""
-    check_aspect(parsed.aspect)
-    check_resolution(parsed.resolution)
+    size = size_for(parsed.aspect, parsed.resolution, auto=shots.own_aspect())
     planned = shots.plan(parsed)
     several_frames = parsed.frames is not None
     with OutputFolder(parsed.output) as output, shots.kept_frame():
         for number, shot in enumerate(planned, start=1):
             name = shot.name(several_frames)
             console.progress((number - 1) / len(planned), f"Capturing {name}")
-            canvas = shots.take(shot, parsed.aspect, parsed.resolution, parsed.mode)
+            canvas = shots.take(shot, size, parsed.mode)
             folder = output.path
             if len(planned) > 1:
                 folder = output.free(name, "")

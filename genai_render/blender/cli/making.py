@@ -13,15 +13,16 @@ import bpy
 from ...backends.base import create_backend
 from ...console import Console
 from ...core import cost, images
-from ...core.canvas import Canvas, View
+from ...core.canvas import View
 from ...core.catalog import Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.events import Notice, Progress, Result
-from ...core.framing import size_for
+from ...core.framing import Size
 from ...core.history import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
+from ...core.plan import Plan, plan
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
-from ..preferences import load_catalog
+from ..preferences import backend_settings, load_catalog
 from . import arguments, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
@@ -61,10 +62,13 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     making = _Making(parsed, console, model, request, len(names))
+    asked = plan(model, request, None if planned is None else shots.own_aspect())
+    for note in asked.notes:
+        console.notice(note)
     if parsed.dry_run:
-        return making.say_plan(names)
+        return making.say_plan(names, asked)
     with shots.kept_frame():
-        return making.run(_requests(request, planned, console), names)
+        return making.run(_requests(request, planned, asked, console), names)
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
@@ -98,7 +102,7 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
     model.check(request)
     making = _Making(parsed, console, model, request, 1)
     if parsed.dry_run:
-        return making.say_plan(["edit"])
+        return making.say_plan(["edit"], plan(model, request))
     return making.run(iter([request]), [f"{path.stem}-edit"])
 
 
@@ -117,25 +121,18 @@ def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]
 
 
 def _requests(
-    request: RenderRequest, planned: list[shots.Shot] | None, console: Console
+    request: RenderRequest, planned: list[shots.Shot] | None, asked: Plan, console: Console
 ) -> Iterator[RenderRequest]:
     """The request for each shot, captured only when it is asked for."""
+    request = request.with_(width=asked.width, height=asked.height)
     if planned is None:
-        size = size_for(request.aspect, request.resolution, auto=_picture_aspect(request))
-        yield request.with_(width=size.width, height=size.height)
+        yield request
         return
+    size = Size(asked.width, asked.height)
     for number, shot in enumerate(planned, start=1):
         which = f" ({number} of {len(planned)})" if len(planned) > 1 else ""
         console.progress(None, f'Capturing "{shot.camera}", frame {shot.frame}{which}')
-        canvas: Canvas = shots.take(shot, request.aspect, request.resolution, request.mode)
-        yield request.with_(canvas=canvas, width=canvas.width, height=canvas.height)
-
-
-def _picture_aspect(request: RenderRequest) -> float:
-    if not request.references:
-        return 1.0
-    info = images.probe(request.references[0].data)
-    return info.width / info.height
+        yield request.with_(canvas=shots.take(shot, size, request.mode))
 
 
 class _Making:
@@ -171,14 +168,16 @@ class _Making:
         self._first_error: GenAIError | None = None
         self._made = 0
 
-    def say_plan(self, names: list[str]) -> int:
+    def say_plan(self, names: list[str], asked: Plan) -> int:
         request, images_planned = self._request, self._jobs * self._request.count
         self._console.event(
             "plan",
             model=request.model,
             style=request.style,
             aspect=request.aspect,
-            resolution=request.resolution,
+            resolution=asked.resolution,
+            width=asked.width,
+            height=asked.height,
             shots=names,
             images=images_planned,
             cost_usd=self._cost,
@@ -186,12 +185,12 @@ class _Making:
         price = "unknown" if self._cost is None else f"${self._cost:.2f}"
         self._console.line(
             f"Would make {images_planned} image(s) with {self._model.label}, style "
-            f"{request.style}, {request.resolution}, of {', '.join(names)}. Cost: {price}."
+            f"{request.style}, {asked.text}, of {', '.join(names)}. Cost: {price}."
         )
         return 0
 
     def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
-        backend = create_backend(self._model.backend)
+        backend = create_backend(self._model.backend, backend_settings())
         with OutputFolder(self._parsed.output) as output:
             store = HistoryStore(folder_of(self._parsed))
             self._store, self._output = store, output

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...core.errors import StorageError
 from ...core.history import HistoryStore, Item
+from ...core.images import Format
 
 
 class OutputFolder:
@@ -69,7 +70,7 @@ class OutputFolder:
         return path
 
     def write(
-        self, store: HistoryStore, item: Item, name: str, format: str | None, quality: int = 90
+        self, store: HistoryStore, item: Item, name: str, format: Format | None, quality: int = 90
     ) -> Path:
         """Export an item into the folder, under a name that is free."""
         suffix = Path(item.image).suffix if format is None else f".{format.replace('jpeg', 'jpg')}"

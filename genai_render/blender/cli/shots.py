@@ -12,7 +12,7 @@ import bpy
 
 from ...core.canvas import Canvas
 from ...core.errors import SceneError
-from ...core.framing import size_for
+from ...core.framing import Size
 from ..capture import CaptureSpec, camera_aspect, capture
 from . import arguments
 from .interrupt import shielded
@@ -63,17 +63,21 @@ def _cameras(name: str | None) -> list[bpy.types.Object]:
     return there
 
 
-def take(shot: Shot, aspect: str, resolution: str, mode: str) -> Canvas:
-    """Capture one shot at the pixels of the aspect ratio and resolution."""
+def take(shot: Shot, size: Size, mode: str) -> Canvas:
+    """Capture one shot at that size."""
     scene = bpy.context.scene
     with shielded():
         if scene.frame_current != shot.frame:
             scene.frame_set(shot.frame)
-        size = size_for(aspect, resolution, auto=camera_aspect(scene))
         return capture(
             bpy.context,
             CaptureSpec(width=size.width, height=size.height, camera=shot.camera, mode=mode),
         )
+
+
+def own_aspect() -> float:
+    """What "auto" stands for: width over height of what the scene's camera frames."""
+    return camera_aspect(bpy.context.scene)
 
 
 @contextlib.contextmanager
