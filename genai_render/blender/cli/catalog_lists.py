@@ -7,6 +7,7 @@ import argparse
 from dataclasses import asdict
 
 from ...console import Console
+from ...core import cost
 from ..preferences import load_catalog
 
 
@@ -14,7 +15,7 @@ def models(_parsed: argparse.Namespace, console: Console) -> int:
     entries = load_catalog().models
     width = max(map(len, entries))
     for model in entries.values():
-        price = None if model.price is None else dict(model.price.per_image)
+        prices = {size: cost.per_image(model, size) for size in model.resolutions}
         console.event(
             "model",
             **{
@@ -29,7 +30,7 @@ def models(_parsed: argparse.Namespace, console: Console) -> int:
                 "max_count": model.max_count,
                 "resolutions": list(model.resolutions),
                 "options": [asdict(option) for option in model.options],
-                "usd_per_image": price,
+                "usd_per_image": prices,
             },
         )
         console.line(f"{model.id:{width}}  {model.label}: {model.description}.")
