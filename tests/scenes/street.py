@@ -185,8 +185,8 @@ def _ground(paint: Paint) -> None:
                 paint["kerb"],
                 rounded=0.02,
             )
-    for i in range(14):
-        box("Road dash", (0.14, 1.7, 0.012), (0, -6 + i * 4.2, 0.0), paint["line"])
+    for i in range(13):
+        box("Road dash", (0.14, 1.7, 0.012), (0, -0.4 + i * 4.2, 0.0), paint["line"])
     for i in range(8):
         box("Crossing", (0.5, 2.6, 0.014), (-ROAD + 0.55 + i * 0.9, -3.4, 0.0), paint["line"])
     cylinder("Manhole", 0.36, 0.012, (-1.2, 1.5, 0), paint["iron"], rounded=0.004)
@@ -211,22 +211,22 @@ def _houses(paint: Paint) -> None:
     # What closes the street: a church with a tower.
     box("Church", (11, 8, 9), (-1.5, 56, 4.5), paint["wall cream"])
     prism("Church roof", [(-5.9, 0), (5.9, 0), (0, 5.2)], 8.4, (-1.5, 56, 9), paint["tiles"])
-    box("Tower", (4, 4, 17), (3.6, 54, 8.5), paint["wall white"])
+    box("Tower", (4, 4, 17), (3.6, 53.4, 8.5), paint["wall white"])
     for z in (9.0, 16.8):
-        box("Tower band", (4.3, 4.3, 0.35), (3.6, 54, z), paint["stone"], rounded=0.05)
+        box("Tower band", (4.3, 4.3, 0.35), (3.6, 53.4, z), paint["stone"], rounded=0.05)
     lathe(
         "Spire",
         [(0, 0), (2.75, 0.0), (2.0, 0.9), (1.3, 3.4), (0.0, 9.5)],
-        (3.6, 54, 17),
+        (3.6, 53.4, 17),
         paint["slate"],
         around=8,
         rotation=(0, 0, 22.5),
     )
     cylinder(
-        "Clock", 1.05, 0.12, (3.6, 51.99, 14.4), paint["frame"], rotation=(90, 0, 0), rounded=0.03
+        "Clock", 1.05, 0.12, (3.6, 51.39, 14.4), paint["frame"], rotation=(90, 0, 0), rounded=0.03
     )
-    box("Hand", (0.08, 0.06, 0.75), (3.6, 51.85, 14.7), paint["iron"])
-    box("Hand", (0.55, 0.06, 0.08), (3.85, 51.85, 14.4), paint["iron"])
+    box("Hand", (0.08, 0.06, 0.75), (3.6, 51.25, 14.7), paint["iron"])
+    box("Hand", (0.55, 0.06, 0.08), (3.85, 51.25, 14.4), paint["iron"])
 
 
 def _window(paint: Paint, lit: bool, style: int) -> bpy.types.Collection:
@@ -798,15 +798,6 @@ def _car(name: str, paint: Paint, body: bpy.types.Material) -> bpy.types.Collect
                 [(0, -0.07), (0.18, -0.075), (0.18, 0.075), (0.10, 0.10), (0, 0.105)],
                 (sign * 0.70, y, 0.30),
                 paint["chrome"],
-                rotation=(0, 90 * sign, 0),
-                around=48,
-                group=group,
-            )
-            lathe(
-                "Wheel arch",
-                [(0.33, -0.14), (0.36, -0.14), (0.37, 0.0), (0.33, 0.02)],
-                (sign * 0.76, y, 0.32),
-                body,
                 rotation=(0, 90 * sign, 0),
                 around=48,
                 group=group,

@@ -374,8 +374,10 @@ def _run(copy: SceneCopy, path: Path) -> None:
     copy.scene.render.filepath = str(path)
     problem = "Blender wrote no picture."
     try:
-        bpy.ops.render.render(write_still=True, scene=copy.scene.name, layer=copy.layer.name)
+        _run_operator(copy)
     except RuntimeError as error:
+        if not str(error).startswith("Error"):  # what operators report does
+            raise
         problem = " ".join(str(error).split())
     if not path.exists():
         raise SceneError(
@@ -383,6 +385,10 @@ def _run(copy: SceneCopy, path: Path) -> None:
             problem,
             "Render it with F12 to see what is wrong, or choose a lower resolution.",
         )
+
+
+def _run_operator(copy: SceneCopy) -> set[str]:
+    return bpy.ops.render.render(write_still=True, scene=copy.scene.name, layer=copy.layer.name)
 
 
 # --- what they gave -------------------------------------------------------------------------------
