@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long the offline engine takes for each style, and how much memory: `build.py bench`.
 
-The peak of memory includes the canvas and what made it. Each time is also given as a ratio to a fixed piece of numpy work that was timed right before and
-after it, so that figures of a busy or another machine can be compared.
+The peak of memory includes the canvas and what made it. Each time is also given as a ratio to a
+fixed piece of numpy work, timed right before and after it, so that figures of a busy or another
+machine can be compared.
 """
 
 from __future__ import annotations
