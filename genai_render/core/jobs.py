@@ -194,7 +194,7 @@ class JobQueue:
                 "There was not enough memory for this image.",
                 action="Choose a lower resolution or close other programs.",
             )
-        except Exception as failure:
+        except BaseException as failure:  # even SystemExit: a job must come to an end
             state = JobState.FAILED
             error = GenAIError(
                 "Something went wrong inside genai_render.",
@@ -223,7 +223,7 @@ class JobQueue:
                     last = time.monotonic()
                     try:
                         id = self._save(job.request, event, seconds)
-                    except GenAIError:
+                    except Exception:
                         # It may have been paid for: whoever listens can still keep it elsewhere.
                         self._events.put((job, event))
                         raise
@@ -245,9 +245,9 @@ class JobQueue:
             return
         try:
             self._save_failure(job.request, error)
-        except GenAIError as second:
+        except Exception as second:
             # The first error is the one to tell; that it could not be kept is a lesser one.
-            error.add_note(second.text)
+            error.add_note(redact(str(second)))
 
     def _end(self, job: Job, state: JobState, error: GenAIError | None) -> None:
         job.state = state
