@@ -126,9 +126,9 @@ def _clouds(
 ) -> None:
     """Lay clouds over the sky, in place: a layer overhead, shaded by its own thickness."""
     field = noise(seed * 7 + 1, 512, 1.75)
-    lift = np.maximum(up, np.float32(0.015)) + np.float32(0.13)
+    lift = np.maximum(up, np.float32(0.0)) + np.float32(0.16)
     right, ahead = dot(ray, camera.right), dot(ray, camera.ahead)
-    u, v = right / lift * np.float32(0.085) + np.float32(0.31), ahead / lift * np.float32(0.085)
+    u, v = right / lift * np.float32(0.1) + np.float32(0.31), ahead / lift * np.float32(0.16)
     density = tiled(field, u, v) + np.float32(0.35) * tiled(field, u * 3.1 + 0.5, v * 3.1)
     cover = look.sky.clouds
     threshold = 1.35 - 2.3 * cover
@@ -144,5 +144,5 @@ def _clouds(
     edge = np.exp((toward - 1) * np.float32(6)) * (1 - thick) * np.float32(look.sky.glow)
     cloud = cloud + np.asarray(look.light.key_color, np.float32)[:, None, None] * edge[None]
     # Toward the horizon clouds melt into haze.
-    body *= smoothstep(0.0, 0.16, up)
+    body *= smoothstep(-0.01, 0.07, up)
     colors += (cloud - colors) * body[None]

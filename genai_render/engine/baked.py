@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from .geometry import Plane, smoothstep
 from .surfaces import Surfaces
+
+PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))
+"""What draws with a light of its own that nobody chose."""
 
 _WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -95,27 +100,80 @@ def _paints(color: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def find_glow(surfaces: Surfaces, baked: BakedLight, engine: str) -> Plane:
-    """0..1: surfaces that shine by themselves; brighter than the light there could make them."""
+    """0..1: surfaces that shine by themselves, whatever the light around them."""
     none = np.zeros_like(surfaces.depth)
     covered = surfaces.covered
-    if engine in ("SOLID", "WORKBENCH", "BLENDER_WORKBENCH") or not covered.any():
+    if engine in PLAIN_ENGINES or not covered.any():
         return none
     shown = luminance(surfaces.color)
-    peak = surfaces.color.max(0)
-    light = baked.on(surfaces.normal)
     if surfaces.albedo is not None:
-        base = np.maximum(luminance(surfaces.albedo), np.float32(0.02))
-        ratio = shown / (base * light)
-        usual = float(np.median(ratio[covered]))
-        sunlit = float(np.quantile(ratio[covered], 0.9))
-        limit = max(1.5 * sunlit, 3.0 * usual, 1e-6)
-        found = smoothstep(limit, limit * 1.6, ratio) * smoothstep(0.35, 0.7, peak)
+        found = _shining_paints(surfaces, shown)
     else:
         # Bright beyond doubt, and far above what faces the same way.
-        usual = float(np.median(shown[covered] / light[covered]))
-        bright = float(np.quantile(shown[covered] / light[covered], 0.9))
+        light = shown / baked.on(surfaces.normal)
+        usual, bright = (float(v) for v in np.quantile(light[covered], (0.5, 0.9)))
         limit = max(1.35 * bright, 3.0 * usual, 1e-6)
-        found = smoothstep(limit, limit * 1.5, shown / light) * smoothstep(0.8, 0.95, peak)
+        found = smoothstep(limit, limit * 1.5, light)
+        found *= smoothstep(0.8, 0.95, surfaces.color.max(0))
     found = np.where(covered, found, np.float32(0)).astype(np.float32)
     # Much of the picture cannot be a lamp: then it is only a brightly lit picture.
-    return found if float(found[covered].mean()) < 0.12 else none
+    return found if float(found[covered].mean()) < 0.15 else none
+
+
+def _shining_paints(surfaces: Surfaces, shown: Plane) -> Plane:
+    """Paints that are brighter than what is around them and faces the same way.
+
+    All of a paint has to be: where the sun falls on a floor, some of that floor is in the shade.
+    """
+    assert surfaces.albedo is not None
+    covered = surfaces.covered
+    light = shown / (luminance(surfaces.albedo) + np.float32(0.03))
+    around, paint_around = _surroundings(np.maximum(light, np.float32(0.02)), surfaces)
+    ahead = smoothstep(1.35, 1.75, light / around)
+    code = np.floor(np.sqrt(np.clip(surfaces.albedo, 0, 1)) * np.float32(20)).astype(np.intp)
+    paint = np.where(covered, (code[0] * 32 + code[1]) * 32 + code[2], 0)
+    names, which, count = np.unique(paint, return_inverse=True, return_counts=True)
+    which = which.reshape(paint.shape)
+
+    def mean(plane: Plane) -> NDArray[np.float64]:
+        return np.bincount(which.reshape(-1), plane.reshape(-1), len(names)) / count
+
+    bright = mean(shown)
+    level = mean(light)
+    wide = np.sqrt(np.maximum(mean(light * light) - level**2, 0)) / np.maximum(level, 1e-6)
+    own = mean(luminance(surfaces.albedo))
+    # A lamp is of another paint than what is around it; a stain of light on a wall is not.
+    apart = mean(np.abs(luminance(surfaces.albedo) - paint_around))
+    shines = (mean(ahead) > 0.33) & (wide < 0.3) & (bright > 0.25) & (own > 0.3) & (apart > 0.06)
+    shines &= count > 0.00008 * paint.size
+    steady = light > (level[which] * 0.6)
+    found = (shines[which] & steady & covered).astype(np.uint8)
+    # Specks are texture, not lamps.
+    cleaned = Image.fromarray(found).filter(ImageFilter.MedianFilter(3))
+    return np.asarray(cleaned).astype(np.float32)
+
+
+def _surroundings(light: Plane, surfaces: Surfaces) -> tuple[Plane, Plane]:
+    """Light and the albedo's luminance around each pixel, of what faces the same way.
+
+    The light is a harmonic mean: what is darker counts more.
+    """
+    assert surfaces.albedo is not None
+    height, width = light.shape
+    pad = max(4, round(max(height, width) * 0.05))
+    inverse = np.pad(1 / light, pad)
+    paint = np.pad(luminance(surfaces.albedo), pad)
+    normal = np.pad(surfaces.normal, ((0, 0), (pad, pad), (pad, pad)))
+    dark, paints = np.full_like(light, 1e-6), np.zeros_like(light)
+    weights = np.full_like(light, 1e-6)
+    for ring in (0.33, 0.66, 1.0):
+        for k in range(8):
+            dy = round(math.sin(math.pi / 4 * (k + ring)) * pad * ring)
+            dx = round(math.cos(math.pi / 4 * (k + ring)) * pad * ring)
+            part = (slice(pad + dy, pad + dy + height), slice(pad + dx, pad + dx + width))
+            alike = (normal[(slice(None), *part)] * surfaces.normal).sum(0)
+            weight = smoothstep(0.8, 0.95, alike)
+            dark += inverse[part] * weight
+            paints += paint[part] * weight
+            weights += weight
+    return weights / dark, paints / weights

@@ -29,7 +29,7 @@ def circles(depth: Plane, focus: float, blur: float, size: float, tight: float) 
     near = np.float32(focus) / np.maximum(depth, np.float32(1e-6))
     signed = (1 - near) * np.float32(2.2 * tight)
     # Things stay sharp through a band around the focus: a picture is of a subject, not a plane.
-    safe = np.float32(0.12)
+    safe = np.float32(0.12 if tight > 0.8 else 0.18)
     signed = np.sign(signed) * np.clip(np.abs(signed) - safe, 0, None)
     return np.clip(signed, -1, 1) * np.float32(min(blur, 1.5))
 

@@ -114,7 +114,7 @@ class _Large:
             return self.pixels
         light = np.empty((3, height, width), np.float32)
         discs = np.empty((height, width), np.float32)
-        tight = 0.55 if found.place else 1.0
+        tight = 0.4 if found.place else 1.0
 
         def lit(first: int, last: int) -> None:
             surfaces = self._surfaces(first, last)
@@ -147,7 +147,7 @@ class _Large:
         planes = self.grown.rows(first, last, surfaces)
         if "bumpy" in planes:
             calmed = np.stack([planes[f"calm{axis}"] for axis in range(3)])
-            quieten(plan.look, surfaces, calmed, planes["bumpy"])
+            quieten(plan.look, surfaces, calmed, planes["bumpy"], plan.rig.calming)
         bounce = None
         if "bounce0" in planes:
             bounce = np.stack([planes[f"bounce{axis}"] for axis in range(3)])

@@ -86,7 +86,7 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     step(0.16, "Light between surfaces")
     smoothed = None if found.flat or found.empty else screen.calm(surfaces)
     if smoothed is not None:
-        quieten(look, surfaces, smoothed[0], smoothed[1])
+        quieten(look, surfaces, smoothed[0], smoothed[1], rig.calming)
     fields = Fields(open_, shadow, glowing)
     if surfaces.albedo is not None and rig.trust > 0 and not (found.flat or found.empty):
         fields.old = _old_light(small)
@@ -114,7 +114,7 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         sky = backdrop.sky(sky_camera, look, sun, seed)
     coarse = _grid(source.camera, 96, max(2, round(source.height * 96 / source.width)))
     haze = backdrop.haze(coarse, look, sun)
-    fade = _fade(small, found) if studio else (0.0, 0.0)
+    fade = _fade(small, found) if studio and not found.place else (0.0, 0.0)
 
     # The small picture in full, for mirrors, exposure and bloom.
     small_sky = resize_all(sky, camera.width, camera.height, Image.Resampling.BOX)
@@ -149,9 +149,9 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     return plan
 
 
-def quieten(look: Look, surfaces: Surfaces, calmed: Plane, bumpy: Plane) -> None:
+def quieten(look: Look, surfaces: Surfaces, calmed: Plane, bumpy: Plane, strength: float) -> None:
     """Turn bumpy normals toward the calm ones, in place: wholly for stepped light."""
-    share = bumpy * np.float32(1 if look.toon.steps else 0.8 if look.light.neon > 0 else 0.35)
+    share = bumpy * np.float32(1 if look.toon.steps or look.light.neon > 0 else strength)
     normal = surfaces.normal
     normal += (calmed - normal) * share
     length = np.sqrt((normal * normal).sum(0))

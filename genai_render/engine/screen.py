@@ -267,10 +267,17 @@ def calm(surfaces: Surfaces) -> tuple[Plane, Plane] | None:
     """
     mean = np.stack([smooth(axis, surfaces, 2, within=False) for axis in surfaces.normal])
     length = np.sqrt((mean * mean).sum(0))
-    busy = (1 - length) * surfaces.covered
+    spread = 1 - length
+    # Round forms turn a little with each pixel; bumps turn as much from one to the next as at all.
+    normal = surfaces.normal
+    turn = np.zeros_like(spread)
+    turn[:, :-1] += 1 - (normal[:, :, 1:] * normal[:, :, :-1]).sum(0)
+    turn[:-1] += 1 - (normal[:, 1:] * normal[:, :-1]).sum(0)
+    turn = smooth(turn * np.float32(0.5), surfaces, 2, within=False)
+    busy = np.maximum(turn - np.float32(1.2) * spread, 0) * surfaces.covered
     # A crease is busy along a line; only what is busy all around is bumpy.
-    bumpy = _extreme(_extreme(busy, 2, np.minimum), 3, np.maximum)
-    bumpy = smooth(smoothstep(0.012, 0.05, bumpy), surfaces, 1)
+    bumpy = _extreme(_extreme(busy, 4, np.minimum), 5, np.maximum)
+    bumpy = smooth(smoothstep(0.0006, 0.004, bumpy), surfaces, 1)
     if float(bumpy.mean()) < 0.002:
         return None
     return mean / np.maximum(length, np.float32(1e-3)), bumpy

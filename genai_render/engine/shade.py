@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .baked import BakedLight, luminance
+from .baked import PLAIN_ENGINES, BakedLight, luminance
 from .geometry import Camera, Plane, Vector, dot, smoothstep
 from .look import Color, Look
 from .surfaces import Surfaces
 from .survey import Survey
-
-PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))
-"""What draws with a light of its own that nobody chose."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +33,8 @@ class Fields:
 class Rig:
     """A look's lamps, set up for one view. Directions are in camera space, toward the light.
 
-    left, right: where the neon lamps are, in camera space. neon_reach: metres they reach well.
+    lamps: where neon lamps are, in camera space, how many metres they reach well, and whether each
+    has the left one's colour.
     trust: 0..1, how far the captured picture's own light is worth keeping (0 for Solid views).
     old_gain: brings that light to the brightness of the new. paint_gain: keeps albedos believable.
     """
@@ -45,10 +43,8 @@ class Rig:
     key: Vector
     fill: Vector
     rim: Vector
-    left: Vector
-    right: Vector
+    lamps: tuple[tuple[Vector, float, bool], ...]
     up: Vector
-    neon_reach: float
     baked: BakedLight
     flat: bool
     trust: float
@@ -71,16 +67,19 @@ class Rig:
             camera.direction(light.azimuth, light.elevation),
             camera.direction(side * 55, 18),
             camera.direction(back, 35),
-            _beside(camera, found, -1),
-            _beside(camera, found, 1),
+            _lamps(camera, found),
             camera.up,
-            max(found.size, 1e-6) * (0.75 if not found.place else 1.1),
             baked,
             found.flat,
             0.0 if engine in PLAIN_ENGINES else 1.0,
             1.0,
             1.0,
         )
+
+    @property
+    def calming(self) -> float:
+        """How far bumpy normals are calmed: detail that stays has the bumps already."""
+        return 0.9 if self.trust > 0 and self.look.surface.detail > 0.3 else 0.4
 
     def measured(self, surfaces: Surfaces) -> Rig:
         """The same rig with its paint gain set by the small picture."""
@@ -227,9 +226,10 @@ class Rig:
         return lit
 
     def _neon(self, result: Plane, normal: Plane, open_: Plane, point: Plane) -> None:
-        """Add two coloured tubes of light at either side of the subject, in place."""
+        """Add coloured tubes of light at either side of the subject, in place."""
         light = self.look.light
-        for place, color in ((self.left, light.neon_left), (self.right, light.neon_right)):
+        for place, reach, left in self.lamps:
+            color = light.neon_left if left else light.neon_right
             x = np.float32(place[0]) - point[0]
             y = np.float32(place[1]) - point[1]
             z = np.float32(place[2]) - point[2]
@@ -244,7 +244,7 @@ class Rig:
             facing /= np.sqrt(x)
             facing += np.float32(0.18)
             np.clip(facing, 0, None, out=facing)
-            x *= np.float32(1 / self.neon_reach**2)
+            x *= np.float32(1 / reach**2)
             x += np.float32(0.35)
             facing /= x
             facing *= np.float32(0.62 * light.neon)
@@ -344,9 +344,21 @@ def _between(a: Color, b: Color, t: float) -> Color:
     return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
 
 
-def _beside(camera: Camera, found: Survey, side: int) -> Vector:
-    """A place beside the subject, a little before and above it."""
-    center, size = np.asarray(found.center), found.size
-    place = center + np.asarray(camera.right) * (side * 0.62 * size)
-    place = place - np.asarray(camera.ahead) * (0.3 * size) + np.asarray(camera.up) * (0.22 * size)
-    return float(place[0]), float(place[1]), float(place[2])
+def _lamps(camera: Camera, found: Survey) -> tuple[tuple[Vector, float, bool], ...]:
+    """Lamps beside the subject, a little before and above it; along a street, several."""
+    center, size = np.asarray(found.center), max(found.size, 1e-6)
+    right, ahead, up = (np.asarray(v) for v in (camera.right, camera.ahead, camera.up))
+
+    def lamp(side: float, forth: float, reach: float, left: bool) -> tuple[Vector, float, bool]:
+        place = center + right * (side * size) + ahead * (forth * size) + up * (0.2 * size)
+        return (float(place[0]), float(place[1]), float(place[2])), reach * size, left
+
+    pair = lamp(-0.62, -0.3, 0.75, True), lamp(0.62, -0.3, 0.75, False)
+    if not found.place or found.indoor:
+        return pair
+    return (
+        lamp(-0.42, -0.35, 0.4, True),
+        lamp(0.45, -0.05, 0.4, False),
+        lamp(-0.4, 0.7, 0.55, False),
+        lamp(0.4, 1.6, 0.8, True),
+    )

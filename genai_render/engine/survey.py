@@ -136,11 +136,22 @@ def _subject(small: Small, floor: np.ndarray) -> float:
     paint = small.surfaces.albedo if small.surfaces.albedo is not None else small.surfaces.color
     peak = np.sqrt(np.maximum(paint.max(0), 0))
     weight = weight * (0.35 + (peak - np.sqrt(np.maximum(paint.min(0), 0))) * 2)
-    order = np.argsort(depth, axis=None)
-    total = np.cumsum(weight.reshape(-1)[order])
-    if total[-1] <= 0:
+    if not (weight > 0).any():
         return float(np.median(depth[small.surfaces.covered]))
-    return float(depth.reshape(-1)[order[np.searchsorted(total, total[-1] * 0.5)]])
+    # The nearest of the distances at which there is much to see.
+    away = np.log(np.clip(depth, 1e-4, FAR))
+    chosen = weight > 0
+    low, high = float(away[chosen].min()), float(away[chosen].max())
+    bins = 64
+    place = np.clip((away - low) / max(high - low, 1e-6) * bins, 0, bins - 1).astype(np.intp)
+    amount = np.bincount(place[chosen], weights=weight[chosen], minlength=bins)
+    amount = np.convolve(amount, (0.25, 0.6, 1, 0.6, 0.25), mode="same")
+    first = int(np.argmax(amount > 0.5 * amount.max()))
+    # Up to the top of that hill.
+    while first + 1 < bins and amount[first + 1] > amount[first]:
+        first += 1
+    near = chosen & (np.abs(place - first) <= 1)
+    return float(np.median(depth[near])) if near.any() else float(np.median(depth[chosen]))
 
 
 def _blank(small: Small) -> bool:
