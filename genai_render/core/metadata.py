@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 
-from . import images
+from . import containers, images
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 TRAINED = "trainedAlgorithmicMedia"
@@ -111,7 +111,7 @@ def embed(data: bytes, metadata: Metadata, name: str = "The image") -> bytes:
     info = images.probe(data, name)
     try:
         return _EMBEDDERS[info.mime](data, _Writer(metadata, None))
-    except (struct.error, IndexError, ValueError) as error:
+    except containers.Malformed as error:
         raise images.broken(name) from error
 
 
@@ -131,7 +131,7 @@ def read_metadata(data: bytes) -> Metadata | None:
             request = _parse(_unescape(found[1]))
         if request is None:
             request = _parse(_exif_comment(data, info.mime))
-    except (struct.error, IndexError, ValueError):
+    except containers.Malformed:
         request = None
     declared = _SOURCE_TYPE.search(xmp)
     if request is None and declared is None:
@@ -147,14 +147,18 @@ def read_xmp(data: bytes) -> str | None:
         if mime == "image/png":
             found = dict(_png_texts(data)).get(_PNG_XMP)
         elif mime == "image/webp":
-            found = next((body for kind, body, _ in _webp_chunks(data) if kind == b"XMP "), None)
+            found = next(
+                (body for kind, body, _ in containers.webp_chunks(data) if kind == b"XMP "), None
+            )
         else:
-            segments = (body for marker, body, _ in _jpeg_segments(data) if marker == 0xE1)
+            segments = (
+                body for marker, body, _ in containers.jpeg_segments(data) if marker == 0xE1
+            )
             found = next((b[len(_JPEG_XMP) :] for b in segments if b.startswith(_JPEG_XMP)), None)
         if found is None or len(found) > _MAX_XMP_BYTES:
             return None
         return found.decode("utf-8")
-    except (struct.error, IndexError, ValueError):
+    except containers.Malformed:
         return None
 
 
@@ -184,8 +188,9 @@ def convert(
 def _fitting(request: Mapping[str, Any]) -> str:
     """The request as JSON of at most MAX_JSON_BYTES, leaving out what says least first."""
     kept = dict(request)
-    for leave_out in ("", "scene_text", "options", "canvas", "references", "used"):
-        kept.pop(leave_out, None)
+    for leave_out in (None, "scene_text", "options", "canvas", "references", "used"):
+        if leave_out is not None:
+            kept.pop(leave_out, None)
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         if len(text.encode()) <= MAX_JSON_BYTES:
             return text
@@ -297,10 +302,12 @@ def _exif(text: str) -> bytes:
 def _exif_comment(data: bytes, mime: str) -> str:
     body: bytes | None = None
     if mime == "image/jpeg":
-        segments = (body for marker, body, _ in _jpeg_segments(data) if marker == 0xE1)
+        segments = (body for marker, body, _ in containers.jpeg_segments(data) if marker == 0xE1)
         body = next((b for b in segments if b.startswith(_JPEG_EXIF)), None)
     elif mime == "image/webp":
-        body = next((body for kind, body, _ in _webp_chunks(data) if kind == b"EXIF"), None)
+        body = next(
+            (body for kind, body, _ in containers.webp_chunks(data) if kind == b"EXIF"), None
+        )
     if not body:
         return ""
     exif = Image.Exif()
@@ -317,28 +324,9 @@ def _exif_comment(data: bytes, mime: str) -> str:
 # ---- PNG -----------------------------------------------------------------------------------------
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, slice]]:
-    """(kind, body, where the whole chunk is). Raises ValueError if the file is cut off."""
-    at = 8
-    while at < len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        end = at + 12 + length
-        if end > len(data):
-            raise ValueError("cut off")
-        yield kind, data[at + 8 : end - 4], slice(at, end)
-        if kind == b"IEND":
-            return
-        at = end
-    raise ValueError("no end")
-
-
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def _png_texts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The keyword and text of every iTXt chunk that is not too large."""
-    for kind, body, _ in _png_chunks(data):
+    for kind, body, _ in containers.png_chunks(data):
         if kind == b"iTXt" and (text := _itxt(body)) is not None:
             yield text
 
@@ -365,7 +353,7 @@ def _embed_png(data: bytes, writer: _Writer) -> bytes:
     ours, text = _KEYWORD.encode(), writer.request
     packet: tuple[bytes | None, slice] | None = None
     dropped, insert_at = [], 0
-    for kind, body, where in _png_chunks(data):
+    for kind, body, where in containers.png_chunks(data):
         if kind == b"IDAT" and not insert_at:
             insert_at = where.start
         if kind == b"iTXt":
@@ -380,11 +368,11 @@ def _embed_png(data: bytes, writer: _Writer) -> bytes:
     added = b""
     xmp = writer.xmp(packet[0] if packet else None)
     if xmp is not None:
-        added = _png_chunk(b"iTXt", _PNG_XMP + b"\0\0\0\0\0" + xmp)
+        added = containers.png_chunk(b"iTXt", _PNG_XMP + b"\0\0\0\0\0" + xmp)
         if packet:
             dropped.append(packet[1])
     if text:
-        added += _png_chunk(b"iTXt", ours + b"\0\0\0\0\0" + text.encode())
+        added += containers.png_chunk(b"iTXt", ours + b"\0\0\0\0\0" + text.encode())
     return _splice(data, dropped, insert_at, added)
 
 
@@ -402,38 +390,10 @@ def _splice(data: bytes, dropped: list[slice], insert_at: int, added: bytes) -> 
 # ---- JPEG ----------------------------------------------------------------------------------------
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, slice]]:
-    """(marker, body, where the whole segment is) of all that comes before the pixels."""
-    at = 2
-    while True:
-        if data[at] != 0xFF:
-            raise ValueError("no marker")
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in (0xDA, 0xD9):
-            yield marker, b"", slice(at, at)
-            return
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            at += 2
-            continue
-        length = struct.unpack(">H", data[at + 2 : at + 4])[0]
-        end = at + 2 + length
-        if length < 2 or end > len(data):
-            raise ValueError("cut off")
-        yield marker, data[at + 4 : end], slice(at, end)
-        at = end
-
-
-def _jpeg_segment(marker: int, body: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
-
-
 def _embed_jpeg(data: bytes, writer: _Writer) -> bytes:
     packet: tuple[bytes, slice] | None = None
     dropped, insert_at, has_exif, leading = [], 2, False, True
-    for marker, body, where in _jpeg_segments(data):
+    for marker, body, where in containers.jpeg_segments(data):
         exif = marker == 0xE1 and body.startswith(_JPEG_EXIF)
         has_exif |= exif
         # JFIF and EXIF both want to be first, so ours comes after those that are there.
@@ -446,10 +406,10 @@ def _embed_jpeg(data: bytes, writer: _Writer) -> bytes:
     if writer.request and not has_exif:
         exif_body = _exif(writer.request)
         if len(exif_body) <= _MAX_JPEG_SEGMENT:
-            added = _jpeg_segment(0xE1, exif_body)
+            added = containers.jpeg_segment(0xE1, exif_body)
     xmp = writer.xmp(packet[0] if packet else None, _MAX_JPEG_SEGMENT - len(_JPEG_XMP))
     if xmp is not None:
-        added += _jpeg_segment(0xE1, _JPEG_XMP + xmp)
+        added += containers.jpeg_segment(0xE1, _JPEG_XMP + xmp)
         if packet:
             dropped.append(packet[1])
     return _splice(data, dropped, insert_at, added)
@@ -460,35 +420,16 @@ def _embed_jpeg(data: bytes, writer: _Writer) -> bytes:
 _WEBP_ALPHA, _WEBP_EXIF, _WEBP_XMP = 0x10, 0x08, 0x04
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, slice]]:
-    """(kind, body, where the whole chunk with its padding is)."""
-    total = 8 + int(struct.unpack("<I", data[4:8])[0])
-    if total > len(data):
-        raise ValueError("cut off")
-    at = 12
-    while at + 8 <= total:
-        kind, length = struct.unpack("<4sI", data[at : at + 8])
-        end = at + 8 + length
-        if end > total:
-            raise ValueError("cut off")
-        yield kind, data[at + 8 : end], slice(at, min(end + (length & 1), total))
-        at = end + (length & 1)
-
-
-def _webp_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) & 1)
-
-
 def _embed_webp(data: bytes, writer: _Writer) -> bytes:
-    chunks = list(_webp_chunks(data))
+    chunks = list(containers.webp_chunks(data))
     bodies = {kind: body for kind, body, _ in reversed(chunks)}  # the first of each kind
     flags, added = 0, b""
     if writer.request and b"EXIF" not in bodies:
-        added = _webp_chunk(b"EXIF", _exif(writer.request).removeprefix(_JPEG_EXIF))
+        added = containers.webp_chunk(b"EXIF", _exif(writer.request).removeprefix(_JPEG_EXIF))
         flags |= _WEBP_EXIF
     xmp = writer.xmp(bodies.get(b"XMP "))
     if xmp is not None:
-        added += _webp_chunk(b"XMP ", xmp)
+        added += containers.webp_chunk(b"XMP ", xmp)
         flags |= _WEBP_XMP
     header = bodies.get(b"VP8X")
     if header is None:
@@ -499,11 +440,11 @@ def _embed_webp(data: bytes, writer: _Writer) -> bytes:
         header = b"\0\0\0\0" + b"".join(side.to_bytes(3, "little") for side in sides)
     header = bytes([header[0] | flags]) + header[1:]
     kept = (
-        _webp_chunk(kind, body)
+        containers.webp_chunk(kind, body)
         for kind, body, _ in chunks
         if kind != b"VP8X" and not (kind == b"XMP " and xmp is not None)
     )
-    body = b"WEBP" + _webp_chunk(b"VP8X", header) + b"".join(kept) + added
+    body = b"WEBP" + containers.webp_chunk(b"VP8X", header) + b"".join(kept) + added
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 

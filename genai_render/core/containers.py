@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How PNG, JPEG and WebP files are built: their size and their parts, without decoding a pixel.
+
+Every function raises ValueError, IndexError or struct.error (`Malformed`) for a file that is not
+built so.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+Malformed = (ValueError, IndexError, struct.error)
+
+MAX_PARTS = 100_000  # what a file is made of; more would only be there to take our time
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def read_header(data: bytes) -> tuple[str, int, int]:
+    """Format, width and height from the first bytes. Raises ValueError for anything else."""
+    if data.startswith(PNG_SIGNATURE):
+        if data[12:16] != b"IHDR":
+            raise ValueError("no IHDR")
+        return ("PNG", *struct.unpack(">II", data[16:24]))
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return ("WEBP", *_webp_size(data))
+    if data.startswith(b"\xff\xd8\xff"):
+        return ("JPEG", *_jpeg_size(data))
+    raise ValueError("unknown signature")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return (
+            1 + int.from_bytes(data[24:27], "little"),
+            1 + int.from_bytes(data[27:30], "little"),
+        )
+    if kind == b"VP8L" and data[20] == 0x2F:
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", data[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("unknown WebP chunk")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    for marker, body, _ in jpeg_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", body[1:5])
+            return width, height
+    raise ValueError("no frame header")
+
+
+def check_whole(kind: str, data: bytes) -> None:
+    """Raise ValueError for a file whose end is missing, or a PNG whose checksums are wrong.
+
+    The picture library can be told by any other add-on to be lenient about both.
+    """
+    if kind == "PNG":
+        for name, body, where in png_chunks(data):
+            checksum = int.from_bytes(data[where.stop - 4 : where.stop], "big")
+            if name[:1].isupper() and zlib.crc32(body, zlib.crc32(name)) != checksum:
+                raise ValueError("wrong checksum")
+    elif kind == "WEBP":
+        for _ in webp_chunks(data):
+            pass
+    elif data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise ValueError("no end")
+
+
+# ---- PNG -----------------------------------------------------------------------------------------
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, slice]]:
+    """(kind, body, where the whole chunk is). Raises ValueError if the file is cut off."""
+    at = 8
+    for _ in range(MAX_PARTS):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        end = at + 12 + length
+        if end > len(data):
+            raise ValueError("cut off")
+        yield kind, data[at + 8 : end - 4], slice(at, end)
+        if kind == b"IEND":
+            return
+        at = end
+    raise ValueError("too many chunks")
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+# ---- JPEG ----------------------------------------------------------------------------------------
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, slice]]:
+    """(marker, body, where the whole segment is) of all that comes before the pixels."""
+    at = 2
+    for _ in range(MAX_PARTS):
+        if data[at] != 0xFF:
+            raise ValueError("no marker")
+        marker = data[at + 1]
+        if marker in (0xDA, 0xD9):
+            yield marker, b"", slice(at, at)
+            return
+        if marker == 0xFF:  # padding
+            at += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # these have no length
+            at += 2
+        else:
+            length = int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+            end = at + 2 + length
+            if length < 2 or end > len(data):
+                raise ValueError("cut off")
+            yield marker, data[at + 4 : end], slice(at, end)
+            at = end
+    raise ValueError("too many segments")
+
+
+def jpeg_segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+# ---- WebP ----------------------------------------------------------------------------------------
+
+
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, slice]]:
+    """(kind, body, where the whole chunk with its padding is)."""
+    total = 8 + int(struct.unpack("<I", data[4:8])[0])
+    if total > len(data):
+        raise ValueError("cut off")
+    at = 12
+    for _ in range(MAX_PARTS):
+        if at + 8 > total:
+            return
+        kind, length = struct.unpack("<4sI", data[at : at + 8])
+        end = at + 8 + length
+        if end > total:
+            raise ValueError("cut off")
+        yield kind, data[at + 8 : end], slice(at, min(end + (length & 1), total))
+        at = end + (length & 1)
+
+
+def webp_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) & 1)
