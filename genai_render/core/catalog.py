@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import InvalidInput, NotFound, StorageError
 from .framing import RESOLUTIONS
@@ -54,6 +56,7 @@ class Option:
             good = (
                 not isinstance(value, bool)
                 and isinstance(value, int if whole else (int, float))
+                and math.isfinite(value)
                 and (self.minimum is None or value >= self.minimum)
                 and (self.maximum is None or value <= self.maximum)
             )
@@ -229,10 +232,10 @@ def load(extra: Iterable[Path] = ()) -> Catalog:
     styles: dict[str, Style] = {}
     for path in (DATA / "models.toml", DATA / "styles.toml", *extra):
         tables = _read(path)
-        for values in tables.get("model", ()):
+        for values in _tables(path, tables, "model"):
             model = _entry(path, Model, _model_values(path, values))
             models[model.id] = model
-        for values in tables.get("style", ()):
+        for values in _tables(path, tables, "style"):
             style = _entry(path, Style, values)
             styles[style.id] = style
     return Catalog(models, styles)
@@ -253,25 +256,64 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidInput(f'"{path.name}" is not a valid TOML file.', f"{error}.") from error
 
 
+def _tables(path: Path, within: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The [[name]] tables. Raises InvalidInput for what is written otherwise."""
+    found = within.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise InvalidInput(
+            f'"{name}" in "{path.name}" is not a list of tables.',
+            action=f"Begin each with [[{name}]] on a line of its own.",
+        )
+    return found
+
+
 def _model_values(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     made = dict(values)
-    made["resolutions"] = tuple(made.get("resolutions", RESOLUTIONS))
     made["options"] = tuple(
-        _entry(path, Option, {**option, "choices": tuple(option.get("choices", ()))})
-        for option in made.pop("option", ())
+        _entry(path, Option, option) for option in _tables(path, made, "option")
     )
-    if "price" in made:
-        made["price"] = _entry(path, Price, made["price"])
+    made.pop("option", None)
+    if isinstance(made.get("price"), dict):
+        made["price"] = _entry(path, Price, made["price"], f"price of {values.get('id', '?')}")
     return made
 
 
-def _entry(path: Path, kind: type, values: Mapping[str, Any]) -> Any:
-    try:
-        return kind(**values)
-    except TypeError as error:
-        id = values.get("id", "?")
-        raise InvalidInput(
-            f'The {kind.__name__.lower()} "{id}" in "{path.name}" is not complete or has a '
-            "setting that does not exist.",
-            f"({error})",
-        ) from error
+def _entry(path: Path, kind: type[Any], values: Mapping[str, Any], called: str = "") -> Any:
+    """The entry that the values make. Raises InvalidInput, which names the file and the entry."""
+    called = called or f'{kind.__name__.lower()} "{values.get("id", "?")}"'
+    what = f'The {called} in "{path.name}"'
+    hints = get_type_hints(kind)
+    made = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    for name, value in made.items():
+        if name not in hints:
+            raise InvalidInput(
+                f'{what} has a setting that does not exist: "{name}".',
+                action=_suggest(name, hints),
+            )
+        if not _fits(value, hints[name]):
+            raise InvalidInput(f'{what} has a "{name}" that cannot be used: {value!r}.')
+    for known in fields(kind):
+        if known.name not in made and known.default is known.default_factory is MISSING:
+            raise InvalidInput(f'{what} is not complete: it lacks "{known.name}".')
+    return kind(**made)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from a TOML file has the type that a field says."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (UnionType, Union):
+        return any(_fits(value, each) for each in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(each, inner[0]) for each in value)
+    if origin is not None:
+        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
+    if hint is Any:
+        return True
+    if hint in (int, float):
+        number = isinstance(value, int if hint is int else (int, float))
+        return number and not isinstance(value, bool)
+    return isinstance(value, hint)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models and styles as data: what ships is right, and a user's own file is understood."""
+
+from __future__ import annotations
+
+import pytest
+
+from genai_render.backends.base import backend_names
+from genai_render.core import catalog
+from genai_render.core.catalog import Model, Option
+from genai_render.core.errors import InvalidInput, NotFound, StorageError
+from genai_render.core.framing import RESOLUTIONS
+from genai_render.core.plan import plan
+from genai_render.core.request import Reference, RenderRequest
+from tests.servers.client import image
+
+SHIPPED = catalog.shipped()
+
+
+def own(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return catalog.load([path])
+
+
+# ---- what ships --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", SHIPPED.models.values(), ids=lambda model: model.id)
+def test_every_model_is_complete_and_can_be_planned_with(model):
+    assert model.label
+    assert model.description
+    assert model.good_for
+    assert model.speed
+    assert not model.description.endswith(".")
+    assert model.backend in backend_names()
+    assert model.name or not model.online
+    assert set(model.resolutions) <= set(RESOLUTIONS)
+    assert len({option.id for option in model.options}) == len(model.options)
+    for option in model.options:
+        assert option.label
+        assert option.description
+        assert not option.description.endswith(".")
+    for resolution in RESOLUTIONS:
+        request = RenderRequest(prompt="x", model=model.id, resolution=resolution)
+        model.check(request)
+        assert plan(model, request).width > 0
+
+
+def test_the_models_that_were_promised_are_there():
+    assert set(SHIPPED.models) >= {
+        *("offline", "gpt-image-2", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
+        *("gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "gpt-image-1.5", "gpt-image-1-mini"),
+        *("gemini-3-pro-image", "gemini-3.1-flash-image", "gemini-3.1-flash-lite-image"),
+    }
+
+
+def test_the_names_are_those_that_the_sdk_knows():
+    types = pytest.importorskip("openai.types.image_model")
+    from typing import get_args
+
+    known = get_args(types.ImageModel)
+    for model in SHIPPED.models.values():
+        if model.backend == "openai":
+            assert model.name in known
+
+
+def test_styles_are_complete():
+    assert "auto" in SHIPPED.styles
+    for style in SHIPPED.styles.values():
+        assert style.label
+
+
+# ---- finding -----------------------------------------------------------------------------------
+
+
+def test_an_entry_is_found_by_id_or_by_label_however_it_is_written():
+    for name in ("gpt-image-2", "GPT Image 2", "gpt_image_2", "GPT-IMAGE-2"):
+        assert SHIPPED.model(name).id == "gpt-image-2"
+
+
+def test_a_wrong_name_gets_the_nearest_right_one():
+    with pytest.raises(NotFound, match='Did you mean "gpt-image-2'):
+        SHIPPED.model("gpt-imgae-2")
+    with pytest.raises(NotFound, match=r"Known: .*auto"):
+        SHIPPED.style("zzz")
+
+
+# ---- what a model can do -----------------------------------------------------------------------
+
+
+def test_what_a_model_cannot_do_is_said():
+    model = Model("m", "Mine", "offline", max_references=1, max_count=2, resolutions=("1K",))
+
+    def ask(**more):
+        return RenderRequest(**{"prompt": "x", "model": "m", **more})
+
+    model.check(ask(count=2))
+    with pytest.raises(InvalidInput, match="at most 2 images"):
+        model.check(ask(count=3))
+    with pytest.raises(InvalidInput, match=r"Mine cannot make 4K images\. Choose 1K"):
+        model.check(ask(resolution="4K"))
+    with pytest.raises(InvalidInput, match="at most 1 reference"):
+        model.check(ask(references=(Reference(image()), Reference(image()))))
+    with pytest.raises(InvalidInput, match='no option called "quality"'):
+        model.check(ask(options={"quality": "high"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("ON", True), ("1", True), ("no", False), ("0", False), ("False", False)],
+)
+def test_a_switch_is_read_from_a_text(text, value):
+    assert Option("a", "A", "bool", False).parse(text) is value
+
+
+def test_options_are_read_and_checked():
+    number = Option("n", "N", "int", 2, minimum=0, maximum=3)
+    assert number.parse("3") == 3
+    for bad in ("4", "-1", "1.5", "x", ""):
+        with pytest.raises(InvalidInput, match="whole number from 0 to 3"):
+            number.parse(bad)
+    share = Option("f", "F", "float", 0.5, minimum=0)
+    assert share.parse("1e-3") == 0.001
+    for bad in ("nan", "inf", "-1"):
+        with pytest.raises(InvalidInput):
+            share.parse(bad)
+    choice = Option("c", "C", "choice", "a", choices=("a", "b"))
+    assert choice.parse("b") == "b"
+    with pytest.raises(InvalidInput, match="Choose a, b"):
+        choice.parse("c")
+    with pytest.raises(InvalidInput):
+        number.check(True)  # a switch is no number
+    assert Option("t", "T", "text", "").parse("anything") == "anything"
+
+
+def test_an_option_whose_default_it_cannot_have_is_a_mistake():
+    with pytest.raises(InvalidInput):
+        Option("c", "C", "choice", "z", choices=("a", "b"))
+    with pytest.raises(InvalidInput, match="unknown kind"):
+        Option("c", "C", "colour", "z")  # pyright: ignore[reportArgumentType]
+
+
+# ---- a user's own file -------------------------------------------------------------------------
+
+
+def test_a_user_can_add_a_model_and_change_one(tmp_path):
+    made = own(
+        tmp_path,
+        """
+        [[model]]
+        id = "studio-flux"
+        label = "Flux in the studio"
+        backend = "compatible"
+        name = "flux.1-dev"
+        [model.extra]
+        profile = "studio"
+        base_url = "http://192.168.0.9:8080/v1"
+        [[model.option]]
+        id = "quality"
+        label = "Quality"
+        kind = "choice"
+        default = "auto"
+        choices = ["auto", "high"]
+
+        [[model]]
+        id = "gpt-image-2"
+        label = "Ours"
+        backend = "openai"
+        name = "gpt-image-2-2026-04-21"
+        price = { per_image = { "1K" = 0.05 }, source = "our contract", date = "2026-11-01" }
+        """,
+    )
+    assert made.model("studio-flux").extra["profile"] == "studio"
+    assert made.model("studio-flux").option("quality").choices == ("auto", "high")
+    assert made.model("gpt-image-2").name == "gpt-image-2-2026-04-21"
+    assert made.model("gpt-image-2").price.per_image["1K"] == 0.05
+    assert SHIPPED.model("gpt-image-2").label == "GPT Image 2"
+    assert made.model("offline") == SHIPPED.model("offline")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[model]\n", "not a valid TOML file"),
+        ('[[model]]\nid = "a"\n', 'The model "a" in "mine.toml" is not complete'),
+        (
+            '[[model]]\nid = "a"\nlabel = "A"\nbackend = "openai"\ncolour = 1\n',
+            "setting that does not exist",
+        ),
+        (
+            '[[model]]\nid = "a"\nlabel = "A"\nbackend = "openai"\nprice = { euros = 1 }\n',
+            "mine.toml",
+        ),
+        ('model = "a"\n', "mine.toml"),
+        ("model = [1]\n", "mine.toml"),
+        ('[[model]]\nid = "a"\nlabel = "A"\nbackend = "x"\nresolutions = 4\n', "mine.toml"),
+        ('[[model]]\nid = "a"\nlabel = "A"\nbackend = "x"\noption = 4\n', "mine.toml"),
+        ('[[model]]\nid = "a"\nlabel = "A"\nbackend = "x"\nprice = 4\n', "mine.toml"),
+        ('[[style]]\nlabel = "A"\n', "mine.toml"),
+    ],
+)
+def test_a_mistake_in_a_users_file_is_said_with_its_place(tmp_path, text, words):
+    with pytest.raises(InvalidInput) as raised:
+        own(tmp_path, text)
+    assert words in raised.value.text
+
+
+def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path):
+    with pytest.raises(StorageError, match="cannot be read"):
+        catalog.load([tmp_path / "missing.toml"])
+    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidInput, match="not a valid TOML"):
+        catalog.load([tmp_path / "mine.toml"])
