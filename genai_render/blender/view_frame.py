@@ -10,7 +10,6 @@ from mathutils import Matrix, Vector
 
 from ..core.framing import Size, fit_view, ratio, size_for
 
-
 _MARGIN = 6  # pixels around the frame, so that all of its edge is seen
 
 

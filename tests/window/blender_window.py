@@ -98,10 +98,21 @@ class BlenderWindow:
             self.enable()
 
     def enable(self) -> None:
-        self.run(
+        enabled = self.run(
             "import addon_utils\n"
-            f"assert addon_utils.enable({MODULE!r}, default_set=True) is not None, 'not enabled'"
+            f"answer = addon_utils.enable({MODULE!r}, default_set=True) is not None"
         )
+        assert enabled, f"The extension cannot be enabled:\n{self.output()[-3000:]}"
+
+    def open_tab(self, name: str = "GenAI") -> None:
+        """Show a tab of the sidebar, as a click on it would."""
+        self.run("area().spaces.active.show_region_ui = True")
+        self.settle(0.5)  # the sidebar has no tabs before it has been drawn
+        self.run(
+            "next(part for part in area().regions if part.type == 'UI')"
+            f".active_panel_category = {name!r}"
+        )
+        self.settle(0.5)
 
     def disable(self) -> None:
         self.run(f"import addon_utils; addon_utils.disable({MODULE!r}, default_set=True)")
@@ -189,10 +200,18 @@ class BlenderWindow:
 
     # What the test asks
 
-    def run(self, code: str, timeout: float = 120) -> Any:
-        """Run Python on Blender's main thread; gives what the code assigned to `answer`."""
+    def new_file(self) -> None:
+        """File, New, General."""
+        self.run("bpy.ops.wm.read_homefile(use_factory_startup=True)", bare=True)
+        self.settle()
+
+    def run(self, code: str, timeout: float = 120, bare: bool = False) -> Any:
+        """Run Python on Blender's main thread; gives what the code assigned to `answer`.
+
+        bare: without a window in the context, as what replaces the windows has to be run.
+        """
         self._socket.settimeout(timeout)
-        self._stream.write(json.dumps({"code": code}) + "\n")
+        self._stream.write(json.dumps({"code": code, "bare": bare}) + "\n")
         self._stream.flush()
         line = self._stream.readline()
         if not line:

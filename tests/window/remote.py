@@ -48,11 +48,13 @@ def _tick():
     now = time.perf_counter()
     _beats["longest"] = max(_beats["longest"], now - _beats["last"])
     while not _calls.empty():
-        code, reply = _calls.get()
+        code, bare, reply = _calls.get()
         _globals["answer"] = None
         try:
-            window = bpy.context.window_manager.windows[0]
-            with bpy.context.temp_override(window=window):
+            windows = bpy.context.window_manager.windows
+            # A new file frees its windows: no override may hold on to one then.
+            context = bpy.context.temp_override(window=windows[0])
+            with contextlib.nullcontext() if bare else context:
                 exec(compile(code, "<test>", "exec"), _globals)
             reply.put({"value": _globals["answer"]})
         except BaseException:
@@ -66,7 +68,8 @@ def _serve(listening):
     with connection, connection.makefile("rw", encoding="utf-8") as stream:
         for line in stream:
             reply = queue.SimpleQueue()
-            _calls.put((json.loads(line)["code"], reply))
+            call = json.loads(line)
+            _calls.put((call["code"], call["bare"], reply))
             stream.write(json.dumps(reply.get(), default=str) + "\n")
             stream.flush()
 
