@@ -19,16 +19,19 @@ _LEFT_OUT = {
 }  # fmt: skip
 
 
+_Key = tuple[int, str]
+
+
 def snapshot() -> dict[str, Any]:
     """By path, such as 'scenes["Scene"].render.resolution_x'."""
     found: dict[str, Any] = {}
     for name in bpy.data.bl_rna.properties.keys():  # noqa: SIM118 - not a dictionary
         group = getattr(bpy.data, name, None)
-        if name in ("window_managers", "screens", "workspaces") or not hasattr(group, "keys"):
+        if name in ("window_managers", "screens", "workspaces") or not _is_collection(group):
             continue
         found[f"{name} names"] = tuple(sorted(group.keys()))
         for block in group:
-            _walk(found, f'{name}["{block.name_full}"]', block, {block.as_pointer()}, 0)
+            _walk(found, f'{name}["{block.name_full}"]', block, {_key(block)}, 0)
     found["is_dirty"] = bpy.data.is_dirty
     found["filepath"] = bpy.data.filepath
     context = bpy.context
@@ -54,6 +57,10 @@ def snapshot() -> dict[str, Any]:
     return found
 
 
+def _is_collection(value: Any) -> bool:
+    return type(value).__name__ == "bpy_prop_collection" or hasattr(value, "foreach_get")
+
+
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [
         f"{path}: {before.get(path, '(nothing)')!r} became {after.get(path, '(nothing)')!r}"
@@ -66,7 +73,7 @@ def _same(first: Any, second: Any) -> bool:
     return first == second or (first != first and second != second)  # a NaN is as it was
 
 
-def _walk(found: dict[str, Any], path: str, owner: Any, above: set[int], depth: int) -> None:
+def _walk(found: dict[str, Any], path: str, owner: Any, above: set[_Key], depth: int) -> None:
     if depth > 7:
         return
     for property_ in owner.bl_rna.properties:
@@ -89,7 +96,7 @@ def _note(
     name: str,
     property_: Any,
     value: Any,
-    above: set[int],
+    above: set[_Key],
     depth: int,
 ) -> None:
     if property_.type == "POINTER":
@@ -97,10 +104,9 @@ def _note(
             found[path] = None
         elif isinstance(value, bpy.types.ID) and not value.is_embedded_data:
             found[path] = (type(value).__name__, value.name_full)
-        elif value.as_pointer() not in above or not isinstance(value, bpy.types.ID):
-            if depth < 7 and (value.as_pointer(), type(value).__name__) not in above:
-                inner = above | {(value.as_pointer(), type(value).__name__)}
-                _walk(found, path, value, inner, depth + 1)
+        elif _key(value) not in above:
+            inner = above | {_key(value)}
+            _walk(found, path, value, inner, depth + 1)
     elif property_.type == "COLLECTION":
         count = len(value)
         found[f"{path} count"] = count
@@ -110,7 +116,7 @@ def _note(
             if isinstance(item, bpy.types.ID):
                 found[f"{path}[{index}]"] = (type(item).__name__, item.name_full)
             elif item is not None:
-                inner = above | {(item.as_pointer(), type(item).__name__)}
+                inner = above | {_key(item)}
                 _walk(found, f"{path}[{index}]", item, inner, depth + 1)
     elif getattr(property_, "is_array", False):
         try:
@@ -119,6 +125,11 @@ def _note(
             found[path] = str(value)
     else:
         found[path] = value if not isinstance(value, set) else frozenset(value)
+
+
+def _key(value: Any) -> tuple[int, str]:
+    # A struct and its first member have the same address.
+    return value.as_pointer(), type(value).__name__
 
 
 def _flat(value: Any) -> tuple[Any, ...]:

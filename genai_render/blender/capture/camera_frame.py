@@ -39,6 +39,28 @@ class CameraFrame:
     def aspect(self) -> float:
         return self.width / self.height
 
+    def projection(self) -> Matrix:
+        """Camera space to OpenGL's clip space."""
+        x, y = 2 / self.width, 2 / self.height
+        near, far = self.near, self.far
+        if self.perspective:
+            return Matrix(
+                (
+                    (x, 0, x * self.center_x, 0),
+                    (0, y, y * self.center_y, 0),
+                    (0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)),
+                    (0, 0, -1, 0),
+                )
+            )
+        return Matrix(
+            (
+                (x, 0, 0, -x * self.center_x),
+                (0, y, 0, -y * self.center_y),
+                (0, 0, -2 / (far - near), -(far + near) / (far - near)),
+                (0, 0, 0, 1),
+            )
+        )
+
     def fitted(self, aspect: float, how: Literal["extend", "crop"]) -> CameraFrame:
         """This frame, with more around it (or less of it), in another aspect ratio."""
         framing = fit_view(self.aspect, aspect, how)
@@ -139,6 +161,14 @@ def look_through(data: bpy.types.Camera, frame: CameraFrame, lens: float) -> Non
         data.ortho_scale = frame.width
     data.shift_x = frame.center_x / frame.width
     data.shift_y = frame.center_y / frame.width
+
+
+def world_matrix(camera: bpy.types.Object) -> Matrix:
+    """Camera space to world, in Blender units: a camera's scale means nothing to it."""
+    matrix = camera.matrix_world.copy()
+    for column in range(3):
+        matrix.col[column] = matrix.col[column].normalized()
+    return matrix
 
 
 def unit_metres(scene: bpy.types.Scene) -> float:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 
@@ -68,15 +66,10 @@ def find_gpu() -> Gpu:
 
 def _try_in_child() -> Gpu:
     trial = _TRIAL.format(mark=_MARK)
-    environment = dict(os.environ)
     if bpy.app.binary_path:
         command = [bpy.app.binary_path, "-b", "--factory-startup", "--python-expr", trial]
     else:
         command = [sys.executable, "-c", trial]
-        # The same bpy that runs here, wherever it was found.
-        home = str(Path(str(bpy.__file__)).resolve().parent.parent)
-        paths = [home, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     try:
         done = subprocess.run(
             command,
@@ -84,7 +77,6 @@ def _try_in_child() -> Gpu:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_SECONDS,
-            env=environment,
             check=False,
         )
     except (OSError, subprocess.SubprocessError):

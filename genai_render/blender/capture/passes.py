@@ -20,7 +20,6 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Matrix
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -130,20 +129,14 @@ def _evaluated(
     return camera.evaluated_get(depsgraph)
 
 
-def _world(camera: bpy.types.Object) -> Matrix:
-    """Camera space to world, in Blender units: a camera's scale means nothing to it."""
-    matrix = camera.matrix_world.copy()
-    for column in range(3):
-        matrix.col[column] = matrix.col[column].normalized()
-    return matrix
-
-
 def _place(
     copy: SceneCopy, seen: bpy.types.Object, scene: bpy.types.Scene, spec: CaptureSpec
 ) -> None:
     data = camera_frame.check_camera(seen)
     frame = camera_frame.frame_of(seen, copy.layer.depsgraph or copy.depsgraph(), scene.render)
-    scene_copy.place(copy, _world(seen), frame.fitted(spec.aspect, spec.fit), data.lens)
+    scene_copy.place(
+        copy, camera_frame.world_matrix(seen), frame.fitted(spec.aspect, spec.fit), data.lens
+    )
     own = camera_frame.check_camera(copy.camera)
     own.dof.use_dof = spec.depth_of_field and data.dof.use_dof
     if own.dof.use_dof:
@@ -163,7 +156,7 @@ def _focus(seen: bpy.types.Object) -> float | None:
         bone = dof.focus_object.pose and dof.focus_object.pose.bones.get(dof.focus_subtarget)
         if bone:
             place = place @ bone.matrix
-        distance = -(_world(seen).inverted_safe() @ place.translation).z
+        distance = -(camera_frame.world_matrix(seen).inverted_safe() @ place.translation).z
     return distance if distance > 0 else None
 
 
@@ -505,7 +498,7 @@ def _describe(
     perspective = data.type == "PERSP"
     looking = copy.camera.evaluated_get(copy.depsgraph())
     projection = looking.calc_matrix_camera(copy.layer.depsgraph, x=spec.width, y=spec.height)
-    world = _world(seen)
+    world = camera_frame.world_matrix(seen)
     world.translation *= metres
     focus = _focus(seen)
     return View(

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture of a 3D Viewport just as it looks, also in background where Blender can (5.2 and later).
+
+In background, the windows of the file exist without being shown, and so does its 3D Viewport with
+all its settings: the same drawing as in a window works there, once there is a GPU context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+
+from ...core.canvas import Canvas
+from ...core.errors import SceneError
+from ...core.framing import Size
+from .. import view_capture, view_frame
+from . import camera_frame, passes
+from .gpu_probe import find_gpu
+from .spec import CaptureSpec
+
+
+def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
+    """Draw the largest 3D Viewport of the file's first window, or the context's own.
+
+    It is seen from where it looks, or through the camera that the spec names, with its shading but
+    without overlays. The viewport's settings are as before afterwards. Raises SceneError where
+    nothing can be drawn, or nothing is in sight.
+    """
+    _need_gpu()
+    found = view_frame.find_view(context)
+    if found is None:
+        raise SceneError(
+            "There is no 3D Viewport to capture.",
+            "The file's window shows none." if context.window_manager.windows else "",
+            "Capture a camera instead, or open a 3D Viewport and save the file.",
+        )
+    area, region, space = found
+    windows = context.window_manager.windows
+    window = next(
+        (window for window in windows if area in window.screen.areas.values()), context.window
+    )
+    with context.temp_override(window=window, area=area, region=region):
+        here = bpy.context
+        if spec.camera is None:
+            frame = view_frame.frame(here, area, region, space, spec.aspect)
+        else:
+            frame = _camera(here, spec)
+        canvas = view_capture.develop(
+            view_capture.draw(here, space, region, frame, Size(spec.width, spec.height))
+        )
+    if not canvas.covered.any():
+        raise SceneError(
+            "The 3D Viewport sees nothing.",
+            "No surface is in its view.",
+            "Turn it to an object, or capture a camera instead.",
+        )
+    return _in_metres(canvas, camera_frame.unit_metres(context.scene))
+
+
+def _need_gpu() -> None:
+    if not bpy.app.background:
+        return
+    import gpu
+
+    if not hasattr(gpu, "init"):
+        raise SceneError(
+            "This Blender cannot draw a 3D Viewport in background.",
+            "Blender 5.2 is the first that can.",
+            "Capture a camera instead.",
+        )
+    if not find_gpu().usable:
+        raise SceneError(
+            "A 3D Viewport cannot be drawn here.",
+            "Blender finds no GPU driver.",
+            "Install one (on Debian: libegl1 and libgl1-mesa-dri), or capture a camera instead.",
+        )
+    gpu.init()
+
+
+def _camera(context: bpy.types.Context, spec: CaptureSpec) -> view_frame.Frame:
+    camera = passes.find_camera(context.scene, spec.camera)
+    camera_frame.check_camera(camera)
+    depsgraph = context.evaluated_depsgraph_get()
+    seen = camera.evaluated_get(depsgraph)
+    frame = camera_frame.frame_of(seen, depsgraph, context.scene.render)
+    frame = frame.fitted(spec.aspect, spec.fit)
+    return view_frame.Frame(
+        0,
+        0,
+        spec.width,
+        spec.height,
+        camera_frame.world_matrix(seen).inverted(),
+        frame.projection(),
+        camera.name,
+    )
+
+
+def _in_metres(canvas: Canvas, metres: float) -> Canvas:
+    """A canvas in Blender units, in metres."""
+    if metres == 1.0:
+        return canvas
+    view = canvas.view
+    world = [list(row) for row in view.camera_to_world]
+    for row in world[:3]:
+        row[3] *= metres
+    focus = view.focus_distance
+    return replace(
+        canvas,
+        depth=canvas.depth * canvas.depth.dtype.type(metres),
+        view=replace(
+            view,
+            projection_matrix=camera_frame.projection_in_metres(
+                camera_frame.Matrix(view.projection_matrix), view.projection == "PERSP", metres
+            ),
+            camera_to_world=tuple(tuple(row) for row in world),  # pyright: ignore
+            near=view.near * metres,
+            far=view.far * metres,
+            focus_distance=None if focus is None else focus * metres,
+        ),
+    )
