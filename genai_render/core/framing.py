@@ -107,7 +107,13 @@ class Framing:
 def fit_view(
     view_aspect: float, frame_aspect: float, how: Literal["extend", "crop"] = "extend"
 ) -> Framing:
-    """Fit a view into a frame. "extend" keeps all that the view shows; "crop" shows nothing new."""
+    """Fit a view into a frame. "extend" keeps all that the view shows; "crop" shows nothing new.
+
+    Raises InvalidInput for an aspect ratio that is not a positive number.
+    """
+    for aspect in (view_aspect, frame_aspect):
+        if not (math.isfinite(aspect) and aspect > 0):
+            raise InvalidInput(f"An aspect ratio of {aspect} cannot be used.")
     wider = frame_aspect / view_aspect
     if (wider >= 1) == (how == "extend"):
         return Framing(wider, 1.0)

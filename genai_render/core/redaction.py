@@ -36,7 +36,7 @@ _PATH = re.compile(
     r"""(?<![\w./\\])(?:file://)?
         (?:[A-Za-z]:[\\/] | \\\\[^\\/\s]+[\\/]
           | [\\/](?:home|Users|root|tmp|var|mnt|media|Volumes|private|opt|usr|srv|run)[\\/])
-        (?:[^\\/\n\r"'<>|*?]*[\\/])*
+        (?:[^\\/\n\r"'<>|*?,;]*[\\/])*
         ([^\\/\s"'<>|*?,;)]*)""",
     re.VERBOSE,
 )

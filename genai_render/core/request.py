@@ -13,11 +13,12 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from . import images
-from .canvas import Canvas
+from .canvas import MAX_SIDE, Canvas
 from .errors import InvalidInput, StorageError
 from .framing import check_aspect, check_resolution
 
 PROMPT_LIMIT = 2000
+_CODES_PER_CHARACTER = 12  # a family of four with skin tones has 11; a joke has thousands
 MAX_REFERENCES = 2
 MAX_COUNT = 4
 MAX_SEED = 2**31 - 1
@@ -40,6 +41,7 @@ _PLAIN = (
 
 def prompt_length(text: str) -> int:
     """How many characters a person sees: a letter with its accents, or an emoji, counts as one."""
+    text = unicodedata.normalize("NFC", text)  # a Korean syllable is one, also when taken apart
     count = 0
     joined = False
     regional = 0
@@ -74,6 +76,10 @@ def check_prompt(prompt: str) -> str:
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t" for char in text):
         raise InvalidInput("The prompt has control characters in it.", action="Remove them.")
     length = prompt_length(text)
+    if length == 0:
+        raise InvalidInput("The prompt has nothing in it to see.", action="Write it anew.")
+    if len(text) > PROMPT_LIMIT * _CODES_PER_CHARACTER:
+        raise InvalidInput("The prompt has too many accents on its letters.", action="Write less.")
     if length > PROMPT_LIMIT:
         raise InvalidInput(
             f"The prompt has {length} characters; {PROMPT_LIMIT} are possible.",
@@ -155,6 +161,9 @@ class RenderRequest:
     height: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("prompt", "model", "style", "aspect", "resolution", "scene_text", "parent"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidInput(f"A request's {name} must be a text.")
         put = object.__setattr__
         put(self, "prompt", check_prompt(self.prompt))
         put(self, "aspect", check_aspect(self.aspect))
@@ -173,6 +182,13 @@ class RenderRequest:
             raise InvalidInput(
                 f"{self.seed} cannot be a seed.", action=f"Use a whole number from 0 to {MAX_SEED}."
             )
+        for name in ("width", "height"):
+            side = getattr(self, name)
+            if type(side) is not int or not 0 <= side <= MAX_SIDE:
+                raise InvalidInput(
+                    f"An image cannot have a {name} of {side} pixels.",
+                    action=f"Use 1 to {MAX_SIDE}.",
+                )
         if self.mode not in MODES:
             raise InvalidInput(f'"{self.mode}" is not a mode.', action=f"Use {', '.join(MODES)}.")
         if self.kind not in get_args(Kind):
@@ -231,7 +247,8 @@ class RenderRequest:
         """
         if not isinstance(values, Mapping) or "prompt" not in values:
             raise InvalidInput("This is not a saved request.")
-        if values.get("schema", SCHEMA) > SCHEMA:
+        schema = values.get("schema", SCHEMA)
+        if not isinstance(schema, int) or schema > SCHEMA:
             raise InvalidInput(
                 "This request was saved by a newer genai_render.", action="Update the add-on."
             )
@@ -244,23 +261,26 @@ class RenderRequest:
                 raise StorageError("A saved image has changed since it was kept.", f"({digest})")
             return data
 
-        references = tuple(
-            Reference(
-                loaded(entry["sha256"]) or b"",
-                entry.get("name", "reference.png"),
-                entry.get("role", "free"),
-                entry.get("weight", 1.0),
+        try:
+            references = tuple(
+                Reference(
+                    loaded(entry["sha256"]) or b"",
+                    entry.get("name", "reference.png"),
+                    entry.get("role", "free"),
+                    entry.get("weight", 1.0),
+                )
+                for entry in values.get("references", ())
             )
-            for entry in values.get("references", ())
-        )
-        return cls(
-            **{name: values[name] for name in _PLAIN if name in values},
-            references=references,
-            canvas=canvas,
-            source=loaded(values.get("source")),
-            mask=loaded(values.get("mask")),
-            markup=loaded(values.get("markup")),
-        )
+            return cls(
+                **{name: values[name] for name in _PLAIN if name in values},
+                references=references,
+                canvas=canvas,
+                source=loaded(values.get("source")),
+                mask=loaded(values.get("mask")),
+                markup=loaded(values.get("markup")),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidInput("This saved request is damaged.", f"{error!r}.") from error
 
 
 def _digest(data: bytes | None) -> str | None:

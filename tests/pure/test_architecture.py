@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directions between the folders, and what the plain parts may know of Blender: nothing."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "genai_render"
+
+# Which of our folders a folder may import from, besides itself. "." are the package's own few
+# files: what starts it, and what both ways in share.
+MAY_IMPORT = {
+    "core": set(),
+    "engine": {"core"},
+    "backends": {"core", "engine"},
+    "blender": {"core", "engine", "backends", "."},
+    ".": {"core", "blender"},
+}
+PLAIN = ("core", "engine", "backends")
+BLENDERS = (
+    *("bpy", "bpy_extras", "bpy_restrict_state", "bmesh", "bl_", "blf", "bgl", "gpu", "gpu_extras"),
+    *("mathutils", "idprop", "imbuf", "aud", "freestyle", "addon_utils", "rna_", "_bpy", "cycles"),
+)
+# Imported when first needed, since each takes long or is not everywhere.
+LAZY = (
+    *("openai", "google", "httpx", "httpx2", "httpcore", "httpcore2", "requests", "keyring"),
+    *("onnxruntime", "styletransfer", "bpy"),
+)
+
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
+OURS = {path.relative_to(PACKAGE).as_posix(): path for path in SOURCES}
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else "."
+
+
+def imports(path: Path) -> Iterator[tuple[int, int, str]]:
+    """(line, dots, module) of every import, wherever it stands. Names count as modules, too:
+    `from . import images` is an import of `.images`."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, 0, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield node.lineno, node.level, ".".join(filter(None, (node.module, alias.name)))
+
+
+def target(path: Path, dots: int, module: str) -> str | None:
+    """The folder of ours that a relative import leads to; None if it leads out of the package."""
+    folder = path.relative_to(PACKAGE).parent.parts
+    up = dots - 1
+    if up > len(folder):
+        return None
+    parts = (*folder[: len(folder) - up], *module.split("."))
+    return parts[0] if parts[0] in MAY_IMPORT else "."
+
+
+def test_there_is_something_to_look_at():
+    assert len(SOURCES) > 40
+    assert {room(path) for path in SOURCES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_imports_go_only_in_the_directions_that_were_chosen(name):
+    path = OURS[name]
+    for line, dots, module in imports(path):
+        where = f"{name}:{line} imports {'.' * dots}{module}"
+        if dots == 0:
+            assert module.partition(".")[0] != "genai_render", f"{where}: use a relative import"
+            continue
+        there = target(path, dots, module)
+        assert there is not None, f"{where}: that is outside the package"
+        here = room(path)
+        assert there == here or there in MAY_IMPORT[here], where
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if room(OURS[name]) in PLAIN])
+def test_the_plain_parts_know_no_blender(name):
+    for line, dots, module in imports(OURS[name]):
+        top = module.partition(".")[0]
+        blenders = top.startswith(("bl_", "rna_")) or top in BLENDERS
+        assert dots or not blenders, f"{name}:{line} imports {module}"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_file_names_its_licence_and_has_a_telling_name(name):
+    text = OURS[name].read_text("utf-8")
+    if text.strip():
+        assert text.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n"), name
+    assert Path(name).stem not in ("utils", "util", "helpers", "misc", "common"), name
+    assert len(text.splitlines()) <= 800, f"{name} holds more than one idea"
+
+
+def test_the_rules_would_find_what_breaks_them(tmp_path, monkeypatch):
+    """The tests above can fail: they are shown imports that break the rules."""
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "PACKAGE", tmp_path)
+    bad = tmp_path / "core" / "deep" / "bad.py"
+    bad.parent.mkdir(parents=True)
+    for source, there in (
+        ("from ...engine import shade", "engine"),
+        ("from ...blender.capture import passes", "blender"),
+        ("def f():\n    from ... import backends", "backends"),
+        ("from ..images import probe", "core"),
+        ("from . import other", "core"),
+        ("from ...console import Console", "."),
+    ):
+        bad.write_text(source)
+        ((_, dots, name),) = imports(bad)
+        assert target(bad, dots, name) == there
+    assert target(bad, 5, "x") is None
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that are loaded after running it in a new interpreter."""
+    code += "\nimport sys, json; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_loads_next_to_nothing():
+    loaded = loaded_by("import genai_render")
+    assert not loaded & {*LAZY, "numpy", "PIL", "sqlite3"}
+
+
+def test_importing_the_plain_parts_loads_no_sdk_and_no_blender():
+    names = [
+        "genai_render." + name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in OURS
+        # The other backends are themselves imported only when one of their models is chosen.
+        if room(OURS[name]) in ("core", "engine")
+        or name in ("backends/base.py", "backends/offline.py")
+    ]
+    assert importlib.util.find_spec("PIL") is not None
+    loaded = loaded_by(f"import importlib\nfor name in {names}: importlib.import_module(name)")
+    assert not loaded & set(LAZY)
+    assert {"numpy", "PIL"} <= loaded
