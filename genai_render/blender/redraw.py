@@ -29,4 +29,7 @@ def status_bars() -> None:
     for window in bpy.context.window_manager.windows:
         # Setting no text is the only way to it; a tool that runs may be showing its own.
         if len(window.modal_operators) == 0 and window.workspace is not None:
-            window.workspace.status_text_set(None)
+            # Blender looks for the window in the context, and ends if there is none, as there is
+            # in a timer after an undo or a new file.
+            with bpy.context.temp_override(window=window):
+                window.workspace.status_text_set(None)
