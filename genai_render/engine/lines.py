@@ -13,15 +13,18 @@ Each is looked for between two neighbouring pixels, along rows and along columns
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.canvas import View
+from .bands import each, each_band
 from .noise import fbm
 from .resample import (
     Floats,
+    Rows,
     blur,
     gradient,
     inner,
@@ -29,12 +32,11 @@ from .resample import (
     resize,
     smoothstep,
     unit,
-    warp,
     working_size,
 )
 from .shaded import Step
 
-DETECTION_UNITS = 2.0
+DETECTION_UNITS = 1.7
 """Pixels per drawing unit that edges are looked for at: beyond, they are only drawn smoother."""
 
 
@@ -64,19 +66,28 @@ def find_edges(
     near = _nearness(depth, covered, view)
     unit_normal = normal / np.maximum(length, np.float32(1e-6))[..., None]
     shape = depth.shape
-    silhouette, crease, paint = (np.zeros(shape, np.float32) for _ in range(3))
-    coverage = np.zeros(shape, np.float32)
-    for axis in (0, 1):
-        if step is not None:
-            step(0.2 + 0.3 * axis, "Lines")
+    found: list[list[Floats]] = [[], []]
+
+    def look_along(axis: int) -> None:
+        marks = [np.zeros(shape, np.float32) for _ in range(4)]
+        found[axis] = marks
         if shape[axis] < 8:
-            continue
+            return
         between, against_nothing = _depth_gaps(near, covered, axis)
-        _mark(silhouette, between, axis)
-        _mark(coverage, against_nothing, axis)
-        _mark(crease, _creases(unit_normal, covered, axis), axis)
+        _mark(marks[0], between, axis)
+        _mark(marks[1], against_nothing, axis)
+        _mark(marks[2], _creases(unit_normal, covered, axis), axis)
         if albedo is not None:
-            _mark(paint, _paint_gaps(albedo, axis), axis)
+            _mark(marks[3], _paint_gaps(albedo, axis), axis)
+
+    if step is not None:
+        step(0.2, "Lines")
+    each([lambda: look_along(0), lambda: look_along(1)])
+    silhouette, coverage, crease, paint = (
+        np.maximum(down, across, out=down) for down, across in zip(*found, strict=True)
+    )
+    if step is not None:
+        step(0.5, "Lines")
     np.maximum(silhouette, _coherent(coverage), out=silhouette)
     scale = unit(*shape)
     crease *= _drawn_lines(crease, scale, 0.16, 0.34)
@@ -93,7 +104,6 @@ def line_mask(
     width_px: float,
     *,
     albedo: Floats | None = None,
-    edges: Edges | None = None,
     crease: float = 0.75,
     paint: float = 0.6,
     hand: float = 0.0,
@@ -103,18 +113,25 @@ def line_mask(
     """(H, W) 0..1, anti-aliased: how much of each pixel a line covers.
 
     width_px: of a silhouette, in pixels of this picture; far things get thinner ones.
-    edges: what `detect` found, if that was done before.
     crease, paint: the width of inner edges and of edges of paint beside a silhouette's 1; 0 for
     none of them.
     hand: 0 as ruled, 1 drawn freely: wavering, pressing unevenly, leaving gaps.
     """
-    if edges is None:
-        edges = detect(depth, normal, view, albedo if paint > 0 else None, step)
+    edges = detect(depth, normal, view, albedo if paint > 0 else None, step)
+    pen = Pen(edges, depth, view, width_px, crease=crease, paint=paint)
+    line = pen.line(hand, seed)
     height, width = depth.shape
-    near_depth = pick(depth, *edges.silhouette.shape)
-    return _ink(
-        edges, (crease, paint), near_depth, view, (height, width), width_px, hand, seed, step
-    )
+    mask = np.empty((height, width), np.float32)
+
+    def work(top: int, bottom: int) -> None:
+        mask[top:bottom] = line(top, bottom)
+
+    def tell(share: float) -> None:
+        if step is not None:
+            step(0.8 + 0.2 * share, "Lines")
+
+    each_band(height, width, work, tell)
+    return mask
 
 
 def detect(
@@ -264,59 +281,125 @@ def _coherent(marks: Floats, low: float = 0.35, high: float = 0.75) -> Floats:
     return np.maximum(marks, (marks > 0) * strength) * smoothstep(low, high, strength)
 
 
-def _ink(
-    edges: Edges,
-    widths: tuple[float, float],
-    depth: Floats,
-    view: View,
-    size: tuple[int, int],
-    width_px: float,
-    hand: float,
-    seed: int,
-    step: Step | None,
-) -> Floats:
-    height, width = edges.silhouette.shape
-    scale = unit(height, width)
-    crease, paint = widths
-    marks = edges.all(float(crease > 0), float(paint > 0))
-    broad = np.maximum(edges.silhouette, edges.crease * np.float32(crease))
-    broad = np.maximum(broad, edges.paint * np.float32(paint))
-    # Far, crowded things get finer lines, or a city's windows turn into a black mush.
-    crowd = blur(marks, 9.0 * scale)
-    broad *= _distance_weight(depth, view) * (1.0 - 0.5 * smoothstep(0.22, 0.6, crowd * scale))
-    marks = smoothstep(0.12, 0.45, marks)
+class Pen:
+    """Edges made ready to be drawn at one width, by any number of hands.
 
-    # A line's two marked pixels blurred to a ridge; covered is what is higher than its shoulder,
-    # and how high the shoulder is decides the width.
-    line = width_px * height / size[0]
-    sigma = max(0.75, line / 2)
-    ridge = blur(marks, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
-    around = blur(marks, 2.0)
-    share = blur(broad * (marks > 0), 2.0) / np.maximum(around, np.float32(1e-3))
-    ridge = _smooth_along(ridge)
-    if step is not None:
-        step(0.8, "Lines")
-    if hand > 0:
-        waver = [
-            fbm(height, width, 60.0, seed, f"lines/waver/{axis}", 2)
-            * np.float32(1.1 * hand * scale)
-            + fbm(height, width, 14.0, seed, f"lines/shake/{axis}", 1)
-            * np.float32(0.28 * hand * scale)
-            for axis in "xy"
-        ]
-        ridge, share = warp(ridge, *waver), warp(share, *waver)
-        press = fbm(height, width, 42.0, seed, "lines/press", 2)
-        share = share * np.clip(1.0 + 0.25 * hand * press, 0.25, 1.4)
-    # Lines thinner than the blur can show are drawn lighter instead.
-    thin = min(1.0, line / (2 * sigma) * 1.15)
-    ridge = resize(ridge.astype(np.float32), *size, how="bicubic")
-    share = resize(np.clip(share, 0, 1.3).astype(np.float32), *size)
-    fine = np.maximum(share, np.float32(0.45))  # half the width at least; then fainter
-    level = np.exp(-0.5 * fine * fine)
-    softness = level * np.float32(0.62 / max(sigma * size[0] / height, 0.75))
-    cover = np.clip((ridge - level) / (2 * softness) + 0.5, 0, 1)
-    cover *= np.clip(share * np.float32(1 / 0.45), 0, 1) * np.float32(thin)
-    return cover.astype(np.float32)
+    A line's two marked pixels are blurred to a ridge; covered is what is higher than its
+    shoulder, and how high the shoulder is decides the width.
+    """
+
+    def __init__(
+        self,
+        edges: Edges,
+        depth: Floats,
+        view: View,
+        width_px: float,
+        *,
+        crease: float = 0.75,
+        paint: float = 0.6,
+    ) -> None:
+        """depth: (H, W) of the picture; width_px: in its pixels, of a silhouette."""
+        self._height, self._width = depth.shape
+        height, width = edges.silhouette.shape
+        scale = unit(height, width)
+        marks = edges.all(float(crease > 0), float(paint > 0))
+        broad = np.maximum(edges.silhouette, edges.crease * np.float32(crease))
+        broad = np.maximum(broad, edges.paint * np.float32(paint))
+        # Far, crowded things get finer lines, or a city's windows turn into a black mush.
+        crowd = blur(marks, 9.0 * scale)
+        finer = 1.0 - 0.5 * smoothstep(0.22, 0.6, crowd * scale)
+        marks = smoothstep(0.12, 0.45, marks)
+        line = width_px * height / self._height
+        sigma = max(0.75, line / 2)
+        ridge = blur(marks, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
+        self._ridge = _smooth_along(ridge)
+        # How wide, from the marks around; smooth, so half the size will do.
+        half = (max(1, height // 2), max(1, width // 2))
+        share = blur(resize(broad * (marks > 0), *half, "box"), 1.0)
+        share /= np.maximum(blur(resize(marks, *half, "box"), 1.0), np.float32(1e-3))
+        share *= resize(finer, *half) * _distance_weight(pick(depth, *half), view)
+        self._share = np.clip(share, 0, 1.3)
+        self._sigma = sigma
+        # Lines thinner than the blur can show are drawn lighter instead.
+        self._thin = min(1.0, line / (2 * sigma) * 1.15)
+
+    def line(self, hand: float = 0.0, seed: int = 0) -> Callable[[int, int], Floats]:
+        """A function that gives rows top to bottom - 1 of the mask; threads may share it."""
+        height, width = self._ridge.shape
+        ridge, share = self._ridge, self._share
+        if hand > 0:
+            ridge = _moved(ridge, hand, seed)
+            half = share.shape[0], share.shape[1]
+            press = fbm(*half, 42.0, seed, "lines/press", 2)
+            share = share * np.clip(1.0 + 0.25 * hand * press, 0.25, 1.4)
+        ridges = Rows(ridge, self._height, self._width)
+        shares = Rows(share, self._height, self._width, "bilinear")
+        soft = 0.62 / max(self._sigma * self._height / height, 0.75)
+
+        def rows(top: int, bottom: int) -> Floats:
+            peak = ridges(top, bottom)
+            result = np.zeros_like(peak)
+            some = np.flatnonzero(peak.max(axis=1) > 0.02)
+            if some.size == 0:
+                return result
+            first, last = int(some[0]), int(some[-1]) + 1
+            peak = peak[first:last]
+            wide = shares(top + first, top + last)
+            fine = np.maximum(wide, np.float32(0.45))  # half the width at least; then fainter
+            level = np.exp(fine * fine * np.float32(-0.5))
+            cover = (peak / level - 1) * np.float32(0.5 / soft)
+            cover += np.float32(0.5)
+            np.clip(cover, 0, 1, out=cover)
+            wide *= np.float32(1 / 0.45)
+            cover *= np.minimum(wide, 1)
+            cover *= np.float32(self._thin)
+            result[first:last] = cover
+            return result
+
+        return rows
+
+
+def _moved(ridge: Floats, hand: float, seed: int) -> Floats:
+    """The ridges where a hand would have put them: a slow drift and a slight shake."""
+    height, width = ridge.shape
+    scale = unit(height, width)
+    small = working_size(height, width, 0.6)
+    drift, shake = np.float32(1.1 * hand * scale), np.float32(0.28 * hand * scale)
+    shifts = [
+        resize(
+            fbm(*small, 60.0, seed, f"lines/waver/{axis}", 2) * drift
+            + fbm(*small, 14.0, seed, f"lines/shake/{axis}", 1) * shake,
+            height,
+            width,
+        )
+        for axis in "xy"
+    ]
+    # Only near a line is there anything to move.
+    cell = max(4, math.ceil(4.5 * hand * scale))
+    coarse = (math.ceil(height / cell), math.ceil(width / cell))
+    busy = resize(ridge, *coarse, "box") > 1e-4
+    for axis in (0, 1):
+        busy = busy | np.roll(busy, 1, axis) | np.roll(busy, -1, axis)
+    rows, columns = np.nonzero(pick(busy, height, width))
+    x = np.clip(columns + shifts[0][rows, columns], 0, width - 1.001)
+    y = np.clip(rows + shifts[1][rows, columns], 0, height - 1.001)
+    result = np.zeros_like(ridge)
+    result[rows, columns] = _between(ridge, x, y)
+    return result
+
+
+def _between(image: Floats, x: Floats, y: Floats) -> Floats:
+    """Bilinear values of (H, W) at positions, where 0 is the middle of the first pixel."""
+    height, width = image.shape
+    column, row = x.astype(np.int32), y.astype(np.int32)
+    fx, fy = (x - column).astype(np.float32), (y - row).astype(np.float32)
+    flat = image.reshape(-1)
+    index = row * np.int32(width) + column
+    right = index + (column < width - 1)
+    below = np.int32(width) * (row < height - 1)
+    top = flat[index] * (1 - fx) + flat[right] * fx
+    bottom = flat[index + below] * (1 - fx) + flat[right + below] * fx
+    return top * (1 - fy) + bottom * fy
 
 
 def _distance_weight(depth: Floats, view: View) -> Floats:
@@ -337,26 +420,22 @@ def _distance_weight(depth: Floats, view: View) -> Floats:
 
 def _smooth_along(ridge: Floats) -> Floats:
     """Average along the line: the stairs of near-level lines go, their width stays."""
-    gy, gx = gradient(ridge)
-    xx, yy, xy = (blur(p, 2.0) for p in (gx * gx, gy * gy, gx * gy))
-    rows, columns = np.nonzero(ridge > 0.04)
-    if rows.size == 0:
-        return ridge
-    theta = 0.5 * np.arctan2(
-        2 * xy[rows, columns], xx[rows, columns] - yy[rows, columns]
-    ) + np.float32(math.pi / 2)
-    dx, dy = np.cos(theta), np.sin(theta)
     height, width = ridge.shape
-    total = ridge[rows, columns].copy()
+    rows, columns = np.nonzero(ridge > 0.04)
+    if rows.size == 0 or min(height, width) < 8:
+        return ridge
+    half = resize(ridge, height // 2, width // 2, "box")
+    gy, gx = gradient(half)
+    xx, yy, xy = (blur(p, 1.1) for p in (gx * gx, gy * gy, gx * gy))
+    theta = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(math.pi / 2)
+    at = (np.minimum(rows // 2, height // 2 - 1), np.minimum(columns // 2, width // 2 - 1))
+    dx, dy = np.cos(theta).astype(np.float32)[at], np.sin(theta).astype(np.float32)[at]
+    x, y = columns.astype(np.float32), rows.astype(np.float32)
+    total = ridge[rows, columns]
     for distance in (-4.5, -3, -1.5, 1.5, 3, 4.5):
-        x = np.clip(columns + dx * np.float32(distance), 0, width - 1.001).astype(np.float32)
-        y = np.clip(rows + dy * np.float32(distance), 0, height - 1.001).astype(np.float32)
-        column, row = x.astype(np.int32), y.astype(np.int32)
-        fx, fy = x - column, y - row
-        right, below = np.minimum(column + 1, width - 1), np.minimum(row + 1, height - 1)
-        top = ridge[row, column] * (1 - fx) + ridge[row, right] * fx
-        bottom = ridge[below, column] * (1 - fx) + ridge[below, right] * fx
-        total += top * (1 - fy) + bottom * fy
+        px = np.clip(x + dx * np.float32(distance), 0, np.float32(width - 1.001))
+        py = np.clip(y + dy * np.float32(distance), 0, np.float32(height - 1.001))
+        total += _between(ridge, px, py)
     result = ridge.copy()
     result[rows, columns] = total / 7
     return result

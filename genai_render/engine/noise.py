@@ -7,9 +7,8 @@ import math
 import zlib
 
 import numpy as np
-from PIL import Image
 
-from .resample import Floats, unit
+from .resample import Floats, Rows, unit
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -24,17 +23,58 @@ def value_noise(
 
     cell: size of its blobs in drawing units; stretch: how much wider than high they are.
     """
+    return _value_rows(height, width, cell, seed, name, stretch)(0, height) * np.float32(1.35)
+
+
+def _value_rows(
+    height: int, width: int, cell: float, seed: int, name: str, stretch: float = 1.0
+) -> Rows:
     scale = unit(height, width)
     across, down = width / (cell * stretch * scale), height / (cell * scale)
     columns, rows = math.ceil(across - 1e-6) + 3, math.ceil(down - 1e-6) + 3
     grid = generator(seed, name).standard_normal((rows, columns), np.float32)
     # One cell of margin on each side, so that the filter never sees the grid's edge.
-    box = (1.0, 1.0, 1.0 + across, 1.0 + down)
-    image = Image.fromarray(grid)
-    result = np.asarray(
-        image.resize((width, height), Image.Resampling.BICUBIC, box=box), np.float32
-    )
-    return result * np.float32(1.35)  # smoothing takes some of the variance
+    return Rows(grid, height, width, box=(1.0, 1.0, 1.0 + across, 1.0 + down))
+
+
+class NoiseRows:
+    """Fractal noise, some rows at a time: mean 0, standard deviation about 1.
+
+    Octaves that would be finer than a pixel are left out.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        cell: float,
+        seed: int,
+        name: str,
+        octaves: int = 4,
+        gain: float = 0.5,
+        stretch: float = 1.0,
+    ) -> None:
+        scale = unit(height, width)
+        self._layers: list[tuple[np.float32, Rows]] = []
+        amplitudes = [gain**octave for octave in range(octaves)]
+        sizes = [cell / 2**octave for octave in range(octaves)]
+        used = [
+            (amplitude, octave, size)
+            for octave, (amplitude, size) in enumerate(zip(amplitudes, sizes, strict=True))
+            if octave == 0 or size * scale >= 0.7
+        ]
+        power = math.sqrt(sum(amplitude**2 for amplitude, *_ in used))
+        for amplitude, octave, size in used:
+            rows = _value_rows(height, width, size, seed, f"{name}/{octave}", stretch)
+            self._layers.append((np.float32(amplitude * 1.35 / power), rows))
+
+    def __call__(self, top: int, bottom: int) -> Floats:
+        """Rows top to bottom - 1: (bottom - top, width)."""
+        weight, rows = self._layers[0]
+        total = rows(top, bottom) * weight
+        for weight, rows in self._layers[1:]:
+            total += rows(top, bottom) * weight
+        return total
 
 
 def fbm(
@@ -47,30 +87,26 @@ def fbm(
     gain: float = 0.5,
     stretch: float = 1.0,
 ) -> Floats:
-    """(height, width) fractal noise, mean 0, standard deviation about 1.
-
-    Octaves that would be finer than a pixel are left out.
-    """
-    scale = unit(height, width)
-    total = np.zeros((height, width), np.float32)
-    power = 0.0
-    amplitude = 1.0
-    for octave in range(octaves):
-        size = cell / 2**octave
-        if octave and size * scale < 0.7:
-            break
-        layer = value_noise(height, width, size, seed, f"{name}/{octave}", stretch)
-        total += layer * np.float32(amplitude)
-        power += amplitude * amplitude
-        amplitude *= gain
-    return total / np.float32(math.sqrt(power))
+    """(height, width) fractal noise, as NoiseRows."""
+    return NoiseRows(height, width, cell, seed, name, octaves, gain, stretch)(0, height)
 
 
-def paper(height: int, width: int, seed: int, roughness: float = 1.0) -> Floats:
-    """(height, width) the relief of drawing paper: mean 0, deviation about 1, hills positive.
+class PaperRows:
+    """The relief of drawing paper, some rows at a time: mean 0, deviation about 1, hills positive.
 
     roughness: 1 for cartridge paper, 2 for cold-pressed watercolour paper.
     """
-    tooth = fbm(height, width, 2.4 * roughness, seed, "paper/tooth", octaves=3, gain=0.75)
-    felt = fbm(height, width, 9.0 * roughness, seed, "paper/felt", octaves=2)
-    return tooth * np.float32(0.9) + felt * np.float32(0.4)
+
+    def __init__(self, height: int, width: int, seed: int, roughness: float = 1.0) -> None:
+        self._tooth = NoiseRows(height, width, 2.4 * roughness, seed, "paper/tooth", 3, 0.75)
+        self._felt = NoiseRows(height, width, 9.0 * roughness, seed, "paper/felt", 2)
+
+    def __call__(self, top: int, bottom: int) -> Floats:
+        """Rows top to bottom - 1: (bottom - top, width)."""
+        felt = self._felt(top, bottom) * np.float32(0.4)
+        return self._tooth(top, bottom) * np.float32(0.9) + felt
+
+
+def paper(height: int, width: int, seed: int, roughness: float = 1.0) -> Floats:
+    """(height, width) the relief of drawing paper, as PaperRows."""
+    return PaperRows(height, width, seed, roughness)(0, height)

@@ -48,6 +48,46 @@ def resize(image: Floats, height: int, width: int, how: str = "bilinear") -> Flo
     return result
 
 
+class Rows:
+    """A float image (h, w) at another size, some rows at a time: the same values as all at once.
+
+    Threads may share one.
+    """
+
+    def __init__(
+        self,
+        image: Floats,
+        height: int,
+        width: int,
+        how: str = "bicubic",
+        box: tuple[float, float, float, float] | None = None,
+    ) -> None:
+        """box: the part of the image to use, left, top, right and bottom in its pixels."""
+        self._image = Image.fromarray(np.ascontiguousarray(image, np.float32))
+        self._height, self._width = height, width
+        self._filter = _FILTERS[how]
+        self._box = box or (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+
+    def __call__(self, top: int, bottom: int) -> Floats:
+        """Rows top to bottom - 1: (bottom - top, width)."""
+        left, first, right, last = self._box
+        per_row = (last - first) / self._height
+        box = (left, first + top * per_row, right, min(first + bottom * per_row, last))
+        size = (self._width, bottom - top)
+        return np.array(self._image.resize(size, self._filter, box=box), np.float32)
+
+
+class ColorRows:
+    """Rows of an (h, w, C) image."""
+
+    def __init__(self, image: Floats, height: int, width: int, how: str = "bicubic") -> None:
+        self._channels = [Rows(image[..., c], height, width, how) for c in range(image.shape[2])]
+
+    def __call__(self, top: int, bottom: int) -> Floats:
+        """(bottom - top, width, C)."""
+        return np.stack([channel(top, bottom) for channel in self._channels], axis=2)
+
+
 def pick(image: NDArray, height: int, width: int) -> NDArray:
     """The new size by taking one pixel each, for what must not be mixed: depth, normals."""
     rows, columns = image.shape[:2]

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 
 from .. import lines, noise
 from ..flow import edge_directions
-from ..resample import Floats, blur, pick, resize, smoothstep, unit, working_size
+from ..resample import Floats, Rows, blur, pick, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
-from .ground import outline
+from .ground import compose, pen
 
 BLUE = np.array([0.085, 0.235, 0.52], np.float32)
 WHITE = np.array([0.92, 0.95, 0.98], np.float32)
@@ -23,62 +23,68 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Blueprint: paper")
     height, width = shaded.depth.shape
     scale = unit(height, width)
-    sheet = _paper(height, width, shaded.seed)
-    chalk = _grid(height, width, scale)
-    step(0.25, "Blueprint: construction")
-    np.maximum(chalk, _construction(shaded), out=chalk)
-    step(0.45, "Blueprint: shade")
+    step(0.05, "Blueprint: construction")
+    construction = Rows(_construction(shaded), height, width, "bilinear")
+    step(0.3, "Blueprint: shade")
     small = working_size(height, width, 1.0)
-    shade = resize(smoothstep(0.75, 0.1, resize(shaded.tone, *small, "box")), height, width)
-    chalk += _section_hatch(height, width, scale) * shade * np.isfinite(shaded.depth) * 0.16
-    step(0.6, "Blueprint: lines")
-    mask = outline(shaded, 1.7, step, hand=0.12, paint=0.55)
-    tooth = noise.paper(height, width, shaded.seed, 0.8)
-    glow = blur(mask, 2.2 * scale) * 0.12
-    chalk = 1 - (1 - chalk) * (1 - mask * np.clip(0.88 + 0.1 * tooth, 0.5, 1)) * (1 - glow)
-    step(0.95, "Blueprint")
-    return sheet + (WHITE - sheet) * np.clip(chalk, 0, 1)[..., None]
-
-
-def _paper(height: int, width: int, seed: int) -> Floats:
-    """Cyanotype blue: mottled, paler along two folds, darker towards the corners."""
-    scale = unit(height, width)
-    mottle = noise.fbm(height, width, 130.0, seed, "blueprint/mottle", 5, 0.6)
-    tooth = noise.paper(height, width, seed, 0.8)
-    light = 1 + 0.03 * mottle + 0.022 * tooth
+    shades = Rows(smoothstep(0.75, 0.1, resize(shaded.tone, *small, "box")), height, width)
+    step(0.35, "Blueprint: lines")
+    edge = pen(shaded, 1.7, paint=0.55).line(0.12, shaded.seed)
+    mottle = noise.NoiseRows(height, width, 130.0, shaded.seed, "blueprint/mottle", 5, 0.6)
+    paper = noise.PaperRows(height, width, shaded.seed, 0.8)
+    folds = [_fold(width, place, scale) for place in (width / 3, 2 * width / 3)]
+    fold_across = _fold(height, height / 2, scale)
+    rules = [_rule(size, scale) for size in (height, width)]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    light -= 0.1 * (x * x * y * y + 0.4 * (x**4 + y**4))
-    for place, axis in ((width / 3, 1), (2 * width / 3, 1), (height / 2, 0)):
-        at = np.arange(width if axis else height, dtype=np.float32) - place
-        fold = (
-            np.exp(-((at / (1.3 * scale)) ** 2)) * 0.1 - np.exp(-((at / (9 * scale)) ** 2)) * 0.03
-        )
-        light += fold[None, :] if axis else fold[:, None]
-    return BLUE * light[..., None]
+
+    def rows(top: int, bottom: int) -> Floats:
+        tooth = paper(top, bottom)
+        # Cyanotype blue: mottled, paler along its folds, darker towards the corners.
+        y = (np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5) / height * 2 - 1
+        light = 1 + 0.03 * mottle(top, bottom) + 0.022 * tooth
+        light -= 0.1 * (x * x * y * y + 0.4 * (x**4 + y**4))
+        light += folds[0] + folds[1] + fold_across[top:bottom, None]
+        sheet = BLUE * light[..., None]
+        chalk = np.maximum(rules[0][top:bottom, None], rules[1][None, :])
+        np.maximum(chalk, construction(top, bottom), out=chalk)
+        covered = np.isfinite(shaded.depth[top:bottom])
+        chalk += _hatching(top, bottom, width, scale) * shades(top, bottom) * covered * 0.16
+        line = edge(top, bottom) * np.clip(0.88 + 0.1 * tooth, 0.5, 1)
+        chalk = 1 - (1 - chalk) * (1 - line)
+        return sheet + (WHITE - sheet) * np.clip(chalk, 0, 1)[..., None]
+
+    return compose((height, width), rows, step, "Blueprint", 0.6)
 
 
-def _grid(height: int, width: int, scale: float) -> Floats:
-    result = np.zeros((height, width), np.float32)
+def _fold(size: int, place: float, scale: float) -> Floats:
+    """(size,) what a fold at `place` adds to the paper's brightness."""
+    at = np.arange(size, dtype=np.float32) - np.float32(place)
+    crest = np.exp(-((at / np.float32(1.3 * scale)) ** 2)) * np.float32(0.1)
+    return crest - np.exp(-((at / np.float32(9 * scale)) ** 2)) * np.float32(0.03)
+
+
+def _rule(size: int, scale: float) -> Floats:
+    """(size,) the grid's lines across one axis."""
+    result = np.zeros(size, np.float32)
+    at = np.arange(size, dtype=np.float32) + np.float32(0.5 - size / 2)
     for units, strength in ((GRID_UNITS, 0.075), (GRID_UNITS * 4, 0.13)):
-        for axis, size in ((0, height), (1, width)):
-            at = np.arange(size, dtype=np.float32) + 0.5 - size / 2
-            pitch = units * scale
-            distance = np.abs((at + pitch / 2) % pitch - pitch / 2)
-            line = np.clip(0.5 * max(1.0, 0.9 * scale) + 0.5 - distance, 0, 1) * strength
-            np.maximum(result, line[:, None] if axis == 0 else line[None, :], out=result)
+        pitch = np.float32(units * scale)
+        distance = np.abs((at + pitch / 2) % pitch - pitch / 2)
+        line = np.clip(0.5 * max(1.0, 0.9 * scale) + 0.5 - distance, 0, 1)
+        np.maximum(result, line * np.float32(strength), out=result)
     return result
 
 
-def _section_hatch(height: int, width: int, scale: float) -> Floats:
-    pitch = 7.0 * scale
-    at = (np.arange(width)[None, :] + np.arange(height)[:, None]).astype(np.float32) % pitch
-    distance = np.abs(at - pitch / 2)
-    return np.clip(0.45 * scale + 0.5 - distance, 0, 1)
+def _hatching(top: int, bottom: int, width: int, scale: float) -> Floats:
+    """The draughtsman's slanted hatching of shaded sides."""
+    pitch = np.float32(7.0 * scale)
+    row = np.arange(top, bottom, dtype=np.float32)[:, None]
+    at = (np.arange(width, dtype=np.float32)[None, :] + row) % pitch
+    return np.clip(np.float32(0.45 * scale + 0.5) - np.abs(at - pitch / 2), 0, 1)
 
 
 def _construction(shaded: Shaded) -> Floats:
-    """Straight edges carried on beyond their ends, faintly, as a draughtsman rules them first."""
+    """Straight edges carried on beyond their ends, faintly, at a small size."""
     height, width = shaded.depth.shape
     small = working_size(height, width, 1.0)
     scale = unit(*small)
@@ -108,4 +114,4 @@ def _construction(shaded: Shaded) -> Floats:
             ends = [(2 * (x + s * dx * reach), 2 * (y + s * dy * reach)) for s in (-1, 1)]
             pen.line(ends, fill=int(rng.uniform(26, 52)), width=2)
     faint = np.asarray(image, np.float32) / 255
-    return resize(faint, height, width, "bilinear")
+    return faint

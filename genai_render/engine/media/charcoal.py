@@ -8,10 +8,10 @@ import math
 import numpy as np
 
 from .. import noise
-from ..resample import Floats, blur, resize, smoothstep, working_size
+from ..resample import Floats, Rows, blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
-from .ground import prepare
+from .ground import compose, prepare
 
 PAPER = np.array([0.925, 0.9, 0.85], np.float32)
 COAL = np.array([0.1, 0.095, 0.095], np.float32)
@@ -45,15 +45,20 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     # The thumb: tone rubbed into the paper, on which the strokes' own grain stands.
     rubbed = blur(density, 5.0 * raster) * np.float32(0.3)
     rubbed += resize(smoothstep(0.05, 1.0, blur(dark, 1.5)) * np.float32(0.85), *working)
-    density = resize(density, height, width, "bicubic")
-    rubbed = resize(rubbed, height, width)
-    tooth = noise.paper(height, width, shaded.seed, 1.2)
-    grain = smoothstep(-1.0, 1.1, tooth + (density - 0.4) * 1.2)
-    coal = 1 - np.exp(-(density * grain * 1.1 + rubbed * np.clip(1 + 0.22 * tooth, 0.3, 1.7)))
-    step(0.75, "Charcoal: accents")
-    mask = ground.outline(3.0, crease=0.7, paint=0.45, hand=1.1)
-    mask *= (0.35 + 0.65 * smoothstep(-1.9, 0.1, tooth)) * np.float32(0.88)
-    coal = 1 - (1 - coal * np.float32(0.96)) * (1 - mask)
-    step(0.97, "Charcoal")
-    paper = PAPER * (1 + 0.016 * tooth[..., None])
-    return paper + (COAL - paper) * coal[..., None]
+    step(0.72, "Charcoal: accents")
+    accent = ground.pen(3.0, crease=0.7, paint=0.45).line(1.1, shaded.seed)
+    densities, smudge = Rows(density, height, width), Rows(rubbed, height, width, "bilinear")
+    paper = noise.PaperRows(height, width, shaded.seed, 1.2)
+
+    def rows(top: int, bottom: int) -> Floats:
+        tooth, coal = paper(top, bottom), np.maximum(densities(top, bottom), 0)
+        grain = smoothstep(-1.0, 1.1, tooth + (coal - 0.4) * 1.2)
+        rub = smudge(top, bottom) * np.clip(1 + 0.22 * tooth, 0.3, 1.7)
+        cover = (1 - np.exp(-(coal * grain * 1.1 + rub))) * np.float32(0.96)
+        line = accent(top, bottom)
+        line *= (0.35 + 0.65 * smoothstep(-1.9, 0.1, tooth)) * np.float32(0.88)
+        cover = 1 - (1 - cover) * (1 - line)
+        sheet = PAPER * (1 + 0.016 * tooth)[..., None]
+        return sheet + (COAL - sheet) * cover[..., None]
+
+    return compose((height, width), rows, step, "Charcoal", 0.8)

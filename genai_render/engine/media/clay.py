@@ -6,11 +6,12 @@ from __future__ import annotations
 import numpy as np
 
 from .. import noise
-from ..resample import Floats, blur, gradient, luminance, resize, unit, working_size
+from ..resample import Floats, Rows, blur, gradient, luminance, resize, unit, working_size
 from ..shaded import Shaded, Step
-from .ground import raise_key
+from .ground import compose, key_power
 
 BODY = np.array([0.86, 0.83, 0.79], np.float32)
+BACKGROUND = np.array([0.8, 0.79, 0.78], np.float32)
 
 
 def draw(shaded: Shaded, step: Step) -> Floats:
@@ -18,30 +19,26 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Clay: kneading")
     height, width = shaded.depth.shape
     scale = unit(height, width)
-    covered = np.isfinite(shaded.depth)
-    tone = raise_key(np.clip(shaded.tone, 0, 1), 0.66)
-    body = BODY * (0.14 + 0.92 * tone)[..., None]
-    step(0.3, "Clay: relief")
-    relief = relief_light(shaded)
-    body *= (1 + 0.022 * relief)[..., None]
-    step(0.7, "Clay: background")
+    key = key_power(shaded.tone[::4, ::4], 0.66)
     small = working_size(height, width, 0.5)
-    sky = resize(
-        blur(luminance(resize(shaded.color, *small, "box")), 12 * unit(*small)), height, width
-    )
-    background = np.array([0.8, 0.79, 0.78], np.float32) * (0.72 + 0.32 * sky)[..., None]
-    share = blur(covered.astype(np.float32), 0.6 * max(1.0, scale * 0.5))[..., None]
-    step(0.95, "Clay")
-    return background + (body - background) * share
+    sky = blur(luminance(resize(shaded.color, *small, "box")), 12 * unit(*small))
+    behind = Rows(BACKGROUND[0] * (0.72 + 0.32 * sky), height, width, "bilinear")
+    marks = noise.NoiseRows(height, width, 26.0, shaded.seed, "clay/thumb", 3, 0.55)
+    grit = noise.NoiseRows(height, width, 2.6, shaded.seed, "clay/grit", 2)
 
+    def rows(top: int, bottom: int) -> Floats:
+        # How thumb marks and grit catch a light from above left.
+        low, high = max(0, top - 1), min(height, bottom + 1)
+        relief = marks(low, high) * np.float32(9.0 * scale)
+        relief += grit(low, high) * np.float32(0.8 * scale)
+        down, right = gradient(relief)
+        facing = np.clip(shaded.normal[top:bottom, :, 2], 0.25, 1)
+        slope = (down + right)[top - low : bottom - low]
+        light = 1 + np.clip(slope * facing * np.float32(0.7), -2, 2) * np.float32(0.022)
+        tone = np.clip(shaded.tone[top:bottom], 0, 1) ** np.float32(key)
+        body = BODY * ((0.14 + 0.92 * tone) * light)[..., None]
+        background = behind(top, bottom)[..., None] * (BACKGROUND / BACKGROUND[0])
+        covered = np.isfinite(shaded.depth[top:bottom])[..., None]
+        return np.where(covered, body, background)
 
-def relief_light(shaded: Shaded) -> Floats:
-    """(H, W) about -2..2: how thumb marks and grit catch a light from above left."""
-    height, width = shaded.depth.shape
-    scale = unit(height, width)
-    marks = noise.fbm(height, width, 26.0, shaded.seed, "clay/thumb", 3, 0.55)
-    grit = noise.fbm(height, width, 2.6, shaded.seed, "clay/grit", 2)
-    relief = marks * np.float32(9.0 * scale) + grit * np.float32(0.8 * scale)
-    gy, gx = gradient(relief)
-    facing = np.clip(shaded.normal[..., 2], 0.25, 1)
-    return np.clip((gx + gy) * 0.7 * facing, -2, 2).astype(np.float32)
+    return compose((height, width), rows, step, "Clay", 0.2)

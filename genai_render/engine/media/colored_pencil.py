@@ -6,13 +6,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import lines, noise
-from ..resample import Floats, blur, luminance, resize, smoothstep, working_size
+from .. import noise
+from ..resample import ColorRows, Floats, Rows, blur, luminance, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
-from .ground import Ground, prepare
+from .ground import Ground, compose, prepare, raise_key
 
 PAPER = np.array([0.98, 0.972, 0.95], np.float32)
 SHADE = np.array([0.2, 0.19, 0.36], np.float32)
@@ -39,38 +38,42 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         ),
     )
     fields = ground.directions(*(angle for angle, *_ in layers))
-    tooth = noise.paper(height, width, shaded.seed)
-    light = np.broadcast_to(PAPER, (height, width, 3)).copy()
-    light *= (1 + 0.01 * tooth)[..., None]
+    paper = noise.PaperRows(height, width, shaded.seed)
     # First the side of the lead, lightly, over everything; thick wax fills the paper's valleys.
-    soft = resize(smoothstep(0.0, 0.7, body) * np.float32(1.0) + dark * dark, height, width)
-    _glaze(light, resize(own, height, width), soft * np.clip(1 + 0.3 * tooth, 0.2, 2))
-    grain = np.clip(1 + 0.3 * tooth, 0.35, 1.8)
+    base = smoothstep(0.0, 0.7, body) * np.float32(1.0) + dark * dark
+    glazes = [(ColorRows(own, height, width, "bilinear"), Rows(base, height, width), 0.3, 0.2)]
     for index, (field, (_, want, color)) in enumerate(zip(fields, layers, strict=True)):
-        step(0.2 + 0.2 * index, "Coloured pencil: strokes")
+        step(0.2 + 0.15 * index, "Coloured pencil: strokes")
         rng = noise.generator(shaded.seed, f"colored/{index}")
         style = Hatching(length=30, width=1.5, pressure=0.55, waver=0.07, rounds=3)
-        strokes = hatch(want.astype(np.float32), field, ground.barrier, ground.per_unit, style, rng)
-        density = resize(lay(strokes, *working, raster, style.width), height, width, "bicubic")
-        _glaze(light, resize(color, height, width), np.maximum(density, 0) * grain * 0.8)
-    step(0.82, "Coloured pencil: lines")
-    mask = ground.outline(1.5, hand=0.9)
-    dark_own = resize(blur(own, 1.5) * np.float32(0.42), height, width)
-    step(0.95, "Coloured pencil")
-    return lines.draw(light, mask * np.clip(0.8 + 0.25 * tooth, 0.2, 1), dark_own, 0.8)
+        strokes = hatch(want, field, ground.barrier, ground.per_unit, style, rng)
+        density = lay(strokes, *working, raster, style.width) * np.float32(0.8)
+        wax = ColorRows(color, height, width, "bilinear")
+        glazes.append((wax, Rows(density, height, width), 0.3, 0.35))
+    step(0.7, "Coloured pencil: lines")
+    contour = ground.pen(1.5).line(0.9, shaded.seed)
+    dark_own = ColorRows(blur(own, 1.5) * np.float32(0.42), height, width, "bilinear")
+
+    def rows(top: int, bottom: int) -> Floats:
+        tooth = paper(top, bottom)
+        light = PAPER * (1 + 0.01 * tooth)[..., None]
+        for wax, density, grain, least in glazes:
+            amount = np.maximum(density(top, bottom), 0) * np.clip(1 + grain * tooth, least, 2)
+            # Wax covers, and where it is thick it filters what is below.
+            filtered = wax(top, bottom) * (0.55 + 0.45 * np.minimum(light, 1))
+            light += (filtered - light) * (1 - np.exp(-amount))[..., None]
+        mask = contour(top, bottom) * np.clip(0.8 + 0.25 * tooth, 0.2, 1) * np.float32(0.8)
+        return light + (dark_own(top, bottom) - light) * mask[..., None]
+
+    return compose((height, width), rows, step, "Coloured pencil", 0.8)
 
 
 def pencils(ground: Ground) -> Floats:
     """The pencil for each place: its colour, more saturated and no darker than a pencil is."""
     color = blur(ground.color, 1.0)
+    gray = np.maximum(luminance(color), 0.02)
+    color = color * (raise_key(gray, 0.55) / gray)[..., None]
     gray = luminance(color)[..., None]
     vivid = gray + (color - gray) * np.float32(1.35)
     lift = np.maximum(0.34 - gray, 0)
     return np.clip(vivid + lift * np.float32(0.7), 0.03, 1).astype(np.float32)
-
-
-def _glaze(light: Floats, color: Floats, amount: NDArray) -> None:
-    """Lay wax of a colour: it covers, and where it is thick it filters what is below."""
-    share = (1 - np.exp(-amount))[..., None]
-    below = np.minimum(light, 1)
-    light += (color * (np.float32(0.55) + np.float32(0.45) * below) - light) * share

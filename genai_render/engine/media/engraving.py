@@ -12,9 +12,9 @@ import numpy as np
 from .. import noise
 from ..bands import each_band
 from ..flow import view_rays, world_up
-from ..resample import Floats, resize, smoothstep, unit
+from ..resample import Floats, Rows, smoothstep, unit
 from ..shaded import Shaded, Step
-from .ground import prepare
+from .ground import compose, prepare
 
 PAPER = np.array([0.955, 0.93, 0.87], np.float32)
 INK = np.array([0.1, 0.085, 0.08], np.float32)
@@ -26,20 +26,26 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.0, "Engraving: looking")
     ground = prepare(shaded, step, local=0.6, key=0.6)
     height, width = shaded.depth.shape
-    dark = resize(1 - ground.value, height, width, "bicubic")
+    dark = Rows(1 - ground.value, height, width)
     step(0.25, "Engraving: cutting")
     ink = _cuts(shaded, dark, step)
     step(0.8, "Engraving: lines")
-    np.maximum(ink, ground.outline(1.5, hand=0.2), out=ink)
-    step(0.95, "Engraving: printing")
-    tooth = noise.paper(height, width, shaded.seed, 0.9)
-    paper = PAPER * (1 + 0.012 * tooth[..., None])
-    return paper + (INK - paper) * (ink * np.clip(0.93 + 0.06 * tooth, 0.6, 1))[..., None]
+    contour = ground.pen(1.5).line(0.2, shaded.seed)
+    paper = noise.PaperRows(height, width, shaded.seed, 0.9)
+
+    def rows(top: int, bottom: int) -> Floats:
+        tooth = paper(top, bottom)
+        black = np.maximum(ink[top:bottom], contour(top, bottom))
+        black *= np.clip(0.93 + 0.06 * tooth, 0.6, 1)
+        sheet = PAPER * (1 + 0.012 * tooth)[..., None]
+        return sheet + (INK - sheet) * black[..., None]
+
+    return compose((height, width), rows, step, "Engraving", 0.85)
 
 
-def _cuts(shaded: Shaded, dark: Floats, step: Step) -> Floats:
+def _cuts(shaded: Shaded, dark: Rows, step: Step) -> Floats:
     """(H, W) 0..1 the inked lines of three directions, each beginning at a darker tone."""
-    height, width = dark.shape
+    height, width = shaded.depth.shape
     scale = unit(height, width)
     up = world_up(shaded.view)
     right = np.array([1, 0, 0], np.float32)
@@ -53,7 +59,7 @@ def _cuts(shaded: Shaded, dark: Floats, step: Step) -> Floats:
     )
     tones = ((0.04, 1.0), (0.5, 1.05), (0.76, 1.1))
     ray_right, ray_up = view_rays(shaded.view, height, width)
-    shake = noise.fbm(height, width, 90.0, shaded.seed, "engraving/shake", 2) * np.float32(0.05)
+    shake = noise.NoiseRows(height, width, 90.0, shaded.seed, "engraving/shake", 2)
     ink = np.zeros((height, width), np.float32)
     ortho = shaded.view.projection == "ORTHO"
 
@@ -70,15 +76,16 @@ def _cuts(shaded: Shaded, dark: Floats, step: Step) -> Floats:
             y = (1 - (rows + 0.5) / height * 2) / np.float32(p[1][1] or 1) + 0 * distance
         else:
             x, y = ray_right * distance, ray_up[low:high] * distance
-        shade = dark[low:high]
+        shade = np.clip(dark(low, high), 0, 1)
         total = np.zeros_like(distance)
+        tremble = shake(low, high) * np.float32(0.05)
         for axis, (begin, full) in zip(axes, tones, strict=True):
             place = x * axis[0] + y * axis[1] - distance * axis[2]
             flat = rows * np.float32(0.6 / scale / 100) + columns * np.float32(0.1 / scale / 100)
             place = np.where(covered, place, flat + axis[0] * columns / (scale * 200))
             slope = _slope(place)
             want = np.clip((shade - begin) / (full - begin), 0, 1) ** 0.85
-            total = np.maximum(total, _lines(place, slope, want, shake[low:high], scale))
+            total = np.maximum(total, _lines(place, slope, want, tremble, scale))
         ink[top:bottom] = total[top - low : total.shape[0] - (high - bottom)]
 
     each_band(height, width, work, lambda share: step(0.25 + 0.5 * share, "Engraving: cutting"))

@@ -7,9 +7,9 @@ import numpy as np
 
 from .. import noise
 from ..painter import Brush, lay_paint, place
-from ..resample import Floats, blur, luminance, resize, working_size
+from ..resample import ColorRows, Floats, blur, luminance, resize, working_size
 from ..shaded import Shaded, Step
-from .ground import prepare
+from .ground import compose, prepare
 from .oil import far_first, form_and_edges, missing
 
 LAYERS = (
@@ -56,7 +56,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         )
     step(0.9, "Gouache: paper")
     paint *= (1 + 0.012 * tooth)[..., None]
-    return resize(paint, height, width, "bicubic")
+    return compose((height, width), ColorRows(paint, height, width), step, "Gouache", 0.95)
 
 
 def flat_tones(color: Floats, steps: float = 7.0) -> Floats:

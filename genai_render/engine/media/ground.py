@@ -6,14 +6,16 @@ Its size does not depend on the picture's, so that 1K and 4K get the same stroke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import lines
+from ..bands import each_band
 from ..flow import surface_directions
-from ..noise import fbm
+from ..noise import NoiseRows
 from ..resample import Floats, blur, inner, luminance, pick, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
 
@@ -41,30 +43,11 @@ class Ground:
     width: int
     shaded: Shaded
 
-    def outline(
-        self,
-        units: float,
-        *,
-        crease: float = 0.75,
-        paint: float = 0.6,
-        hand: float = 0.0,
-        turn: int = 0,
-    ) -> Floats:
-        """(H, W) the feature lines at the picture's size, `units` drawing units wide.
-
-        turn: another number is another hand.
-        """
+    def pen(self, units: float, crease: float = 0.75, paint: float = 0.6) -> lines.Pen:
+        """A pen for the feature lines, `units` drawing units wide."""
         shaded = self.shaded
-        return lines.line_mask(
-            shaded.depth,
-            shaded.normal,
-            shaded.view,
-            units * self.scale,
-            edges=self.edges,
-            crease=crease,
-            paint=paint,
-            hand=hand,
-            seed=shaded.seed + turn,
+        return lines.Pen(
+            self.edges, shaded.depth, shaded.view, units * self.scale, crease=crease, paint=paint
         )
 
     def directions(self, *angles: float) -> list[Floats]:
@@ -110,30 +93,30 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     )
 
 
-def outline(
-    shaded: Shaded,
-    units: float,
+def pen(shaded: Shaded, units: float, crease: float = 0.75, paint: float = 0.6) -> lines.Pen:
+    """A pen for the feature lines, for media that need no Ground."""
+    edges = lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo)
+    width = units * unit(*shaded.depth.shape)
+    return lines.Pen(edges, shaded.depth, shaded.view, width, crease=crease, paint=paint)
+
+
+def compose(
+    size: tuple[int, ...],
+    rows: Callable[[int, int], Floats],
     step: Step,
-    *,
-    crease: float = 0.75,
-    paint: float = 0.6,
-    hand: float = 0.0,
-    begin: float = 0.62,
-    end: float = 0.92,
+    message: str,
+    begin: float,
+    end: float = 1.0,
 ) -> Floats:
-    """(H, W) the feature lines for media that need no Ground; step goes from begin to end."""
-    return lines.line_mask(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        units * unit(*shaded.depth.shape),
-        albedo=shaded.albedo,
-        crease=crease,
-        paint=paint,
-        hand=hand,
-        seed=shaded.seed,
-        step=lambda fraction, message: step(begin + (end - begin) * fraction, message),
-    )
+    """(H, W, 3) the finished page, from what `rows` makes of rows top to bottom - 1."""
+    height, width = size
+    page = np.empty((height, width, 3), np.float32)
+
+    def work(top: int, bottom: int) -> None:
+        page[top:bottom] = rows(top, bottom)
+
+    each_band(height, width, work, lambda share: step(begin + (end - begin) * share, message))
+    return page
 
 
 def stretch(value: Floats, low: float = 0.03, high: float = 0.985) -> Floats:
@@ -145,24 +128,42 @@ def stretch(value: Floats, low: float = 0.03, high: float = 0.985) -> Floats:
     return np.clip(result, 0, 1).astype(np.float32)
 
 
-def raise_key(value: Floats, key: float) -> Floats:
-    """The values with a mean of at least `key`: black stays black and white white."""
+def key_power(value: Floats, key: float) -> float:
+    """The power that gives values 0..1 a mean of about `key` at least; never a darkening one."""
     mean = float(value.mean())
     if mean >= key:
-        return value
-    power = max(0.5, float(np.log(key) / np.log(max(mean, 0.02))))
-    return (value ** np.float32(power)).astype(np.float32)
+        return 1.0
+    return max(0.5, float(np.log(key) / np.log(max(mean, 0.02))))
 
 
-def margin(height: int, width: int, units: float, seed: int) -> Floats:
-    """(height, width) 1 inside, 0 on a margin of white paper, painted up to with a wet brush."""
-    scale = unit(height, width)
-    y = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5)[:, None]
-    x = np.minimum(np.arange(width) + 0.5, width - np.arange(width) - 0.5)[None, :]
-    distance = np.minimum(x, y).astype(np.float32) / np.float32(scale)
-    sweep = fbm(height, width, 160.0, seed, "margin/sweep", octaves=2) * np.float32(0.28 * units)
-    hand = fbm(height, width, 22.0, seed, "margin/hand", octaves=2) * np.float32(0.07 * units)
-    return smoothstep(-0.9, 0.9, distance - units + sweep + hand).astype(np.float32)
+def raise_key(value: Floats, key: float) -> Floats:
+    """The values with a mean of at least `key`: black stays black and white white."""
+    power = key_power(value, key)
+    return value if power == 1.0 else value ** np.float32(power)
 
 
-__all__ = ["Ground", "margin", "outline", "prepare", "raise_key", "stretch"]
+class MarginRows:
+    """1 inside, 0 on a margin of white paper, painted up to with a wet brush; rows at a time."""
+
+    def __init__(self, height: int, width: int, units: float, seed: int) -> None:
+        """units: the margin's width in drawing units."""
+        self._size, self._units, self._scale = (height, width), units, unit(height, width)
+        self._sweep = NoiseRows(height, width, 160.0, seed, "margin/sweep", 2)
+        self._hand = NoiseRows(height, width, 22.0, seed, "margin/hand", 2)
+
+    def __call__(self, top: int, bottom: int) -> Floats:
+        height, width = self._size
+        row = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
+        column = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
+        distance = np.minimum(
+            np.minimum(row, height - row), np.minimum(column, width - column)
+        ) / np.float32(self._scale)
+        return self._edge(distance, top, bottom)
+
+    def _edge(self, distance: Floats, top: int, bottom: int) -> Floats:
+        uneven = self._sweep(top, bottom) * np.float32(0.28 * self._units)
+        uneven += self._hand(top, bottom) * np.float32(0.07 * self._units)
+        return smoothstep(-0.9, 0.9, distance - np.float32(self._units) + uneven)
+
+
+__all__ = ["Ground", "MarginRows", "compose", "key_power", "pen", "prepare", "raise_key", "stretch"]

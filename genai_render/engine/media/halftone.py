@@ -4,18 +4,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
 from .. import noise
-from ..bands import each_band
-from ..resample import Floats, blur, luminance, resize, smoothstep, unit, working_size
+from ..resample import (
+    ColorRows,
+    Floats,
+    Rows,
+    blur,
+    luminance,
+    resize,
+    smoothstep,
+    unit,
+    working_size,
+)
 from ..shaded import Shaded, Step
-from .ground import outline, raise_key
+from .ground import compose, pen, raise_key
 
 PAPER = np.array([0.985, 0.965, 0.92], np.float32)
-INK = (0.07, 0.065, 0.08)
+INK = np.array([0.07, 0.065, 0.08], np.float32)
 PITCH = 6.6
 """Drawing units from dot to dot."""
 ANGLE = 45.0
@@ -35,26 +45,25 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     shift = noise.generator(shaded.seed, "halftone/register").uniform(-1, 1, 2) * 0.9 * scale
     shift = (float(shift[0]), float(shift[1]))
     step(0.2, "Halftone: dots")
-    dots = screen(resize(cover, height, width), ANGLE, PITCH * scale, shift)
-    page = resize(tint, height, width)
-    ink = resize(dot, height, width)
-    tooth = noise.paper(height, width, shaded.seed, 0.8)
-    step(0.5, "Halftone: printing")
+    dots = screen(height, width, ANGLE, PITCH * scale, shift)
+    covers = Rows(cover, height, width, "bilinear")
+    tints, inks = (ColorRows(part, height, width) for part in (tint, dot))
+    paper = noise.PaperRows(height, width, shaded.seed, 0.8)
+    step(0.4, "Halftone: key lines")
+    key = pen(shaded, 2.0, crease=0.7, paint=0.5).line(0.25, shaded.seed)
 
-    def work(top: int, bottom: int) -> None:
-        part = page[top:bottom]
-        part += (ink[top:bottom] - part) * dots[top:bottom, :, None]
-        part *= PAPER
+    def rows(top: int, bottom: int) -> Floats:
+        page = tints(top, bottom)
+        dot_share = dots(top, bottom, covers(top, bottom))
+        page += (inks(top, bottom) - page) * dot_share[..., None]
+        page *= PAPER
+        tooth = paper(top, bottom)
         # Where the paper is low, the ink misses it.
-        part += (PAPER - part) * (smoothstep(1.5, 2.8, tooth[top:bottom]) * 0.3)[..., None]
-        part *= (1 + 0.008 * tooth[top:bottom])[..., None]
+        page += (PAPER - page) * (smoothstep(1.5, 2.8, tooth) * 0.3)[..., None]
+        page *= (1 + 0.008 * tooth)[..., None]
+        return page + (INK - page) * (key(top, bottom) * np.float32(0.95))[..., None]
 
-    each_band(height, width, work, lambda share: step(0.5 + 0.1 * share, "Halftone: printing"))
-    step(0.62, "Halftone: key lines")
-    mask = outline(shaded, 2.0, step, hand=0.25, crease=0.7, paint=0.5)
-    step(0.95, "Halftone")
-    page += (np.array(INK, np.float32) - page) * (mask * np.float32(0.95))[..., None]
-    return page
+    return compose((height, width), rows, step, "Halftone: printing", 0.6)
 
 
 def two_inks(color: Floats) -> tuple[Floats, Floats, Floats]:
@@ -74,30 +83,39 @@ def two_inks(color: Floats) -> tuple[Floats, Floats, Floats]:
     return tint, dot, cover
 
 
-def screen(ink: Floats, angle: float, pitch: float, shift: Sequence[float] = (0.0, 0.0)) -> Floats:
-    """(H, W) 0..1 anti-aliased round dots that cover `ink` of the paper; pitch in pixels.
+def screen(
+    height: int, width: int, angle: float, pitch: float, shift: Sequence[float] = (0.0, 0.0)
+) -> Callable[[int, int, Floats], Floats]:
+    """Anti-aliased round dots: rows(top, bottom, cover) covers that share of each place, 0..1.
 
-    Built from cosines along the screen's two axes, so that dots grow, touch and turn to holes.
+    angle in degrees, pitch and shift in pixels. Built from cosines along the screen's two axes,
+    so that dots grow, touch and turn to holes.
     """
-    height, width = ink.shape
     turn = math.radians(angle)
     fx = np.float32(2 * math.pi * math.cos(turn) / pitch)
     fy = np.float32(2 * math.pi * math.sin(turn) / pitch)
-    x = np.arange(width, dtype=np.float32) - width / 2 + np.float32(shift[0])
-    y = np.arange(height, dtype=np.float32)[:, None] - height / 2 + np.float32(shift[1])
+    x = np.arange(width, dtype=np.float32) - np.float32(width / 2 - shift[0])
     # cos(a + b) as products of rows and columns: no cosine per pixel.
-    one = np.cos(fx * x) * np.cos(fy * y) - np.sin(fx * x) * np.sin(fy * y)
-    two = np.cos(fy * x) * np.cos(fx * y) + np.sin(fy * x) * np.sin(fx * y)
-    wave = (one + two) * np.float32(0.25) + np.float32(0.5)
-    # A fraction `ink` of the wave's values lies above this: its distribution is close to even.
-    level = _level(ink)
-    edge = np.float32(1.15 * math.pi / 2 / pitch)
-    return np.clip((wave - level) / (2 * edge) + 0.5, 0, 1) * (ink > 0.004)
+    cos_x, sin_x, cos_x2, sin_x2 = np.cos(fx * x), np.sin(fx * x), np.cos(fy * x), np.sin(fy * x)
+    table = _levels()
+    sharp = np.float32(pitch / (1.15 * math.pi))
+
+    def rows(top: int, bottom: int, cover: Floats) -> Floats:
+        y = np.arange(top, bottom, dtype=np.float32)[:, None]
+        y -= np.float32(height / 2 - shift[1])
+        wave = cos_x * np.cos(fy * y) - sin_x * np.sin(fy * y)
+        wave += cos_x2 * np.cos(fx * y) + sin_x2 * np.sin(fx * y)
+        wave *= np.float32(0.25)
+        wave += np.float32(0.5)
+        level = table[(np.clip(cover, 0, 1) * 1024).astype(np.int16)]
+        return np.clip((wave - level) * sharp + np.float32(0.5), 0, 1) * (cover > 0.004)
+
+    return rows
 
 
-def _level(ink: Floats) -> Floats:
-    """The height of the wave above which a fraction `ink` of the paper lies."""
+@cache
+def _levels() -> Floats:
+    """The height of the wave above which a share of the paper lies, for shares k / 1024."""
     phase = (np.arange(512, dtype=np.float32) + 0.5) / 512 * 2 * np.pi
     wave = np.sort(((np.cos(phase)[:, None] + np.cos(phase)) * 0.25 + 0.5).ravel())
-    table = wave[np.linspace(wave.size - 1, 0, 1025).astype(int)].astype(np.float32)
-    return table[(np.clip(ink, 0, 1) * 1024).astype(np.int16)]
+    return wave[np.linspace(wave.size - 1, 0, 1025).astype(int)].astype(np.float32)

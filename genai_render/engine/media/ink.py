@@ -8,10 +8,10 @@ import math
 import numpy as np
 
 from .. import noise
-from ..resample import Floats, blur, resize, smoothstep, working_size
+from ..resample import Floats, Rows, blur, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
-from .ground import prepare
+from .ground import compose, prepare
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 INK = np.array([0.055, 0.05, 0.06], np.float32)
@@ -39,18 +39,23 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         strokes = hatch(want, field, ground.barrier, ground.per_unit, style, rng)
         np.maximum(density, lay(strokes, *working, raster, style.width), out=density)
     step(0.68, "Ink: blacks")
-    full = resize(density, height, width, "bicubic")
+    brush = noise.fbm(ground.height, ground.width, 10.0, shaded.seed, "ink/brush", 2)
+    spots = Rows(blur(dark, 1.0) + 0.035 * brush, height, width)
+    hatching = Rows(density, height, width)
+    step(0.75, "Ink: lines")
+    contour = ground.pen(2.1, crease=0.7).line(0.6, shaded.seed)
+    paper = noise.PaperRows(height, width, shaded.seed, 0.8)
     # A pen leaves ink or it does not: the edge of each stroke is made crisp at the picture's size.
     crisp = 0.5 / max(1.0, height / working[0])
-    ink = smoothstep(0.42 - crisp * 0.5, 0.42 + crisp * 0.6, full)
-    brush = noise.fbm(ground.height, ground.width, 10.0, shaded.seed, "ink/brush", 2)
-    spot = resize(blur(dark, 1.0) + 0.035 * brush, height, width, "bicubic")
     soft = 0.012 / ground.scale
-    np.maximum(ink, smoothstep(0.9 - soft, 0.9 + soft, spot), out=ink)
-    step(0.78, "Ink: lines")
-    mask = ground.outline(2.1, crease=0.7, paint=0.6, hand=0.6)
-    np.maximum(ink, mask, out=ink)
-    step(0.95, "Ink")
-    tooth = noise.paper(height, width, shaded.seed, 0.8)
-    paper = PAPER * (1 + 0.006 * tooth[..., None])
-    return paper + (INK - paper) * (ink * np.clip(0.97 + 0.02 * tooth, 0.85, 1))[..., None]
+
+    def rows(top: int, bottom: int) -> Floats:
+        ink = smoothstep(0.42 - crisp * 0.5, 0.42 + crisp * 0.6, hatching(top, bottom))
+        np.maximum(ink, smoothstep(0.9 - soft, 0.9 + soft, spots(top, bottom)), out=ink)
+        np.maximum(ink, contour(top, bottom), out=ink)
+        tooth = paper(top, bottom)
+        sheet = PAPER * (1 + 0.006 * tooth)[..., None]
+        ink *= np.clip(0.97 + 0.02 * tooth, 0.85, 1)
+        return sheet + (INK - sheet) * ink[..., None]
+
+    return compose((height, width), rows, step, "Ink", 0.85)

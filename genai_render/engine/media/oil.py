@@ -8,9 +8,9 @@ import numpy as np
 from .. import noise
 from ..flow import blend_directions, edge_directions
 from ..painter import Brush, lay_paint, place, relief_light
-from ..resample import Floats, blur, luminance, resize, smoothstep, working_size
+from ..resample import ColorRows, Floats, blur, luminance, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
-from .ground import Ground, prepare
+from .ground import Ground, compose, prepare
 
 LAYERS = (
     Brush(length=96, width=28, coverage=3.0, dry=0.0, jitter=0.035, unsteady=0.35),
@@ -59,7 +59,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     paint *= light[..., None]
     paint += np.clip(light - 1.1, 0, 1)[..., None] * 0.5
     step(0.95, "Oil")
-    return resize(paint, height, width, "bicubic")
+    return compose((height, width), ColorRows(paint, height, width), step, "Oil", 0.95)
 
 
 def _paints(color: Floats) -> Floats:

@@ -7,9 +7,9 @@ import numpy as np
 
 from .. import noise
 from ..painter import Brush, lay_paint, place
-from ..resample import Floats, blur, luminance, resize, smoothstep, working_size
+from ..resample import ColorRows, Floats, blur, luminance, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
-from .ground import prepare
+from .ground import compose, prepare
 from .oil import far_first, form_and_edges, missing
 
 LAYERS = (
@@ -58,7 +58,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
             tell=lambda share, begin=begin: step(begin + 0.2 * share, "Pastel: strokes"),
         )
     step(0.95, "Pastel")
-    return resize(paint, height, width, "bicubic")
+    return compose((height, width), ColorRows(paint, height, width), step, "Pastel", 0.95)
 
 
 def _chalks(color: Floats) -> Floats:

@@ -8,10 +8,10 @@ import math
 import numpy as np
 
 from .. import noise
-from ..resample import Floats, blur, resize, smoothstep, working_size
+from ..resample import Floats, Rows, blur, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
-from .ground import prepare
+from .ground import compose, prepare
 
 PAPER = np.array([0.965, 0.955, 0.93], np.float32)
 GRAPHITE = np.array([0.16, 0.16, 0.175], np.float32)
@@ -45,17 +45,22 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     # The side of the lead first, softly, under the strokes; pressed harder in the darks.
     under = smoothstep(0.1, 1.0, blur(dark, 0.8)) ** 1.3
     density = density * np.float32(0.62) + resize(under * np.float32(0.8), *working)
-    density = resize(density, height, width, "bicubic")
-    tooth = noise.paper(height, width, shaded.seed)
-    step(0.75, "Pencil: shading")
-    # The paper's hills catch graphite; pressure fills its valleys too.
-    catch = np.clip(1 + tooth * (0.5 - 0.16 * np.minimum(density, 2)), 0.12, 2.0)
-    bare = np.exp(-density * catch)
-    for turn, (units, hand, weight) in enumerate(((1.4, 0.8, 0.85), (1.0, 1.9, 0.38))):
-        # A firm line and a searching one, as in a sketch.
-        step(0.8 + 0.07 * turn, "Pencil: lines")
-        mask = ground.outline(units, hand=hand, turn=turn, paint=0.5)
-        bare *= 1 - mask * np.clip(0.84 + 0.24 * tooth, 0.2, 1) * np.float32(weight)
-    step(0.97, "Pencil")
-    paper = PAPER * (1 + 0.012 * tooth[..., None])
-    return GRAPHITE + (paper - GRAPHITE) * bare[..., None]
+    step(0.7, "Pencil: lines")
+    # A firm line and a searching one, as in a sketch.
+    pen = ground.pen(1.3, paint=0.5)
+    firm, searching = pen.line(0.8, shaded.seed), pen.line(1.9, shaded.seed + 1)
+    densities = Rows(density, height, width)
+    paper = noise.PaperRows(height, width, shaded.seed)
+
+    def rows(top: int, bottom: int) -> Floats:
+        tooth, lead = paper(top, bottom), np.maximum(densities(top, bottom), 0)
+        # The paper's hills catch graphite; pressure fills its valleys too.
+        catch = np.clip(1 + tooth * (0.5 - 0.16 * np.minimum(lead, 2)), 0.12, 2.0)
+        bare = np.exp(-lead * catch)
+        bite = np.clip(0.84 + 0.24 * tooth, 0.2, 1)
+        bare *= 1 - firm(top, bottom) * bite * np.float32(0.85)
+        bare *= 1 - searching(top, bottom) * bite * np.float32(0.33)
+        sheet = PAPER * (1 + 0.012 * tooth)[..., None]
+        return GRAPHITE + (sheet - GRAPHITE) * bare[..., None]
+
+    return compose((height, width), rows, step, "Pencil", 0.8)

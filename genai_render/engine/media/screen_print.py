@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import noise
-from ..resample import Floats, blur, inner, luminance, resize, smoothstep, unit, working_size
+from ..resample import Floats, Rows, blur, inner, luminance, resize, smoothstep, unit, working_size
 from ..shaded import Shaded, Step
-from .ground import outline, stretch
+from .ground import compose, pen, stretch
 from .halftone import screen
 
 PAPER = np.array([0.965, 0.945, 0.9], np.float32)
@@ -35,24 +35,39 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     small = working_size(height, width, 1.0)
     color = blur(resize(shaded.color, *small, "box"), 0.9)
     inks, amounts = _separate(color)
-    page = np.broadcast_to(PAPER, (height, width, 3)).copy()
     rng = noise.generator(shaded.seed, "screen_print/shift")
+    passes = []
     for index, (ink, amount) in enumerate(zip(inks, amounts, strict=True)):
-        step(0.15 + 0.15 * index, "Screen print: pulling a colour")
         shifted = np.roll(amount, tuple(rng.integers(-1, 2, 2)), (0, 1))
-        full = resize(shifted, height, width, "bicubic")
-        flat = smoothstep(0.42, 0.46, full) * 0.35 + full * 0.65
-        dots = screen(np.clip(flat, 0, 1), 20.0 + 35 * index, 4.2 * scale)
-        grain = noise.fbm(height, width, 2.0, shaded.seed, f"screen_print/{index}", 2)
-        blot = noise.fbm(height, width, 120.0, shaded.seed, f"screen_print/blot/{index}", 2)
-        cover = dots * np.clip(0.93 + 0.05 * grain + 0.035 * blot, 0.5, 1)
-        page *= 1 - cover[..., None] * (1 - ink)
-    step(0.62, "Screen print: key")
-    mask = outline(shaded, 1.8, step, hand=0.35)
-    step(0.95, "Screen print")
-    tooth = noise.paper(height, width, shaded.seed, 0.8)
-    page *= 1 - (mask * np.clip(0.92 + 0.07 * tooth, 0.5, 1))[..., None] * (1 - KEY)
-    return page * (1 + 0.008 * tooth[..., None])
+        tag = f"screen_print/{index}"
+        passes.append(
+            (
+                1 - ink,
+                Rows(shifted, height, width),
+                screen(height, width, 20.0 + 35 * index, 4.2 * scale),
+                noise.NoiseRows(height, width, 2.0, shaded.seed, tag, 2),
+                noise.NoiseRows(height, width, 120.0, shaded.seed, tag + "/blot", 2),
+            )
+        )
+    step(0.35, "Screen print: key")
+    key = pen(shaded, 1.8).line(0.35, shaded.seed)
+    paper = noise.PaperRows(height, width, shaded.seed, 0.8)
+
+    def rows(top: int, bottom: int) -> Floats:
+        page = np.broadcast_to(PAPER, (bottom - top, width, 3)).copy()
+        for absorbed, amounts, dots, grain, blot in passes:
+            amount = amounts(top, bottom)
+            flat = smoothstep(0.42, 0.46, amount) * np.float32(0.35) + amount * np.float32(0.65)
+            cover = dots(top, bottom, np.clip(flat, 0, 1))
+            cover *= np.clip(0.93 + 0.05 * grain(top, bottom) + 0.035 * blot(top, bottom), 0.5, 1)
+            page *= 1 - cover[..., None] * absorbed
+        tooth = paper(top, bottom)
+        line = key(top, bottom) * np.clip(0.92 + 0.07 * tooth, 0.5, 1)
+        page *= 1 - line[..., None] * (1 - KEY)
+        page *= (1 + 0.008 * tooth)[..., None]
+        return page
+
+    return compose((height, width), rows, step, "Screen print: pulling the colours", 0.6)
 
 
 def _separate(color: Floats) -> tuple[list[Floats], list[Floats]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import lines, noise
+from .. import noise
 from ..resample import (
+    ColorRows,
     Floats,
     blur,
     gradient,
@@ -18,9 +19,10 @@ from ..resample import (
     working_size,
 )
 from ..shaded import Shaded, Step
-from .ground import margin, outline, raise_key
+from .ground import MarginRows, compose, pen, raise_key
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
+GRAPHITE = np.array([0.27, 0.24, 0.24], np.float32)
 WASH_UNITS = 1.0
 TONES = (0.2, 0.42, 0.66)
 """How much darker than paper the second, third and fourth wash begin."""
@@ -45,22 +47,25 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     step(0.6, "Watercolour: pigment")
     pigment = _pigment(density, seed, scale)
     density = density * pigment[..., None]
-    density = resize(density.astype(np.float32), height, width, "bicubic")
-    step(0.7, "Watercolour: paper")
-    tooth = noise.paper(height, width, seed, 2.0)
-    # Granulation: pigment settles in the paper's valleys, where there is enough of it.
-    thick = np.clip(luminance(density), 0, 1.2)
-    grains = 1 - tooth * (0.03 + 0.13 * np.sqrt(thick) - 0.07 * thick)
-    inside = margin(height, width, 15.0, seed)
-    density *= (np.clip(grains, 0.35, 1.7) * inside)[..., None]
-    step(0.82, "Watercolour: lines")
-    pencil = outline(shaded, 1.1, step, hand=1.3, paint=0.5, begin=0.82, end=0.95)
-    step(0.95, "Watercolour")
-    # Light falls through the pigment onto the paper and back.
-    paper = PAPER * (1 + 0.016 * tooth[..., None])
-    result = paper * np.exp(-density)
-    graphite = pencil * inside * np.clip(0.85 + 0.25 * tooth, 0.2, 1) * np.float32(0.34)
-    return lines.draw(result, graphite, (0.27, 0.24, 0.24))
+    step(0.7, "Watercolour: pencil lines")
+    pencil = pen(shaded, 1.1, paint=0.5).line(1.3, seed)
+    densities = ColorRows(density, height, width)
+    inside = MarginRows(height, width, 15.0, seed)
+    paper = noise.PaperRows(height, width, seed, 2.0)
+
+    def rows(top: int, bottom: int) -> Floats:
+        tooth, filled = paper(top, bottom), inside(top, bottom)
+        pigment = np.maximum(densities(top, bottom), 0)
+        # Granulation: pigment settles in the paper's valleys, where there is enough of it.
+        thick = np.clip(luminance(pigment), 0, 1.2)
+        grains = 1 - tooth * (0.03 + 0.13 * np.sqrt(thick) - 0.07 * thick)
+        pigment *= (np.clip(grains, 0.35, 1.7) * filled)[..., None]
+        # Light falls through the pigment onto the paper and back.
+        sheet = PAPER * (1 + 0.016 * tooth)[..., None] * np.exp(-pigment)
+        line = pencil(top, bottom) * filled * np.clip(0.85 + 0.25 * tooth, 0.2, 1)
+        return sheet + (GRAPHITE - sheet) * (line * np.float32(0.34))[..., None]
+
+    return compose((height, width), rows, step, "Watercolour: drying", 0.82)
 
 
 def _hand_moved(color: Floats, seed: int, scale: float) -> Floats:
