@@ -59,9 +59,7 @@ def busy_scene(folder: Path) -> None:
     scene.unit_settings.system, scene.unit_settings.scale_length = "IMPERIAL", 0.5
     scene["mine"] = 3
     scene.timeline_markers.new("Here", frame=4).camera = scene.camera
-    render.keyframe_insert("resolution_x", frame=1) if False else scene.keyframe_insert(
-        "render.resolution_x", frame=1
-    )
+    scene.keyframe_insert("view_settings.exposure", frame=1)
     # View layers, hidden and excluded things.
     other = scene.view_layers.new("Other layer")
     other.use = False
@@ -129,6 +127,59 @@ def test_the_file_is_as_before(file, temporary):
     assert list(temporary.iterdir()) == []
 
 
+def change_render():
+    bpy.context.scene.render.resolution_percentage += 1
+
+
+def change_colour_curve():
+    bpy.context.scene.view_settings.curve_mapping.curves[0].points[0].location[1] += 0.1
+
+
+def change_camera():
+    bpy.data.cameras["Camera"].dof.aperture_fstop += 0.1
+
+
+def change_selection():
+    bpy.data.objects["Floor"].select_set(not bpy.data.objects["Floor"].select_get())
+
+
+def change_layer():
+    bpy.context.view_layer.layer_collection.children["Excluded"].holdout = True
+
+
+def change_compositor():
+    scene = bpy.context.scene
+    tree = getattr(scene, "compositing_node_group", None) or scene.node_tree
+    tree.nodes["RGB"].outputs[0].default_value[0] = 0.5
+
+
+def change_users():
+    bpy.data.materials["Red"].use_fake_user = True
+
+
+def change_blocks():
+    bpy.data.images.new("One more", 1, 1)
+
+
+CHANGES = [
+    change_render,
+    change_colour_curve,
+    change_camera,
+    change_selection,
+    change_layer,
+    change_compositor,
+    change_users,
+    change_blocks,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_these_tests_would_notice(file, change):
+    before = snapshot()
+    change()
+    assert differences(before, snapshot()) != []
+
+
 def test_nothing_is_written_for_the_user(file, temporary):
     folder = file.parent
     before = sorted(path.name for path in folder.rglob("*"))
@@ -143,7 +194,7 @@ STEPS = [
     (scene_copy, "_only_the_camera"),
     (scene_copy, "_own_camera"),
     (scene_copy, "look_through"),
-    (passes, "_evaluated"),
+    (passes, "_look"),
     (passes, "_place"),
     (passes, "_color_settings"),
     (passes, "_cycles_color"),

@@ -49,11 +49,8 @@ def test_the_colour_has_the_users_view_transform(transform, tmp_path):
     flat(0.6)
     scene = bpy.context.scene
     scene.view_settings.view_transform = transform
-    scene.view_settings.look = next(
-        look for look in (f"{transform} - High Contrast", "High Contrast")
-        if look in scene.view_settings.bl_rna.properties["look"].enum_items.keys()
-        or _accepts(scene, look)
-    )  # fmt: skip
+    looks = (f"{transform} - High Contrast", "High Contrast")  # named differently by version
+    assert any(_accepts(scene, look) for look in looks)
     render = scene.render
     render.resolution_x, render.resolution_y = 64, 64
     scene.cycles.samples = 1

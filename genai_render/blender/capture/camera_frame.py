@@ -167,7 +167,7 @@ def world_matrix(camera: bpy.types.Object) -> Matrix:
     """Camera space to world, in Blender units: a camera's scale means nothing to it."""
     matrix = camera.matrix_world.copy()
     for column in range(3):
-        matrix.col[column] = matrix.col[column].normalized()
+        matrix.col[column] = matrix.col[column].normalized()  # pyright: ignore[reportIndexIssue]
     return matrix
 
 

@@ -17,15 +17,18 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from . import camera_frame, scene_copy
+from .camera_frame import CameraFrame
 from .exr import read_passes
 from .gpu_probe import find_gpu
 from .scene_copy import SceneCopy
@@ -71,8 +74,8 @@ def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
         scene_copy.scene_copy(context) as copy,
     ):
-        seen = _evaluated(context, copy, camera)
-        _place(copy, seen, context.scene, spec)
+        eye = _look(context, copy, camera)
+        _place(copy, eye, spec)
         _set_size(copy.scene, spec.width, spec.height)
         color, planes, engine = _render(copy, spec, Path(folder))
         if not np.isfinite(planes.depth).any():
@@ -81,7 +84,7 @@ def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
                 "No surface that is rendered is in its frame.",
                 "Point it at an object, or check what is hidden from renders.",
             )
-        view = _describe(context, copy, camera, seen, spec, engine)
+        view = _describe(context, copy, camera.name, eye, spec, engine)
         return _canvas(color, planes, view, camera_frame.unit_metres(context.scene))
 
 
@@ -115,10 +118,19 @@ def _need_cycles() -> None:
 # --- the camera -----------------------------------------------------------------------------------
 
 
-def _evaluated(
-    context: bpy.types.Context, copy: SceneCopy, camera: bpy.types.Object
-) -> bpy.types.Object:
-    """The camera as drivers, constraints and animation leave it at this frame."""
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """A camera at this frame, in Blender units. focus, aperture: None where all is sharp."""
+
+    world: Matrix
+    frame: CameraFrame
+    lens: float
+    focus: float | None
+    aperture: dict[str, float] | None
+
+
+def _look(context: bpy.types.Context, copy: SceneCopy, camera: bpy.types.Object) -> Eye:
+    """The camera as drivers, constraints and animation leave it."""
     if context.view_layer.objects.get(camera.name) == camera:
         depsgraph = context.evaluated_depsgraph_get()
     else:  # in an excluded collection: only the camera that a scene looks through is evaluated
@@ -126,30 +138,27 @@ def _evaluated(
         copy.scene.camera = camera
         depsgraph = copy.depsgraph()
         copy.scene.camera = own
-    return camera.evaluated_get(depsgraph)
-
-
-def _place(
-    copy: SceneCopy, seen: bpy.types.Object, scene: bpy.types.Scene, spec: CaptureSpec
-) -> None:
+    # Read all of it now: what was evaluated goes away with the next change.
+    seen = camera.evaluated_get(depsgraph)
     data = camera_frame.check_camera(seen)
-    frame = camera_frame.frame_of(seen, copy.layer.depsgraph or copy.depsgraph(), scene.render)
-    scene_copy.place(
-        copy, camera_frame.world_matrix(seen), frame.fitted(spec.aspect, spec.fit), data.lens
+    dof = data.dof
+    assert dof is not None
+    focus = _focus(seen, dof) if dof.use_dof else None
+    aperture = None
+    if focus is not None:
+        names = ("fstop", "blades", "rotation", "ratio")
+        aperture = {f"aperture_{name}": getattr(dof, f"aperture_{name}") for name in names}
+    return Eye(
+        camera_frame.world_matrix(seen),
+        camera_frame.frame_of(seen, depsgraph, context.scene.render),
+        data.lens,
+        focus,
+        aperture,
     )
-    own = camera_frame.check_camera(copy.camera)
-    own.dof.use_dof = spec.depth_of_field and data.dof.use_dof
-    if own.dof.use_dof:
-        own.dof.focus_distance = _focus(seen) or data.dof.focus_distance
-        for name in ("fstop", "blades", "rotation", "ratio"):
-            setattr(own.dof, f"aperture_{name}", getattr(data.dof, f"aperture_{name}"))
 
 
-def _focus(seen: bpy.types.Object) -> float | None:
-    """Blender units along the camera's axis to what it focuses on, where it focuses at all."""
-    dof = camera_frame.check_camera(seen).dof
-    if not dof.use_dof:
-        return None
+def _focus(seen: bpy.types.Object, dof: bpy.types.CameraDOFSettings) -> float | None:
+    """Along the camera's axis to what it focuses on; None for what is behind it."""
     distance = dof.focus_distance
     if dof.focus_object is not None:
         place = dof.focus_object.matrix_world
@@ -158,6 +167,22 @@ def _focus(seen: bpy.types.Object) -> float | None:
             place = place @ bone.matrix
         distance = -(camera_frame.world_matrix(seen).inverted_safe() @ place.translation).z
     return distance if distance > 0 else None
+
+
+def _place(copy: SceneCopy, eye: Eye, spec: CaptureSpec) -> None:
+    scene_copy.place(copy, eye.world, eye.frame.fitted(spec.aspect, spec.fit), eye.lens)
+    if spec.depth_of_field and eye.focus is not None and eye.aperture is not None:
+        dof = _dof(copy)
+        dof.use_dof = True
+        dof.focus_distance = eye.focus
+        for name, value in eye.aperture.items():
+            setattr(dof, name, value)
+
+
+def _dof(copy: SceneCopy) -> bpy.types.CameraDOFSettings:
+    dof = camera_frame.check_camera(copy.camera).dof
+    assert dof is not None
+    return dof
 
 
 def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:
@@ -206,7 +231,7 @@ def _strokes_where_safe(copy: SceneCopy) -> contextlib.AbstractContextManager[No
     return contextlib.nullcontext()
 
 
-def _color_settings(scene: bpy.types.Scene, spec: CaptureSpec) -> None:
+def _color_settings(scene: Any, spec: CaptureSpec) -> None:
     render = scene.render
     if not spec.background:
         render.film_transparent = True
@@ -269,7 +294,7 @@ def _samples(spec: CaptureSpec, at_most: int) -> int:
     return max(1, min(at_most, _SAMPLES[spec.mode], max(_FEWEST_SAMPLES, affordable)))
 
 
-def _narrow_filter(scene: bpy.types.Scene) -> None:
+def _narrow_filter(scene: Any) -> None:
     scene.cycles.pixel_filter_type = "BOX"
     scene.cycles.filter_width = 0.01
     if hasattr(scene.cycles, "use_pixel_jitter"):
@@ -291,7 +316,7 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, folder: Path) -> Planes:
         cycles.use_layer_samples = "IGNORE"
     for kind in _FIRST_HIT:
         setattr(cycles, f"{kind}_bounces", 0)
-    _camera_of(copy).dof.use_dof = False
+    _dof(copy).use_dof = False
     _data_passes(copy.layer)
     _save_as_exr(scene)
     strips = math.ceil(spec.width * spec.height / _STRIP_PIXELS)
@@ -326,10 +351,6 @@ def _render_both(copy: SceneCopy, folder: Path) -> tuple[NDArray[np.uint8], Plan
     picture = folder / "color.png"
     bpy.data.images["Render Result"].save_render(str(picture), scene=copy.scene)
     return _read_png(picture), _read_planes(path)
-
-
-def _camera_of(copy: SceneCopy) -> bpy.types.Camera:
-    return camera_frame.check_camera(copy.camera)
 
 
 def _data_passes(layer: bpy.types.ViewLayer) -> None:
@@ -380,8 +401,8 @@ def _run(copy: SceneCopy, path: Path) -> None:
         )
 
 
-def _run_operator(copy: SceneCopy) -> set[str]:
-    return bpy.ops.render.render(write_still=True, scene=copy.scene.name, layer=copy.layer.name)
+def _run_operator(copy: SceneCopy) -> None:
+    bpy.ops.render.render(write_still=True, scene=copy.scene.name, layer=copy.layer.name)
 
 
 # --- what they gave -------------------------------------------------------------------------------
@@ -487,35 +508,33 @@ def _srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
 def _describe(
     context: bpy.types.Context,
     copy: SceneCopy,
-    camera: bpy.types.Object,
-    seen: bpy.types.Object,
+    camera: str,
+    eye: Eye,
     spec: CaptureSpec,
     engine: str,
 ) -> View:
     scene = context.scene
-    data = camera_frame.check_camera(seen)
     metres = camera_frame.unit_metres(scene)
-    perspective = data.type == "PERSP"
+    perspective = eye.frame.perspective
     looking = copy.camera.evaluated_get(copy.depsgraph())
     projection = looking.calc_matrix_camera(copy.layer.depsgraph, x=spec.width, y=spec.height)
-    world = camera_frame.world_matrix(seen)
+    world = eye.world.copy()
     world.translation *= metres
-    focus = _focus(seen)
     return View(
         width=spec.width,
         height=spec.height,
         projection="PERSP" if perspective else "ORTHO",
         projection_matrix=camera_frame.projection_in_metres(projection, perspective, metres),
         camera_to_world=camera_frame.rows(world),
-        near=data.clip_start * metres,
-        far=data.clip_end * metres,
-        lens_mm=data.lens if perspective else None,
-        focus_distance=None if focus is None else focus * metres,
+        near=eye.frame.near * metres,
+        far=eye.frame.far * metres,
+        lens_mm=eye.lens if perspective else None,
+        focus_distance=None if eye.focus is None else eye.focus * metres,
         source="passes",
         engine=engine,
         blender_version=bpy.app.version_string,
         blend_name=bpy.path.basename(bpy.data.filepath),
         scene=scene.name,
-        camera=camera.name,
+        camera=camera,
         frame=scene.frame_current,
     )

@@ -39,8 +39,8 @@ _GREASE_PENCIL = ("GPENCIL", "GREASEPENCIL")
 class SceneCopy:
     """The copy, its one view layer that is rendered, and the camera that it is seen through."""
 
-    scene: bpy.types.Scene
-    layer: bpy.types.ViewLayer
+    scene: Any  # a bpy.types.Scene and bpy.types.ViewLayer, with what Cycles adds to them
+    layer: Any
     camera: bpy.types.Object
 
     def depsgraph(self) -> bpy.types.Depsgraph:
