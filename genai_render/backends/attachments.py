@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +74,14 @@ class Attachments:
 def attachments(model: Model, request: RenderRequest) -> Attachments:
     """What goes with this request to this model.
 
-    model.extra: `max_images` it takes; `mask`, `markup`: it has a place for them, else they
-    become an image of their own. Raises InvalidInput for a mask that does not fit its image.
+    model.extra: `max_images` and `max_bytes` it takes; `mask`, `markup`: it has a place for them,
+    else they become an image of their own. Raises InvalidInput for a mask that does not fit.
     """
     made: list[Attachment] = []
     mask = markup = None
     if request.kind == "edit" and request.source is not None:
-        made.append(_file("source", request.source, "source"))
+        # Never made smaller: a mask has to fit it pixel by pixel.
+        made.append(_file("source", request.source, "source", shrink=False))
         if request.mask is not None:
             _same_size(request.source, request.mask, "mask")
             if model.extra.get("mask"):
@@ -99,6 +100,8 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
     for number, reference in enumerate(request.references, start=1):
         made.append(_file(f"reference-{number}", reference.data, reference.role, reference.weight))
     kept, notices = _within(made, int(model.extra.get("max_images", 16)), model.label)
+    if "max_bytes" in model.extra:
+        kept = _lighter(kept, int(model.extra["max_bytes"]))
     return Attachments(tuple(kept), mask, markup, tuple(notices))
 
 
@@ -136,22 +139,45 @@ def _within(made: list[Attachment], most: int, label: str) -> tuple[list[Attachm
     return made, [f"{label} takes {most} images: {' and '.join(left_out)} left out."]
 
 
-def _file(name: str, data: bytes, role: ImageRole, weight: float = 1.0) -> Attachment:
+def _file(
+    name: str, data: bytes, role: ImageRole, weight: float = 1.0, shrink: bool = True
+) -> Attachment:
     """A file of the user's, as it is where that is possible."""
     info = images.probe(data, name)
     if len(data) <= _MOST_BYTES:
         return Attachment(name + info.suffix, data, info.mime, role, weight)
-    pixels = _smaller(images.decode(data, name))
-    return Attachment(f"{name}.jpg", images.encode_jpeg(pixels, 95), "image/jpeg", role, weight)
+    pixels = images.decode(data, name)
+    smaller = images.encode_jpeg(_smaller(pixels) if shrink else pixels, 95)
+    return Attachment(f"{name}.jpg", smaller, "image/jpeg", role, weight)
+
+
+def _lighter(made: list[Attachment], most: int) -> list[Attachment]:
+    """The same, with the heaviest as JPEG, and then smaller, until all together have no more than
+    `most` bytes."""
+    made = list(made)
+    for side, quality in ((LONGEST_SIDE, 90), (1536, 85), (1024, 80)):
+        for place in sorted(range(len(made)), key=lambda place: -len(made[place].data)):
+            if sum(len(image.data) for image in made) <= most:
+                return made
+            image = made[place]
+            if image.role == "mask":
+                continue
+            pixels = images.decode(image.data, image.name)
+            if image.role != "source":
+                pixels = _smaller(pixels, side)
+            name = image.name.rpartition(".")[0] + ".jpg"
+            data = images.encode_jpeg(pixels, quality)
+            made[place] = replace(image, name=name, data=data, mime="image/jpeg")
+    return made
 
 
 def _png(name: str, pixels: NDArray[np.uint8], role: ImageRole) -> Attachment:
     return Attachment(name, images.encode_png(_smaller(pixels)), "image/png", role)
 
 
-def _smaller(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _smaller(pixels: NDArray[np.uint8], side: int | None = None) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
-    scale = LONGEST_SIDE / max(width, height)
+    scale = (side or LONGEST_SIDE) / max(width, height)
     if scale >= 1:
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

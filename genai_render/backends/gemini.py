@@ -157,12 +157,14 @@ class GeminiBackend:
     @contextlib.contextmanager
     def _client(self, where: Access, cancel: CancelToken) -> Iterator[tuple[Client, list[str]]]:
         """The SDK's client, and a list that gets the content type of each answer."""
-        import httpx2
-        from google import genai
-        from google.genai import types
+        try:
+            import httpx2
+            from google import genai
+            from google.genai import types
 
-        from . import wire
-
+            from . import wire
+        except ImportError as error:
+            raise errors.package_missing(LABEL, error) from None
         # Else it writes words of the server's to standard error.
         warnings.filterwarnings("ignore", module=r"google\.genai\._common", category=UserWarning)
         http = wire.open_client(

@@ -142,11 +142,13 @@ class OpenAIBackend:
 
     @contextlib.contextmanager
     def _client(self, where: Access, cancel: CancelToken) -> Iterator[openai.OpenAI]:
-        import openai
-
-        from . import wire
-
         label = self._label(where)
+        try:
+            import openai
+
+            from . import wire
+        except ImportError as error:
+            raise errors.package_missing(label, error) from None
         http = wire.open_client(
             where.endpoint,
             where.base_url,

@@ -75,6 +75,12 @@ class BadAnswer(ServerError):
     code = "bad_answer"
 
 
+class PackageMissing(GenAIError):
+    """A Python package that a backend stands on cannot be loaded."""
+
+    code = "package"
+
+
 class Rejected(InvalidInput):
     """The provider does not accept the request as it is: a setting, a size, a model's name.
 
@@ -177,6 +183,14 @@ def bad_answer(label: str, why: str, action: str = "") -> BadAnswer:
         f"{label} answered with something that cannot be used.",
         why,
         action or "Try again. It was not repeated by itself, because it may have been charged.",
+    )
+
+
+def package_missing(label: str, failure: ImportError) -> PackageMissing:
+    return PackageMissing(
+        f"{label} cannot be used: a package that it needs cannot be loaded.",
+        f"({plain(failure, 200)})",
+        "Install the extension again. Another add-on may have brought another version of it.",
     )
 
 

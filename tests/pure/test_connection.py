@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import ipaddress
@@ -22,6 +23,7 @@ from genai_render.backends import patience
 from genai_render.backends.base import create_backend
 from genai_render.backends.provider_errors import ConnectionFailed, OnlineAccessOff
 from genai_render.backends.settings import BackendSettings, Endpoint, access, is_loopback
+from genai_render.core import catalog
 from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken
@@ -30,6 +32,7 @@ from tests.servers.client import canvas, run, run_and_cancel
 from tests.servers.gemini_api import GeminiServer
 from tests.servers.http import Answer, Forever, Server
 from tests.servers.openai_api import OpenAIServer
+from tests.servers.proxy import TunnelProxy
 
 ROOT = Path(__file__).parents[2]
 OPENAI = RenderRequest(prompt="A red house", model="gpt-image-2.5-flare")
@@ -234,6 +237,10 @@ def test_what_the_key_is_bound_to_is_the_whole_origin():
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     """A certificate for 127.0.0.1: (a server's TLS context, the file to trust it by)."""
+    return _authority(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+
+
+def _authority(folder, host):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -241,6 +248,16 @@ def authority(tmp_path_factory):
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
     now = datetime.datetime.now(datetime.UTC)
+    with contextlib.suppress(ValueError):
+        host = ipaddress.ip_address(host)
+    called = x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(host)
+    usage = dict.fromkeys(
+        (
+            *("digital_signature", "key_cert_sign", "content_commitment", "key_encipherment"),
+            *("data_encipherment", "key_agreement", "crl_sign", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -249,13 +266,16 @@ def authority(tmp_path_factory):
         .serial_number(1)
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
+        .add_extension(x509.SubjectAlternativeName([called]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        # Python 3.13 and later insist on these.
+        .add_extension(
+            x509.KeyUsage(**{**usage, "digital_signature": True, "key_cert_sign": True}), True
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
         .sign(key, hashes.SHA256())
     )
-    folder = tmp_path_factory.mktemp("tls")
     public, private = folder / "ca.pem", folder / "key.pem"
     public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
@@ -371,6 +391,43 @@ def test_a_proxy_is_never_used_for_this_computer(monkeypatch):
         with OpenAIServer() as server:
             assert run(openai(server), OPENAI).error is None
     assert proxy.connections == 0
+
+
+def test_https_goes_through_a_tunnel_and_the_proxy_learns_no_key(monkeypatch, tmp_path):
+    context, public = _authority(tmp_path, "studio.example")
+    with OpenAIServer(tls=context) as server, TunnelProxy(server.port) as proxy:
+        made = run(
+            openai(
+                server,
+                base_url="https://studio.example/v1",
+                proxy=proxy.origin.replace("http://", "http://me:pa%20ss-0000@"),
+                ca_file=str(public),
+            ),
+            OPENAI,
+        )
+    assert made.error is None
+    assert proxy.targets == ["studio.example:443"]
+    (words,) = proxy.authorization
+    assert base64.b64decode(words.split(" ")[-1]) == b"me:pa ss-0000"
+    assert server.received[0].headers["authorization"] == f"Bearer {KEY.reveal()}"
+    assert "proxy-authorization" not in server.received[0].headers
+
+
+def test_cancel_in_a_stream_through_a_tunnel(tmp_path):
+    from tests.servers.openai_api import streamed
+
+    context, public = _authority(tmp_path, "studio.example")
+    hang = streamed(lambda events: [events[0], Forever()])
+    with OpenAIServer(hang, tls=context) as server, TunnelProxy(server.port) as proxy:
+        backend = openai(
+            server,
+            base_url="https://studio.example/v1",
+            proxy=proxy.origin,
+            ca_file=str(public),
+        )
+        made = run_and_cancel(backend, OPENAI, lambda told: bool(told.partials))
+        assert isinstance(made.error, Cancelled)
+        assert server.received[0].client_gone.wait(5)
 
 
 def test_a_proxy_that_refuses_is_said_to_refuse():
@@ -500,6 +557,22 @@ def test_no_sdk_is_loaded_before_a_job_runs():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert told.stdout.strip() == "[]", told.stderr
+
+
+@pytest.mark.parametrize("name", ["openai", "gemini", "compatible"])
+def test_a_package_that_is_missing_is_said(monkeypatch, name):
+    """As when an extension was built without it, or another add-on brought another version."""
+    for module in ("openai", "google.genai"):
+        monkeypatch.setitem(sys.modules, module, None)
+    endpoint = Endpoint(base_url="http://127.0.0.1:9/v1", key=KEY)
+    models = catalog.shipped()
+    request = OPENAI if name != "gemini" else GEMINI
+    settings = BackendSettings(
+        endpoints={"openai": endpoint, "gemini": endpoint, "compatible": endpoint}, catalog=models
+    )
+    made = run(create_backend(name, settings), request)
+    assert made.error.code == "package"
+    assert "cannot be loaded" in made.error.text
 
 
 def _error(call):
