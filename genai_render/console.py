@@ -95,13 +95,19 @@ def guarded_stdout() -> Iterator[IO[str]]:
     kept = os.dup(descriptor)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
-    os.close(nowhere)
     # Blender's banner still waits in C's buffer when standard output is a pipe.
     _flush_c_streams()
+    stream = open(kept, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
-        with open(kept, "w", encoding="utf-8", closefd=False) as stream:
-            yield stream
+        yield stream
+        stream.flush()
+    except BrokenPipeError:
+        # Whoever read ("| head") has had enough: what is still unsaid is of no use to anybody.
+        os.dup2(nowhere, kept)
+        stream.flush()
+        raise SystemExit(0) from None
     finally:
+        os.close(nowhere)
         sys.stdout.flush()
         _flush_c_streams()
         os.dup2(kept, descriptor)
