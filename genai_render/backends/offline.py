@@ -7,6 +7,7 @@ import io
 import queue
 import random
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,8 @@ from ..engine.plan import Quality
 from ..engine.shaded import Step
 from ..engine.terms import Reading, read
 
-_PNG_LEVEL = 1
-"""Of 0 to 9: at 4K, level 1 takes half a second and is a few per cent larger than the best."""
+# Runs of alike bytes only: twice as fast as the usual search at 4K, and no larger.
+_PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
@@ -68,7 +69,11 @@ def _one(
 
     def work(step: Step) -> Result:
         look = varied(job.look, index)
-        pixels = render(job.canvas, look, job.palette, seed, step, job.quality)
+
+        def rendering(fraction: float, message: str) -> None:
+            step((0.75 if request.options.get("neural") else 0.95) * fraction, message)
+
+        pixels = render(job.canvas, look, job.palette, seed, rendering, job.quality)
         ai = False
         extra: list[str] = []
         if request.options.get("neural"):
@@ -296,7 +301,7 @@ def _neural(
     from ..engine import neural
 
     def part(fraction: float, message: str) -> None:
-        step(0.9 + 0.08 * fraction, message)
+        step(0.75 + 0.2 * fraction, message)
 
     styles = [(np.asarray(decode(r.data, r.name).convert("RGB")), r.weight) for r in wanted]
     try:
@@ -310,5 +315,5 @@ def _neural(
 
 def _encoded(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=_PNG_LEVEL)
+    Image.fromarray(pixels).save(file, "PNG", **_PNG)
     return file.getvalue()

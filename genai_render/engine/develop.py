@@ -33,8 +33,15 @@ def balance(grade: Grade) -> tuple[float, float, float]:
     return float(gains[0]), float(gains[1]), float(gains[2])
 
 
-def film(color: Plane, gains: tuple[float, float, float]) -> None:
-    """(3, h, w) light → display sRGB 0..1, in place: bright colours bend toward white."""
+def film(color: Plane, gains: tuple[float, float, float], curve: bool = True) -> None:
+    """(3, h, w) light → display sRGB 0..1, in place: bright colours bend toward white.
+
+    curve False is for pictures that have been through one already: white stays white.
+    """
+    if not curve:
+        for axis in range(3):
+            color[axis] = to_display(np.minimum(color[axis] * np.float32(gains[axis]), 1))
+        return
     for axis in range(3):
         color[axis] *= np.float32(gains[axis] * 0.85)
     # Mixing channels a little before the curve lets strong light pale, as film does.

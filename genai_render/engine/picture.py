@@ -76,7 +76,7 @@ def _table(plan: Plan, palette: Palette | None) -> ImageFilter.Color3DLUT:
     colors = develop.graded(develop.lattice(), grade)
     if palette is not None:
         shown = np.maximum(plan.shown * np.float32(plan.exposure), 0)
-        develop.film(shown, develop.balance(grade))
+        develop.film(shown, develop.balance(grade), not plan.found.flat)
         shown = develop.graded(shown.reshape(3, -1).T[:: max(1, shown[0].size // 30000)], grade)
         colors = palette.applied(colors, shown)
     return develop.table(colors)
@@ -206,7 +206,7 @@ class _Large:
             away = 1 / (1 + away * away * np.float32(vignette * 2.2))
             color *= away
         np.maximum(color, 0, out=color)
-        develop.film(color, self.gains)
+        develop.film(color, self.gains, not plan.found.flat)
         rows = np.arange(first, last) % len(self.dither)
         pixels = develop.quantized(color, self.dither[rows])
         self.pixels[first:last] = develop.through(pixels, self.lut)

@@ -138,7 +138,11 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     add_air(plan, surfaces, color, small_haze, point, camera)
     put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
     weight = _interest(small)
-    plan.exposure = develop.auto_exposure(luminance(color), weight, look.grade)
+    plan.exposure = (
+        2.0**look.grade.exposure
+        if found.flat
+        else develop.auto_exposure(luminance(color), weight, look.grade)
+    )
     if look.lens.bloom > 0 or look.lens.flare > 0:
         plan.bloom = glow.bloom(color, look.lens, plan.exposure)
     if look.air.rays > 0 and not found.flat:
@@ -297,7 +301,9 @@ def _mirrored(small: Small, look: Look, color: Plane, sky: Plane) -> Plane:
     spread = _streak(weight, camera.height)
     soft = np.stack([_streak(plane * weight, camera.height) for plane in result])
     soft /= np.maximum(spread, np.float32(1e-3))
-    mixed = np.float32(0.45) * result + np.float32(0.55) * soft
+    near = np.maximum(blur(weight, 1.3), np.float32(1e-3))
+    fine = np.stack([blur(plane * weight, 1.3) for plane in result]) / near
+    mixed = np.float32(0.5) * fine + np.float32(0.5) * soft
     return np.where(wanted, mixed, 0).astype(np.float32)
 
 
@@ -389,9 +395,8 @@ def put_behind(
             alpha = alpha * (1 - near * far)
     if plan.look.air.fog > 0 and not (plan.studio or plan.keep or found.flat):
         ray_up = _elevation(camera, first, surfaces.depth.shape[0])
-        thick = np.exp(-np.abs(ray_up) * np.float32(5)) * np.float32(
-            1 - np.exp(-3.5 * plan.look.air.fog)
-        )
+        # At the horizon one looks through fog without end; a thin one reaches less high.
+        thick = np.exp(np.abs(ray_up) * np.float32(-1.3 / max(plan.look.air.fog, 0.02)))
         sky = sky + (haze - sky) * thick
     for axis in range(3):
         color[axis] -= sky[axis]

@@ -158,7 +158,10 @@ class Rig:
     ) -> tuple[Plane, Plane]:
         """(3, h, w) linear radiance toward the viewer, and (h, w) how lit each point is."""
         if self.flat:
-            return surfaces.color.copy(), luminance(surfaces.color)
+            # A picture without depth has its light: it can only take the colour of another.
+            tint = np.asarray(self.look.light.key_color, np.float32)[:, None, None]
+            tint = 1 + (tint / max(float(luminance(tint).max()), 1e-3) - 1) * np.float32(0.5)
+            return surfaces.color * tint, luminance(surfaces.color)
         light, toon, look = self.look.light, self.look.toon, self.look
         normal = surfaces.normal
         facing = dot(normal, self.key)

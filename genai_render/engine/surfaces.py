@@ -69,7 +69,10 @@ class Surfaces:
     def lay(self, floor: Floor, camera: Camera, first: int) -> None:
         """Put the floor where there is nothing."""
         depth = floor.depth(camera, first, first + self.depth.shape[0])
-        bare = (self.alpha < 0.5) & (depth < FAR)
+        under = depth < FAR
+        bare = (self.alpha < 0.5) & under
+        # What stands before the floor covers its pixels whole: the sky does not shine through.
+        self.alpha[under & ~bare] = 1
         self.laid = bare
         if not bare.any():
             return
