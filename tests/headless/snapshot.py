@@ -10,7 +10,7 @@ import bpy
 # Geometry is only counted; the rest changes by itself or leads back to the whole file.
 _COUNTED = {
     "vertices", "edges", "loops", "polygons", "loop_triangles", "loop_triangle_polygons",
-    "vertex_normals", "polygon_normals", "corner_normals", "data", "points", "curves",
+    "vertex_normals", "polygon_normals", "corner_normals", "data",
     "position_data", "normals", "pixels",
 }  # fmt: skip
 _LEFT_OUT = {

@@ -150,7 +150,8 @@ def change_layer():
 def change_compositor():
     scene = bpy.context.scene
     tree = getattr(scene, "compositing_node_group", None) or scene.node_tree
-    tree.nodes["RGB"].outputs[0].default_value[0] = 0.5
+    green = next(node for node in tree.nodes if node.type == "RGB")
+    green.outputs[0].default_value[0] = 0.5
 
 
 def change_users():

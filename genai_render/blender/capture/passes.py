@@ -198,7 +198,7 @@ def _render(
     engine = color_engine(copy.scene, spec.engine)
     _color_settings(copy.scene, spec)
     copy.scene.render.use_persistent_data = True
-    if engine == CYCLES and spec.mode == "fast":
+    if engine == CYCLES and spec.mode == "fast" and not scene_copy.has_volumes(copy.scene):
         _cycles_color(copy, spec)
         _narrow_filter(copy.scene)
         with _strokes_where_safe(copy):
@@ -206,7 +206,7 @@ def _render(
     else:
         with _strokes_where_safe(copy):
             color, engine = _render_color(copy, spec, engine, folder)
-        with scene_copy.without_grease_pencil(copy):
+        with scene_copy.without_grease_pencil(copy), scene_copy.without_volumes(copy):
             planes = _render_data(copy, spec, folder)
     return color, planes, engine
 
@@ -454,7 +454,7 @@ def _albedo(
     base = diffuse + transmission
     strongest = glossy.max(axis=-1, keepdims=True)
     metal = strongest / np.maximum(strongest + 4 * base.max(axis=-1, keepdims=True), 1e-6)
-    albedo = base + metal * np.maximum(glossy - 0.04, 0) + emission
+    albedo = base + metal * np.maximum(glossy - 0.04 * (1 - metal), 0) + emission
     # A lamp is brighter than white: keep its hue.
     return albedo / np.maximum(albedo.max(axis=-1, keepdims=True), 1.0)
 

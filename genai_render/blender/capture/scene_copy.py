@@ -182,3 +182,47 @@ def without_grease_pencil(copy: SceneCopy) -> Iterator[None]:
         finally:
             for thing in hidden:
                 thing.hide_render = False
+
+
+def has_volumes(scene: bpy.types.Scene) -> bool:
+    return _volume_of(scene.world) or any(_is_volume(thing) for thing in bpy.data.objects)
+
+
+@contextlib.contextmanager
+def without_volumes(copy: SceneCopy) -> Iterator[None]:
+    """Fog and clouds scatter a ray before it meets a surface: depth would be full of holes."""
+    world = copy.scene.world
+    shown = [thing for thing in bpy.data.objects if _is_volume(thing) and thing.visible_camera]
+    try:
+        if _volume_of(world):
+            copy.scene.world = None
+        for thing in shown:
+            thing.visible_camera = False
+        yield
+    finally:
+        copy.scene.world = world
+        for thing in shown:
+            thing.visible_camera = True
+
+
+def _is_volume(thing: bpy.types.Object) -> bool:
+    """Whether there is nothing of it but volume."""
+    if thing.type == "VOLUME":
+        return True
+    painted = [slot.material for slot in thing.material_slots if slot.material is not None]
+    return bool(painted) and all(
+        _volume_of(material) and not _linked(material, "Surface") for material in painted
+    )
+
+
+def _volume_of(owner: bpy.types.Material | bpy.types.World | None) -> bool:
+    return owner is not None and _linked(owner, "Volume")
+
+
+def _linked(owner: bpy.types.Material | bpy.types.World, socket: str) -> bool:
+    tree = owner.node_tree
+    # Before Blender 5, a material may have nodes that are not used.
+    if tree is None or (bpy.app.version < (5, 0, 0) and not owner.use_nodes):
+        return False
+    output: Any = tree.get_output_node("CYCLES")
+    return output is not None and output.inputs[socket].is_linked
