@@ -491,6 +491,17 @@ def clean_environ(**extra: str) -> dict[str, str]:
     return kept
 
 
+def bpy_environ() -> dict[str, str]:
+    """For processes that use bpy: with user files of the checkout's own.
+
+    bpy shares those of a Blender that is installed, and its factory settings remove the packages
+    of that Blender's extensions.
+    """
+    folder = ROOT / ".cache" / "blender-user"
+    folder.mkdir(parents=True, exist_ok=True)
+    return clean_environ(BLENDER_USER_RESOURCES=str(folder))
+
+
 # --- pip -----------------------------------------------------------------------------------------
 
 
@@ -666,7 +677,7 @@ def _demo_shot(
     clock = {"start": time.monotonic()}
     shown = ""
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environ()
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=bpy_environ()
     )
     with process:
         assert process.stdout is not None
@@ -721,7 +732,7 @@ def _progress_line(event: dict[str, Any], shown: str) -> str:
 
 def _quietly(words: Sequence[str], what: str) -> None:
     told = subprocess.run(
-        words, capture_output=True, text=True, cwd=ROOT, check=False, env=clean_environ()
+        words, capture_output=True, text=True, cwd=ROOT, check=False, env=bpy_environ()
     )
     if told.returncode != 0:
         raise BuildError(f"{what} failed (exit code {told.returncode}): {_last_line(told.stderr)}")
@@ -784,7 +795,7 @@ def test(
 
 
 def _pytest(python: Path, arguments: Sequence[str]) -> int:
-    code = subprocess.call([str(python), "-m", "pytest", *arguments], cwd=ROOT, env=clean_environ())
+    code = subprocess.call([str(python), "-m", "pytest", *arguments], cwd=ROOT, env=bpy_environ())
     if code not in (0, 1, 2, 3, 4, 5):
         print(
             f"build.py: the tests' process ended by itself, exit code {code}. A crash inside "
@@ -821,7 +832,7 @@ def bench(arguments: Sequence[str]) -> int:
     """How long the engine takes, as a ratio to a fixed piece of numpy work."""
     python = main_environment(Pins(ROOT / "pyproject.toml")).ensure()
     return subprocess.call(
-        [str(python), str(ROOT / "tests" / "bench.py"), *arguments], cwd=ROOT, env=clean_environ()
+        [str(python), str(ROOT / "tests" / "bench.py"), *arguments], cwd=ROOT, env=bpy_environ()
     )
 
 
