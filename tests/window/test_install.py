@@ -137,6 +137,8 @@ def test_render_from_the_command_line_leaves_a_picture_in_history(
     )
     width, height = results[0]["width"], results[0]["height"]
     assert width * height == pytest.approx(1024**2, rel=0.05)
+    # Looking for a GPU starts a second Blender, which must not tidy up the first one's packages.
+    assert list((installed.user_folder / "extensions" / ".local").rglob("PIL/Image.py"))
     picture_size = installed.ask(
         f"import PIL.Image\nanswer = PIL.Image.open({str(picture)!r}).size"
     )
