@@ -91,8 +91,12 @@ class HistoryIndex:
         self._connections: dict[int, sqlite3.Connection] = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        with self._using() as db:
-            _migrate(db)
+        try:
+            with self._using() as db:
+                _migrate(db)
+        except BaseException:
+            self.close()  # Windows could not move the file aside while it is open
+            raise
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Add an item, or replace what is known of it. values: by COLUMNS."""

@@ -292,11 +292,27 @@ def _unescape(text: str) -> str:
 
 def _exif(text: str) -> bytes:
     """EXIF with the request as the user's comment, in ASCII: every reader can show that."""
-    plain = json.dumps(json.loads(text)) if not text.isascii() else text
-    exif = Image.Exif()
-    exif[_SOFTWARE] = _KEYWORD
-    exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"ASCII\0\0\0" + plain.encode("ascii")
-    return exif.tobytes()
+    plain = text if text.isascii() else json.dumps(json.loads(text))
+    comment = b"ASCII\0\0\0" + plain.encode("ascii")
+    software = _KEYWORD.encode() + b"\0\0"
+    at_software = 8 + 2 + 2 * 12 + 4
+    at_details = at_software + len(software)
+    at_comment = at_details + 2 + 12 + 4
+    return b"".join(
+        (
+            _JPEG_EXIF,
+            struct.pack("<2sHI", b"II", 42, 8),
+            struct.pack("<H", 2),
+            struct.pack("<HHII", _SOFTWARE, 2, len(_KEYWORD) + 1, at_software),
+            struct.pack("<HHII", _EXIF_IFD, 4, 1, at_details),
+            struct.pack("<I", 0),
+            software,
+            struct.pack("<H", 1),
+            struct.pack("<HHII", _USER_COMMENT, 7, len(comment), at_comment),
+            struct.pack("<I", 0),
+            comment,
+        )
+    )
 
 
 def _exif_comment(data: bytes, mime: str) -> str:
