@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Handles on a picture over the viewport: the wipe's edge, previous and next, close."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is drawn over a 3D Viewport: the frame of the next image, and images in its place."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
 from __future__ import annotations
 
 import contextlib

@@ -4,6 +4,8 @@
 Nothing here is a secret or names a machine: no key, no server, no path goes into a .blend.
 """
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import re

@@ -18,7 +18,7 @@ from ..core.canvas import Canvas
 from ..core.errors import GenAIError
 from ..core.events import Notice, PartialImage, Progress
 from ..core.history import HistoryStore
-from ..core.jobs import Finished, Job, JobEvent, JobQueue, Run, Saved
+from ..core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
 from ..core.request import RenderRequest
 from . import preferences, redraw
 
@@ -101,12 +101,7 @@ class Session:
         develop: Callable[[], Canvas] | None = None,
     ) -> Work:
         """Start a job. develop: makes the request's canvas; called in the worker."""
-        prepare = None
-        if develop is not None:
-
-            def prepare(request: RenderRequest) -> RenderRequest:
-                return request.with_(canvas=develop())
-
+        prepare = None if develop is None else _with_canvas(develop)
         self.told = [told for told in self.told if told.is_error]
         job = self._queue.submit(request, run, prepare)
         work = Work(job, place, expected=self._took.get((request.model, request.resolution)))
@@ -177,6 +172,14 @@ class Session:
     def _redraw(self) -> None:
         redraw.sidebars()
         redraw.status_bars()
+
+
+def _with_canvas(develop: Callable[[], Canvas]) -> Prepare:
+    def prepare(request: RenderRequest) -> RenderRequest:
+        """In the worker."""
+        return request.with_(canvas=develop())
+
+    return prepare
 
 
 _session: Session | None = None

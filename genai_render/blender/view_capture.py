@@ -6,6 +6,9 @@ of the evaluated meshes for exact normals, and the reading. `develop` makes a Ca
 run anywhere.
 """
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalMemberAccess=false
 from __future__ import annotations
 
 import contextlib
@@ -105,10 +108,11 @@ def draw(
     )
 
 
-def develop(drawn: Drawn, normals: bool = True) -> Canvas:
+def develop(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas:
     """The Canvas of what was drawn. Touches nothing of Blender's.
 
     normals: False leaves them at zero, where nobody looks at them.
+    metres: how long one unit of what was drawn is.
     """
     color = np.ascontiguousarray(drawn.color[::-1])
     raw = np.ascontiguousarray(drawn.depth[::-1])
@@ -135,7 +139,28 @@ def develop(drawn: Drawn, normals: bool = True) -> Canvas:
     if normals and missing.any():
         normal[missing] = _normals_from_depth(depth, drawn.projection)[missing]
     depth, view = _in_front(depth, drawn.view)
+    if metres != 1.0:
+        depth, view = depth * np.float32(metres), _scaled(view, metres)
     return Canvas(color, depth, normal, view)
+
+
+def _scaled(view: View, metres: float) -> View:
+    """A view in other units, in metres."""
+    world = np.array(view.camera_to_world)
+    world[:3, 3] *= metres
+    # From metres back to the units that the matrix is made for, before anything else.
+    projection = np.array(view.projection_matrix) @ np.diag([1 / metres] * 3 + [1.0])
+    if view.projection == "PERSP":
+        projection *= metres  # the same picture, with w in metres again
+    focus = view.focus_distance
+    return replace(
+        view,
+        camera_to_world=_rows(world),
+        projection_matrix=_rows(projection),
+        near=view.near * metres,
+        far=view.far * metres,
+        focus_distance=None if focus is None else focus * metres,
+    )
 
 
 def _in_front(depth: NDArray[np.float32], view: View) -> tuple[NDArray[np.float32], View]:

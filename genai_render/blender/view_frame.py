@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which part of a 3D Viewport becomes the image: in pixels of the region, and as matrices."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportReturnType=false
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -167,8 +167,9 @@ class BlenderWindow:
     def search(self, words: str) -> None:
         """F3, the words, Enter: what somebody does who knows only the name."""
         self.key("F3")
+        self.settle(1)
         self.type(words)
-        time.sleep(0.3)
+        self.settle(1)
         self.key("Return")
 
     def region(self, kind: str = "WINDOW", area: str = "VIEW_3D") -> tuple[int, int, int, int]:
@@ -180,13 +181,14 @@ class BlenderWindow:
         )
         return x, window - y - height, width, height
 
-    def find_button(self, wanted: str) -> tuple[int, int]:
+    def find_button(self, wanted: str, across: float | None = None) -> tuple[int, int]:
         """Where in the sidebar the button of an operator or property is, found by hovering.
 
         wanted: a part of what "Copy Python Command" or "Copy Data Path" of the button gives.
+        across: where in the sidebar's width, 0 to 1; looked for if it is not said.
         """
         left, top, width, height = self.region("UI")
-        for share in (0.35, 0.8, 0.12):
+        for share in (0.35, 0.8, 0.12) if across is None else (across,):
             x = left + round((width - 24) * share)
             for y in range(top + 8, top + height - 4, 9):
                 self.move_mouse(x, y)
@@ -195,8 +197,8 @@ class BlenderWindow:
                     return x, y + 4
         raise AssertionError(f"no button for {wanted!r} in the sidebar")
 
-    def press(self, wanted: str) -> None:
-        self.click(*self.find_button(wanted))
+    def press(self, wanted: str, across: float | None = None) -> None:
+        self.click(*self.find_button(wanted, across))
 
     # What the test asks
 

@@ -58,6 +58,13 @@ def box_on_screen(window: BlenderWindow) -> tuple[int, int, int, int]:
     return round(x + left), round(y + height - top), round(x + right), round(y + height - bottom)
 
 
+def undo(window: BlenderWindow) -> None:
+    x, y, width, height = window.region()
+    window.move_mouse(x + width * 0.45, y + height / 2)
+    window.key("ctrl+z")
+    window.settle(0.5)
+
+
 def seen_picture(window: BlenderWindow, name: str) -> np.ndarray:
     picture = Image.open(window.screenshot(name)).convert("RGB")
     return np.asarray(picture.crop(box_on_screen(window))).astype(float)
@@ -170,9 +177,13 @@ def test_undo_and_a_new_file_while_it_is_made(scene: BlenderWindow) -> None:
     prompt(scene)
     total = scene.run("answer = ours('session').session().store.count()")
     with_floor = scene.run("answer = len(bpy.data.objects)")
-    scene.run("with override(): bpy.ops.mesh.primitive_cube_add(location=(3, 0, 0))")
+    scene.run(
+        "with override():\n"
+        "    bpy.ops.ed.undo_push(message='Before')\n"
+        "    bpy.ops.mesh.primitive_cube_add('EXEC_DEFAULT', True, location=(3, 0, 0))"
+    )
     scene.run("with override(): bpy.ops.genai_render.generate()")
-    scene.run("with override(): bpy.ops.ed.undo()")
+    undo(scene)
     assert scene.run("answer = len(bpy.data.objects)") == with_floor
     scene.new_file()
     wait(scene)
@@ -180,7 +191,7 @@ def test_undo_and_a_new_file_while_it_is_made(scene: BlenderWindow) -> None:
 
 
 def test_cancel_one_and_all(scene: BlenderWindow) -> None:
-    scene.run(_SLOW)
+    scene.run(_SLOW + "Paced.seconds = 600")
     prompt(scene)
     total = scene.run("answer = ours('session').session().store.count(status='done')")
     for _ in range(4):
@@ -188,9 +199,9 @@ def test_cancel_one_and_all(scene: BlenderWindow) -> None:
     scene.wait_for(f"({WORKS}) == 4")
     scene.settle(1)
     scene.screenshot("jobs")
-    scene.press("genai_render.cancel")
+    scene.press("genai_render.cancel(", across=0.96)
     scene.wait_for(f"({WORKS}) == 3", 20)
-    scene.press("genai_render.cancel_all")
+    scene.press("genai_render.cancel_all(")
     wait(scene)
     assert scene.run("answer = ours('session').session().store.count(status='done')") == total
     assert scene.run("answer = [told.text for told in ours('session').opened().told]") == []
@@ -198,14 +209,14 @@ def test_cancel_one_and_all(scene: BlenderWindow) -> None:
 
 
 def test_unfinished_pictures_are_shown_and_nothing_blocks(scene: BlenderWindow) -> None:
-    scene.run(_SLOW)
+    scene.run(_SLOW + "Paced.seconds = 30")
     prompt(scene)
     scene.run("with override(): bpy.ops.genai_render.generate()")
     scene.settle(2)  # the draw of the view itself is over
     scene.run("reset_stall()")
     x, y, width, height = scene.region()
     scene.drag((x + width * 0.3, y + height * 0.5), (x + width * 0.35, y + height * 0.55))
-    scene.wait_for("ours('overlay').shown() and ours('overlay').shown().partial", 30)
+    scene.wait_for("ours('overlay').shown() and ours('overlay').shown().partial", 60)
     scene.settle(1)
     scene.screenshot("unfinished")
     wait(scene)
@@ -237,10 +248,15 @@ def test_history_favourites_search_recall_delete_and_restore(scene: BlenderWindo
 
     scene.run(f"bpy.context.window_manager.genai_render.selected = {made!r}")
     scene.run("bpy.context.scene.genai_render.resolution = '2K'")
-    scene.run(f"with override(): bpy.ops.genai_render.recall(id={made!r})")
+    scene.run(
+        "with override():\n"
+        "    bpy.ops.ed.undo_push(message='Before')\n"
+        f"    bpy.ops.genai_render.recall('EXEC_DEFAULT', True, id={made!r})"
+    )
     assert scene.run("answer = bpy.context.scene.genai_render.prompt") == "a lighthouse in a storm"
     assert scene.run("answer = bpy.context.scene.genai_render.resolution") == "1K"
-    scene.run("with override(): bpy.ops.ed.undo()")
+    undo(scene)
+    assert scene.run("answer = bpy.context.scene.genai_render.resolution") == "2K"
 
     scene.run(f"bpy.ops.genai_render.delete(id={made!r})")
     assert made not in shown()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make images: start, repeat, vary and cancel."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import functools
@@ -13,6 +15,7 @@ from ...core.errors import GenAIError, SceneError
 from ...core.plan import plan
 from ...core.request import MAX_SEED, RenderRequest
 from .. import asking, properties, session, view_capture, view_frame
+from ..capture.camera_frame import unit_metres
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -56,7 +59,8 @@ class GENAI_RENDER_OT_generate(TellingOperator):
             raise SceneError(
                 "There is nothing in the view.", action="Turn it to your objects, or show them."
             )
-        submit(request, place, functools.partial(view_capture.develop, drawn))
+        metres = unit_metres(context.scene)
+        submit(request, place, functools.partial(view_capture.develop, drawn, metres=metres))
         return {"FINISHED"}
 
 

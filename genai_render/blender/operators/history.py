@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can be done in History: select, mark, compare, recall, delete and restore."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportOptionalMemberAccess=false, reportReturnType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reference pictures: from files, images of the .blend, renders, History and the clipboard."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 import tempfile

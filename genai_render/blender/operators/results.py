@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can be done with an image: look at it, save it, use it in the scene."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportOptionalMemberAccess=false
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """History: everything that was made, to look at and to use again."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
 from datetime import UTC, datetime

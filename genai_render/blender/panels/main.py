@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab in the sidebar: the view, the prompt, the button, and what is under way."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Entries in Blender's own menus."""
 
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 from typing import Any
