@@ -149,8 +149,11 @@ def _shining_paints(surfaces: Surfaces, shown: Plane) -> Plane:
     steady = light > (level[which] * 0.6)
     found = (shines[which] & steady & covered).astype(np.uint8)
     # Specks are texture, not lamps.
-    cleaned = Image.fromarray(found).filter(ImageFilter.MedianFilter(3))
-    return np.asarray(cleaned).astype(np.float32)
+    cleaned = np.asarray(Image.fromarray(found).filter(ImageFilter.MedianFilter(3)))
+    left = np.bincount(which.reshape(-1), cleaned.reshape(-1), len(names))
+    whole = np.bincount(which.reshape(-1), found.reshape(-1), len(names))
+    speckled = left < 0.5 * whole
+    return (cleaned * ~speckled[which]).astype(np.float32)
 
 
 def _surroundings(light: Plane, surfaces: Surfaces) -> tuple[Plane, Plane]:

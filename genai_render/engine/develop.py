@@ -15,12 +15,12 @@ Pixels = Plane
 """(…, 3) float32."""
 
 
-def auto_exposure(luminance: Plane, weight: Plane, grade: Grade) -> float:
-    """What to multiply light by, so that the weighted middle of the picture is a middle gray."""
+def auto_exposure(luminance: Plane, weight: Plane, grade: Grade, middle_gray: float) -> float:
+    """What to multiply light by, so that the weighted middle of the picture is that bright."""
     value = np.log(np.maximum(luminance.astype(np.float64), 1e-4))
     share = weight.astype(np.float64)
     middle = float(np.exp((value * share).sum() / max(float(share.sum()), 1e-9)))
-    stops = float(np.clip(np.log2(0.21 / max(middle, 1e-4)), -4, 4)) * grade.auto
+    stops = float(np.clip(np.log2(middle_gray / max(middle, 1e-4)), -4, 4)) * grade.auto
     return float(2.0 ** (stops + grade.exposure))
 
 

@@ -58,7 +58,7 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         choice = "keep" if not found.blank else "sky" if found.place else "studio"
     studio = choice == "studio" and not found.flat
     if choice != "keep" and look.sky.floor and uncovered > 0:
-        source.floor = lay_floor(small, found, look.sky.studio)
+        source.floor = lay_floor(small, found, look.sky.studio if studio else look.sky.ground)
     baked = find_light(small.surfaces)
     glowing = blur(find_glow(small.surfaces, baked, canvas.view.engine), 0.6)
     rig = Rig.of(look, small.camera, found, baked, canvas.view.engine).measured(small.surfaces)
@@ -112,6 +112,8 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         sky = behind
     else:
         sky = backdrop.sky(sky_camera, look, sun, seed)
+        if found.indoor:  # what is seen through a window is brighter than the room
+            sky *= np.float32(1.9)
     coarse = _grid(source.camera, 96, max(2, round(source.height * 96 / source.width)))
     haze = backdrop.haze(coarse, look, sun)
     fade = _fade(small, found) if studio and not found.place else (0.0, 0.0)
@@ -138,10 +140,12 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     add_air(plan, surfaces, color, small_haze, point, camera)
     put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
     weight = _interest(small)
+    # Before a studio's backdrop much is meant to be light.
+    gray = 0.29 if studio and not found.place else 0.21
     plan.exposure = (
         2.0**look.grade.exposure
         if found.flat
-        else develop.auto_exposure(luminance(color), weight, look.grade)
+        else develop.auto_exposure(luminance(color), weight, look.grade, gray)
     )
     if look.lens.bloom > 0 or look.lens.flare > 0:
         plan.bloom = glow.bloom(color, look.lens, plan.exposure)
@@ -365,7 +369,11 @@ def add_air(
         base = found.ground if found.ground is not None else found.low
         height = dot(point, camera.up) + np.float32(camera.level - base)
         low = np.exp(np.clip(height, 0, None) * np.float32(-1 / (0.09 * max(found.size, 1e-6))))
-        thick += low * np.minimum(away * 3 + np.float32(0.12), 1) * np.float32(air.mist * 1.4)
+        thick += (
+            low
+            * np.minimum(away * 3 + np.float32(0.12), 1)
+            * np.float32(air.mist * (0.4 if found.indoor else 1.4))
+        )
     np.negative(thick, out=thick)
     np.exp(thick, out=thick)  # what comes through
     for axis in range(3):

@@ -277,7 +277,7 @@ def calm(surfaces: Surfaces) -> tuple[Plane, Plane] | None:
     busy = np.maximum(turn - np.float32(1.2) * spread, 0) * surfaces.covered
     # A crease is busy along a line; only what is busy all around is bumpy.
     bumpy = _extreme(_extreme(busy, 4, np.minimum), 5, np.maximum)
-    bumpy = smooth(smoothstep(0.0006, 0.004, bumpy), surfaces, 1)
+    bumpy = smooth(smoothstep(0.0002, 0.002, bumpy), surfaces, 1)
     if float(bumpy.mean()) < 0.002:
         return None
     return mean / np.maximum(length, np.float32(1e-3)), bumpy

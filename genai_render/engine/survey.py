@@ -129,13 +129,13 @@ def _subject(small: Small, floor: np.ndarray) -> float:
     depth = small.surfaces.depth
     height, width = depth.shape
     y, x = np.mgrid[0:height, 0:width]
-    off = ((x / width - 0.5) / 0.22) ** 2 + ((y / height - 0.52) / 0.24) ** 2
+    off = ((x / width - 0.5) / 0.27) ** 2 + ((y / height - 0.56) / 0.27) ** 2
     weight = np.exp(-off) * small.surfaces.covered * np.where(floor, 0.08, 1.0)
     # Nearer and more colourful things are likelier to be meant than the wall behind them.
     weight = weight / np.maximum(depth, 1e-6) ** 1.1
     paint = small.surfaces.albedo if small.surfaces.albedo is not None else small.surfaces.color
     peak = np.sqrt(np.maximum(paint.max(0), 0))
-    weight = weight * (0.35 + (peak - np.sqrt(np.maximum(paint.min(0), 0))) * 2)
+    weight = weight * (0.3 + 3 * (peak - np.sqrt(np.maximum(paint.min(0), 0))) ** 1.5)
     if not (weight > 0).any():
         return float(np.median(depth[small.surfaces.covered]))
     # The nearest of the distances at which there is much to see.
@@ -146,7 +146,7 @@ def _subject(small: Small, floor: np.ndarray) -> float:
     place = np.clip((away - low) / max(high - low, 1e-6) * bins, 0, bins - 1).astype(np.intp)
     amount = np.bincount(place[chosen], weights=weight[chosen], minlength=bins)
     amount = np.convolve(amount, (0.25, 0.6, 1, 0.6, 0.25), mode="same")
-    first = int(np.argmax(amount > 0.5 * amount.max()))
+    first = int(np.argmax(amount > 0.6 * amount.max()))
     # Up to the top of that hill.
     while first + 1 < bins and amount[first + 1] > amount[first]:
         first += 1
