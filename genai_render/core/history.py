@@ -23,6 +23,7 @@ Any number of threads and processes may use one History at once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import secrets
@@ -165,14 +166,16 @@ class HistoryStore:
             (self.folder / "bin").mkdir(exist_ok=True)
             (self.folder / "writing").mkdir(exist_ok=True)
         self._repairing = threading.Lock()
-        self._behind = False
+        self._behind = True
+        self._unentered: set[str] = set()
         self._index_path = self.folder / "history.sqlite3"
         try:
             self._index = HistoryIndex(self._index_path)
         except IndexDamaged:
             self._index = self._new_index()
         try:
-            self._guarded(self._catch_up)
+            self._folders()  # a folder that cannot be read is an error, a full disk is none
+            self._refresh()
         except BaseException:
             self.close()
             raise
@@ -247,10 +250,7 @@ class HistoryStore:
         files[records.RECORD] = records.write_record(record)
         staging = self.folder / "writing" / f"{item_id}-{os.getpid()}"
         storage.place_folder(staging, self._place(item_id), files)
-        try:
-            self._guarded(lambda: self._index.put(values))
-        except StorageError:
-            self._behind = True  # it is safe in its folder: the next look finds it there
+        self._note(item_id, lambda: self._index.put(values))
         return self._item(values)
 
     # ---- finding ------------------------------------------------------------------------------
@@ -380,8 +380,8 @@ class HistoryStore:
             else:
                 mark.unlink(missing_ok=True)
             storage.sync_folder(item.folder)
-        self._guarded(lambda: self._index.change(item.id, favourite=int(favourite)))
-        return self.get(item.id)
+        self._note(item.id, lambda: self._index.change(item.id, favourite=int(favourite)))
+        return dataclasses.replace(item, favourite=favourite)
 
     def delete(self, item_id: str) -> Item:
         """Move an item to the bin."""
@@ -393,17 +393,18 @@ class HistoryStore:
 
     def empty_bin(self) -> int:
         """Delete for good what is in the bin; how many. What it cost stays counted."""
+        with storage.storage_errors("The bin cannot be read."):
+            found = _names(self.folder / "bin", _ID)
         erased = 0
-        for values in self._guarded(lambda: self._index.search("", {"in_bin": 1}, -1, 0)):
-            item_id = values["id"]
+        for item_id in found:
             gone = self.folder / "writing" / f"erased-{item_id}-{secrets.token_hex(3)}"
             with storage.storage_errors(f'"{item_id}" cannot be deleted.'):
                 try:
                     storage.move_folder(self._place(item_id, in_bin=True), gone)
                 except FileNotFoundError:
-                    continue  # restored or erased by another window: `rebuild` sorts it out
+                    continue  # another window was faster
             storage.remove_folder(gone)
-            self._guarded(lambda item_id=item_id: self._index.remove([item_id]))
+            self._note(item_id, lambda item_id=item_id: self._index.remove([item_id]))
             erased += 1
         return erased
 
@@ -414,8 +415,8 @@ class HistoryStore:
             with storage.storage_errors(f'"{item.id}" cannot be moved.'):
                 storage.make_folder(target.parent)
                 storage.move_folder(item.folder, target)
-            self._guarded(lambda: self._index.change(item.id, in_bin=int(in_bin)))
-        return self.get(item.id)
+            self._note(item.id, lambda: self._index.change(item.id, in_bin=int(in_bin)))
+        return dataclasses.replace(item, in_bin=in_bin, folder=self._place(item.id, in_bin))
 
     # ---- cost ---------------------------------------------------------------------------------
 
@@ -497,7 +498,9 @@ class HistoryStore:
         # A process put it there or moved it this very moment, or died before it could say so.
         for in_bin in (False, True):
             if self._place(item_id, in_bin).is_dir():
-                return self._guarded(lambda in_bin=in_bin: self._enter(item_id, in_bin))
+                values = found = self._values_in_folder(item_id, in_bin)
+                self._note(item_id, lambda found=found: self._index.put(found))
+                return values
         raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
 
     def _read(self, item_id: str, action: Callable[[Path, dict[str, Any]], T]) -> T:
@@ -517,20 +520,34 @@ class HistoryStore:
                 return self.record(parent).get("view")
         return None
 
-    def _enter(self, item_id: str, in_bin: bool) -> dict[str, Any]:
-        """Put an item into the index from its folder. Raises StorageError if it is damaged."""
+    def _values_in_folder(self, item_id: str, in_bin: bool) -> dict[str, Any]:
+        """An item's index values from its folder. Raises StorageError if it is damaged."""
         folder = self._place(item_id, in_bin)
         record = records.read_record(folder)
         if record.get("id") != item_id:
             raise StorageError(f'The folder "{item_id}" holds another item.')
-        values = records.index_values(record, (folder / "favourite").exists(), in_bin)
-        self._index.put(values)
-        return values
+        return records.index_values(record, (folder / "favourite").exists(), in_bin)
+
+    def _note(self, item_id: str, action: Callable[[], object]) -> None:
+        """Enter in the index what is already so in the folder of an item.
+
+        If that cannot be done (a full disk), nothing is lost, and it is done later: throwing
+        things away must work just then.
+        """
+        try:
+            self._guarded(action)
+        except StorageError:
+            self._unentered.add(item_id)
+            self._behind = True
 
     def _refresh(self) -> None:
+        """Let the index catch up with the folders if it is behind, and if that can be done."""
         if self._behind:
             self._behind = False
-            self._guarded(self._catch_up)
+            try:
+                self._guarded(self._catch_up)
+            except StorageError:
+                self._behind = True
 
     def _catch_up(self, everything: bool = False) -> Rebuilt:
         """Make the index agree with the folders: those that differ, or all of them."""
@@ -538,13 +555,16 @@ class HistoryStore:
         found = self._folders()
         added, unreadable = 0, []
         for item_id, in_bin in found.items():
-            if everything or entered.get(item_id) != in_bin:
+            known = entered.get(item_id) == in_bin and item_id not in self._unentered
+            if everything or not known:
                 try:
-                    self._enter(item_id, in_bin)
+                    values = self._values_in_folder(item_id, in_bin)
                 except StorageError:
-                    if self._place(item_id, in_bin).is_dir():
+                    if self._place(item_id, in_bin).is_dir():  # and was not moved meanwhile
                         unreadable.append(item_id)
                 else:
+                    self._index.put(values)
+                    self._unentered.discard(item_id)
                     added += item_id not in entered
         missing = [item_id for item_id in entered if item_id not in found]
         missing += unreadable

@@ -240,9 +240,12 @@ class HistoryIndex:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Any thread may close it (`close`), but only its own uses it.
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+    options: dict[str, Any] = {
+        "timeout": BUSY_SECONDS,
+        "isolation_level": None,
+        "check_same_thread": False,
+    }
+    connection = sqlite3.connect(path, **options)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
@@ -250,9 +253,15 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # The folders are synced by themselves, and what the index lost, opening it finds again.
         connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
+        return connection
+    except BaseException as error:
         connection.close()
-        raise
+        writable = os.access(path.parent, os.W_OK)
+        if not isinstance(error, sqlite3.OperationalError) or writable or not path.exists():
+            raise
+    # On a read-only disk, one can still look.
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, **options)
+    connection.row_factory = sqlite3.Row
     return connection
 
 

@@ -632,6 +632,30 @@ def test_a_result_is_safe_even_if_the_index_cannot_be_written(
     assert store.search() == [item]
 
 
+def test_on_a_full_disk_one_can_still_look_and_throw_away(
+    store: HistoryStore, monkeypatch: pytest.MonkeyPatch
+):
+    ids = [store.add(request(f"number {n}"), result()).id for n in range(3)]
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("History cannot be changed.", "The disk is full.")
+
+    for name in ("put", "change", "remove"):
+        monkeypatch.setattr(store._index, name, full)
+    assert store.delete(ids[0]).in_bin
+    assert store.set_favourite(ids[1]).favourite
+    assert [item.id for item in store.search()] == [ids[2], ids[1]]
+    assert store.get(ids[0]).in_bin
+    assert store.empty_bin() == 1
+    with pytest.raises(NotFound):
+        store.get(ids[0])
+    with pytest.raises(StorageError, match="full"):
+        store.rebuild()
+    monkeypatch.undo()
+    assert [item.id for item in store.search(favourite=True)] == [ids[1]]
+    assert store.rebuild() == Rebuilt(2, 0, 0)
+
+
 def test_the_images_of_one_view_encode_it_once(
     store: HistoryStore, monkeypatch: pytest.MonkeyPatch
 ):
