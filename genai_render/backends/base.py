@@ -55,3 +55,18 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
         ) from None
     kind = getattr(importlib.import_module(module, __package__), attribute)
     return kind(settings) if name in _CONNECTING else kind()
+
+
+def check_access(
+    name: str, settings: BackendSettings, cancel: CancelToken, profile: str = ""
+) -> str:
+    """Ask a provider whether it can be reached and takes the key: a sentence for the user.
+
+    Costs nothing but a moment; for a worker thread. profile: the endpoint's name, where it is not
+    the backend's own. Raises what `run` would.
+    """
+    backend = create_backend(name, settings)
+    check = getattr(backend, "check", None)
+    if check is None:
+        return "Nothing needs to be reached."
+    return check(cancel, profile or name)

@@ -20,7 +20,7 @@ pytest.importorskip("openai")
 pytest.importorskip("google.genai")
 
 from genai_render.backends import patience
-from genai_render.backends.base import create_backend
+from genai_render.backends.base import check_access, create_backend
 from genai_render.backends.provider_errors import ConnectionFailed, OnlineAccessOff
 from genai_render.backends.settings import BackendSettings, Endpoint, access, is_loopback
 from genai_render.core import catalog
@@ -592,6 +592,24 @@ class _Ring:
 class _NoKeyring(_Ring):
     def __init__(self):
         super().__init__({})
+
+
+def test_any_backend_can_be_asked_whether_it_is_reached():
+    with OpenAIServer() as server:
+        settings = BackendSettings(
+            endpoints={
+                "openai": Endpoint(base_url=server.base_url, key=KEY),
+                "studio": Endpoint(base_url=server.base_url, key=KEY),
+            }
+        )
+        assert "The key is good" in check_access("openai", settings, CancelToken())
+        assert "8 models" in check_access("compatible", settings, CancelToken(), "studio")
+        assert check_access("offline", settings, CancelToken())
+        with pytest.raises(InvalidInput, match='No address is known for "else"'):
+            check_access("compatible", settings, CancelToken(), "else")
+        off = BackendSettings(online_access=False)
+        with pytest.raises(OnlineAccessOff):
+            check_access("gemini", off, CancelToken())
 
 
 def test_gemini_s_key_goes_in_its_header_and_not_in_the_address():

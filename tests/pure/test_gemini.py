@@ -183,7 +183,7 @@ def test_a_thought_in_a_picture_is_shown_but_is_no_result():
     with GeminiServer() as server:
         made = run(backend(server), request())
     (partial,), (result,) = made.partials, made.results
-    assert images.probe(partial.image).width == 64
+    assert images.probe(partial.image).width == 320
     assert result.width == 1024
     assert "Composing the scene" in made.progress
 

@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from genai_render.core import images
 
 from .http import Answer, Received, Server
+from .painter import painted
 
 KEY = "AIzaSyTESTKEY0123456789abcdefghijklmnop"
 
@@ -128,10 +127,10 @@ def _only(value: dict[str, Any], known: set[str]) -> None:
 # ---- what goes out -----------------------------------------------------------------------------
 
 
-def picture(aspect: str = "1:1", size: str = "1K", tone: int = 90) -> bytes:
+def picture(aspect: str = "1:1", size: str = "1K", sent: bytes | None = None) -> bytes:
     times = {"1K": 1, "2K": 2, "4K": 4}[size]
     width, height = (side * times for side in _SHAPES[aspect])
-    return images.encode_png(np.full((height, width, 3), (tone, 120, 60), np.uint8))
+    return images.encode_png(painted(sent, width, height))
 
 
 def blob(data: bytes, mime: str = "image/png", **more: Any) -> dict[str, Any]:
@@ -167,13 +166,14 @@ USAGE = {
 
 def chunks(order: dict[str, Any]) -> list[bytes]:
     """A whole answer: a thought in words, a thought in a picture, the picture, the end."""
+    sent = next((part[1] for part in order["parts"] if not isinstance(part, str)), None)
     thinking = order["model"] in ("gemini-3-pro-image", "gemini-3.1-flash-image")
     made = []
     if thinking:
         made.append(chunk({"text": "**Composing the scene**\nA house …", "thought": True}))
-        small = images.encode_png(np.full((64, 64, 3), 30, np.uint8))
-        made.append(chunk(blob(small, thought=True)))
-    made.append(chunk(blob(picture(order["aspect"], order["size"]))))
+        thought = images.encode_png(painted(sent, 320, 200, unfinished=2))
+        made.append(chunk(blob(thought, thought=True)))
+    made.append(chunk(blob(picture(order["aspect"], order["size"], sent))))
     made.append(chunk(finish="STOP", usageMetadata=USAGE, modelVersion=order["model"]))
     return made
 

@@ -8,11 +8,10 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from genai_render.core import images
 
 from .http import Answer, Received, Server
+from .painter import painted
 
 KEY = "sk-proj-TESTKEY0123456789abcdefghijklmnop"
 
@@ -238,16 +237,18 @@ def _check_size(model: str, size: str) -> None:
 # ---- what goes out -----------------------------------------------------------------------------
 
 
-def picture(order: dict[str, Any], seed: int = 0) -> bytes:
-    """An image of the size and format that was asked for, of one colour."""
+def picture(order: dict[str, Any], seed: int = 0, unfinished: int = 0) -> bytes:
+    """An image of the size and format that was asked for: what was sent, painted over."""
     width, height = map(int, order.get("size", "1024x1024").split("x"))
-    pixels = np.full((height, width, 3), (40 + 50 * seed % 200, 90, 160), np.uint8)
-    pixels[: height // 8] = 20 * seed
-    return images.encode(pixels, order.get("output_format", "png"), 50)
+    if unfinished:
+        width, height = (512 * side // max(width, height) for side in (width, height))
+    sent = order.get("_images")
+    made = painted(sent[0][1] if sent else None, width, height, seed, unfinished)
+    return images.encode(made, order.get("output_format", "png"), 50)
 
 
-def picture_text(order: dict[str, Any], seed: int = 0) -> str:
-    return base64.b64encode(picture(order, seed)).decode()
+def picture_text(order: dict[str, Any], seed: int = 0, unfinished: int = 0) -> str:
+    return base64.b64encode(picture(order, seed, unfinished)).decode()
 
 
 def sse(event: dict[str, Any]) -> bytes:
@@ -266,13 +267,12 @@ def stream(
         "background": "opaque",
         "output_format": order.get("output_format", "png"),
     }
-    small = {**order, "size": "64x64"}
     number = order.get("partial_images", 0)
     events: list[dict[str, Any]] = [
         {
             "type": f"{kind}.partial_image",
             "partial_image_index": at,
-            "b64_json": picture_text(small, at + 1),
+            "b64_json": picture_text(order, unfinished=number - at),
             **common,
         }
         for at in range(number)
