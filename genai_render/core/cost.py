@@ -69,9 +69,14 @@ def dollars(usd: float) -> str:
     return f"${usd:.3f}" if usd >= 0.001 else f"${usd:.2g}"
 
 
-def estimate(model: Model, request: RenderRequest) -> float | None:
-    """US dollars for all images of the request and its inputs; None where it is unknown."""
-    return estimate_parts(model, request).usd
+def estimate(
+    model: Model, request: RenderRequest, canvas_size: tuple[int, int] | None = None
+) -> float | None:
+    """US dollars for all images of the request and its inputs; None where it is unknown.
+
+    canvas_size: width and height of a canvas that is still to be captured.
+    """
+    return estimate_parts(model, request, canvas_size).usd
 
 
 def per_image(model: Model, resolution: str) -> float | None:
@@ -81,14 +86,19 @@ def per_image(model: Model, resolution: str) -> float | None:
     return _image(model, model.price, RenderRequest(prompt="-", resolution=resolution))
 
 
-def estimate_parts(model: Model, request: RenderRequest) -> Estimate:
-    """The estimate, outputs and inputs apart."""
+def estimate_parts(
+    model: Model, request: RenderRequest, canvas_size: tuple[int, int] | None = None
+) -> Estimate:
+    """As `estimate`, outputs and inputs apart."""
     price = model.price
     if price is None:
         return Estimate(None, None)
-    each = _image(model, price, request)
+    if request.canvas is not None:
+        canvas_size = request.canvas.width, request.canvas.height
+    aspect = canvas_size[0] / canvas_size[1] if canvas_size is not None else None
+    each = _image(model, price, request, aspect if request.kind == "render" else None)
     calls = request.count if model.extra.get("one_per_call") else 1
-    inputs = _inputs(model, price, request)
+    inputs = _inputs(model, price, request, canvas_size)
     return Estimate(
         None if each is None else each * request.count, None if inputs is None else inputs * calls
     )
@@ -173,9 +183,11 @@ class Reservations:
 # ---- outputs -----------------------------------------------------------------------------------
 
 
-def _image(model: Model, price: Price, request: RenderRequest) -> float | None:
+def _image(
+    model: Model, price: Price, request: RenderRequest, aspect: float | None = None
+) -> float | None:
     """One image that comes out."""
-    planned = plan(model, request)
+    planned = plan(model, request, aspect)
     for key in (planned.resolution, f"{planned.quality} {planned.size}"):
         if key in price.per_image:
             return price.per_image[key]
@@ -204,11 +216,13 @@ def grid_tokens(width: int, height: int, grid: int) -> int:
 # ---- inputs ------------------------------------------------------------------------------------
 
 
-def _inputs(model: Model, price: Price, request: RenderRequest) -> float | None:
+def _inputs(
+    model: Model, price: Price, request: RenderRequest, canvas_size: tuple[int, int] | None
+) -> float | None:
     """What is sent with one call: the text, and every image."""
     if not price.per_million:
         return 0.0
-    sizes = _sent_sizes(model, request)
+    sizes = _sent_sizes(model, request, canvas_size)
     if sizes and price.input_images == "unknown":
         return None
     tokens = sum(_image_tokens(price, model, request, size) for size in sizes)
@@ -220,7 +234,9 @@ def _inputs(model: Model, price: Price, request: RenderRequest) -> float | None:
     return (text * rates["text_in"] + tokens * rates.get("image_in", 0.0)) / 1e6
 
 
-def _sent_sizes(model: Model, request: RenderRequest) -> list[tuple[int, int]]:
+def _sent_sizes(
+    model: Model, request: RenderRequest, canvas_size: tuple[int, int] | None
+) -> list[tuple[int, int]]:
     """Width and height of every image that will go with the request."""
     sizes: list[tuple[int, int]] = []
     if request.kind == "edit" and request.source is not None:
@@ -228,11 +244,11 @@ def _sent_sizes(model: Model, request: RenderRequest) -> list[tuple[int, int]]:
         for data, place in ((request.mask, "mask"), (request.markup, "markup")):
             if data is not None:
                 sizes.append(_size(request.source) if not model.extra.get(place) else _size(data))
-    elif request.canvas is not None:
+    elif canvas_size is not None:
         option = next((option for option in model.options if option.id == "guides"), None)
         guides = str(request.options.get("guides", option.default)) if option else ""
         number = 1 + ("depth" in guides) + ("normals" in guides)
-        sizes += [(request.canvas.width, request.canvas.height)] * number
+        sizes += [canvas_size] * number
     sizes += [_size(reference.data) for reference in request.references]
     return sizes[: int(model.extra.get("max_images", len(sizes)))]
 

@@ -108,6 +108,14 @@ def test_every_image_costs_and_so_does_what_is_sent():
     assert more.inputs > viewed.inputs
 
 
+def test_a_view_that_is_still_to_be_captured_is_counted_by_its_size():
+    model = MODELS["gpt-image-2"]
+    captured = cost.estimate(model, request(canvas=canvas(1600, 900)))
+    assert cost.estimate(model, request(), (1600, 900)) == pytest.approx(captured)
+    assert cost.estimate(model, request()) < captured
+    assert cost.estimate_parts(MODELS["offline"], request("offline"), (1600, 900)).usd == 0
+
+
 def test_gemini_is_sent_everything_anew_for_each_image():
     one = estimate("gemini-3-pro-image", canvas=canvas())
     three = estimate("gemini-3-pro-image", canvas=canvas(), count=3)
