@@ -129,7 +129,8 @@ def test_references_cameras_frames_count_and_output(scenes, history, tmp_path):
     output = tmp_path / "out" / "deeper"
     run = genai_render(
         scenes / "ball.blend", "render", "--prompt", "soft light", "--camera", "all",
-        "--frames", "3,5", "--reference", f"{warm}=style:0.5", "--reference", cool, "--aspect", "1:1", "--count", 2,
+        "--frames", "3,5", "--reference", f"{warm}=style:0.5", "--reference", cool,
+        "--aspect", "1:1", "--count", 2,
         "--output", output, "--format", "webp", "--json", "--history", history,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -201,6 +201,7 @@ class _Making:
                         self._pump(queue)
                     request = next(requests)
                     self._names[queue.submit(request, backend.run).id] = name
+                    self._take(queue.drain())  # what was finished during the capture
                 while queue.jobs():
                     self._pump(queue)
                 self._pump(queue)
