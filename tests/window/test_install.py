@@ -132,7 +132,7 @@ def test_render_from_the_command_line_leaves_a_picture_in_history(
     assert {"request.json", "thumb.webp", "canvas.webp", "depth.png", "normal.png"} <= {
         path.name for path in picture.parent.iterdir()
     }
-    assert json.loads((picture.parent / "request.json").read_text())["prompt"] == (
+    assert json.loads((picture.parent / "request.json").read_text())["request"]["prompt"] == (
         "golden hour, watercolor"
     )
     width, height = results[0]["width"], results[0]["height"]
