@@ -16,7 +16,7 @@ _COUNTED = {
 _LEFT_OUT = {
     "rna_type", "bl_rna", "original", "id_data", "depsgraph", "session_uid", "is_evaluated",
     "cache_point_density", "preview", "original_mesh", "is_updated", "is_updated_data",
-    "tool_slots",  # reading those of another scene ends Blender 4.2
+    "uv_sculpt",  # reading that of another scene ends Blender 4.2
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 
 from genai_render.blender.capture import CaptureSpec, camera_frame, capture, passes, scene_copy
@@ -181,6 +182,59 @@ def test_these_tests_would_notice(file, change):
     assert differences(before, snapshot()) != []
 
 
+@pytest.fixture
+def falling():
+    """A ball in the middle of its fall, which no cache but Blender's own memory knows."""
+    stage.build(around=64)
+    scene, ball = bpy.context.scene, bpy.data.objects["Ball"]
+    ball.location.z = 3
+    bpy.ops.rigidbody.world_add()
+    with bpy.context.temp_override(object=ball, active_object=ball, selected_objects=[ball]):
+        bpy.ops.rigidbody.object_add(type="ACTIVE")
+    for frame in range(1, 14):
+        scene.frame_set(frame)
+    assert 0.5 < ball.matrix_world.translation.z < 2.5
+    return ball
+
+
+def test_what_physics_moves_is_where_it_is(falling, monkeypatch):
+    place = falling.matrix_world.translation.copy()
+    monkeypatch.setattr(stage, "BALL", place)
+    canvas = capture(bpy.context, CaptureSpec(160, 160, mode="fast", samples=1))
+    known = stage.truth(canvas.view)
+    surface = known.inner & np.isfinite(known.depth)
+    off = np.abs(canvas.depth[surface] - known.depth[surface]) / known.depth[surface]
+    assert (off < 2e-3).mean() > 0.99
+    assert falling.matrix_world.translation == place
+
+
+@pytest.mark.parametrize("step", [None, "_place", "_read_planes"])
+def test_a_scene_with_physics_is_as_before(falling, tmp_path, temporary, monkeypatch, step):
+    busy_scene(tmp_path)
+    bpy.context.scene.frame_set(13)
+    bpy.context.scene.render.image_settings.file_format = "OPEN_EXR"
+    bpy.context.scene.view_settings.view_transform = "Filmic"
+    bpy.context.scene.view_settings.look = "High Contrast"
+    # Any render, also the user's own, has Blender call such a simulation's cache outdated.
+    bpy.context.scene.render.resolution_percentage = 5
+    bpy.ops.render.render()
+    bpy.context.scene.render.resolution_percentage = 63
+    before = snapshot()
+    if step is None:
+        for mode in ("fast", "balanced"):
+            capture(bpy.context, CaptureSpec(96, 64, mode=mode, samples=1))
+    else:
+
+        def fail(*args, **kwargs):
+            raise RuntimeError("something went wrong")
+
+        monkeypatch.setattr(passes, step, fail)
+        with pytest.raises(RuntimeError, match="something went wrong"):
+            capture(bpy.context, SPEC)
+    assert differences(before, snapshot()) == []
+    assert list(temporary.iterdir()) == []
+
+
 def test_nothing_is_written_for_the_user(file, temporary):
     folder = file.parent
     before = sorted(path.name for path in folder.rglob("*"))
@@ -246,9 +300,12 @@ def test_handlers_of_other_add_ons_are_not_called(file):
     assert differences(before, snapshot()) == []
 
 
-def test_the_users_last_render_is_still_there(tmp_path):
+@pytest.mark.parametrize("physics", [False, True])
+def test_the_users_last_render_is_still_there(tmp_path, physics):
     stage.build(around=24)
     scene = bpy.context.scene
+    if physics:
+        bpy.ops.rigidbody.world_add()
     scene.render.resolution_x, scene.render.resolution_y = 48, 32
     bpy.ops.render.render()
 

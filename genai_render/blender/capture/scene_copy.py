@@ -56,19 +56,86 @@ def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
     The user's compositor, sequencer, stereo views, stamps, markers and animated settings have no
     effect on the copy: its picture is the camera's.
     """
-    user_scene, user_layer = context.scene, context.view_layer
+    user_layer = context.view_layer
     with contextlib.ExitStack() as undo:
         undo.enter_context(_muted_handlers())
         undo.enter_context(_render_result_as_before())
-        scene = user_scene.copy()
-        undo.callback(_remove, scene)
-        scene.animation_data_clear()
-        scene.timeline_markers.clear()
+        if context.scene.rigidbody_world is None:
+            scene = undo.enter_context(_copied(context.scene))
+        else:
+            # A copy of a physics world starts its simulation anew, and moves the user's objects.
+            scene = undo.enter_context(_borrowed(context.scene))
         for layer in scene.view_layers:
             layer.use = layer.name == user_layer.name
         _only_the_camera(scene)
         camera = _own_camera(scene, undo)
+        undo.callback(_free_what_renders_kept, scene)
         yield SceneCopy(scene, scene.view_layers[user_layer.name], camera)
+
+
+@contextlib.contextmanager
+def _copied(user_scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
+    scene: Any = user_scene.copy()
+    try:
+        scene.animation_data_clear()
+        scene.timeline_markers.clear()
+        yield scene
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
+@contextlib.contextmanager
+def _borrowed(scene: Any) -> Iterator[bpy.types.Scene]:
+    """The user's scene itself; all of its settings are as before afterwards."""
+    owners = [
+        scene.render,
+        scene.render.image_settings,
+        scene.cycles,
+        scene.eevee,
+        scene.display_settings,
+        scene.view_settings,
+        *scene.view_layers,
+        *(layer.cycles for layer in scene.view_layers),
+    ]
+    kept = [(owner, _settings(owner)) for owner in owners]
+    camera = scene.camera
+    image = bpy.data.images.get(_RENDER_RESULT)
+    slots = None if image is None or len(image.render_slots) < 2 else image.render_slots
+    slot = None if slots is None else slots.active_index
+    try:
+        if slots is not None:  # so that the user's last render is not written over
+            slots.active_index = next(i for i in (len(slots) - 1, 0) if i != slot)
+        yield scene
+    finally:
+        if slots is not None:
+            slots.active_index = slot
+        scene.camera = camera
+        # Some settings decide which values others may have, so more than one round.
+        for _ in range(3):
+            for owner, before in kept:
+                _restore(owner, before)
+
+
+def _settings(owner: Any) -> dict[str, Any]:
+    """All plain values that can be set."""
+    found = {}
+    for property_ in owner.bl_rna.properties:
+        if property_.is_readonly or property_.type in ("POINTER", "COLLECTION"):
+            continue
+        value = getattr(owner, property_.identifier)
+        found[property_.identifier] = (
+            tuple(value) if getattr(property_, "is_array", False) else value
+        )
+    return found
+
+
+def _restore(owner: Any, before: dict[str, Any]) -> None:
+    for name, value in before.items():
+        now = getattr(owner, name)
+        if (tuple(now) if isinstance(value, tuple) else now) != value:
+            # Not possible yet, or a value that Blender itself could not name.
+            with contextlib.suppress(TypeError, AttributeError):
+                setattr(owner, name, value)
 
 
 def place(copy: SceneCopy, matrix: Matrix, frame: CameraFrame, lens: float) -> None:
@@ -120,11 +187,10 @@ def _own_camera(scene: bpy.types.Scene, undo: contextlib.ExitStack) -> bpy.types
     return camera
 
 
-def _remove(scene: bpy.types.Scene) -> None:
-    # Turning this off is what frees the render data that was kept between two renders.
+def _free_what_renders_kept(scene: bpy.types.Scene) -> None:
+    # Turning this off is what frees the data that was kept between two renders.
     scene.render.use_persistent_data = True
     scene.render.use_persistent_data = False
-    bpy.data.scenes.remove(scene)
 
 
 @contextlib.contextmanager
@@ -133,7 +199,7 @@ def _muted_handlers() -> Iterator[None]:
     try:
         for name in _MUTED:
             handlers = getattr(bpy.app.handlers, name, None)
-            if handlers:
+            if isinstance(handlers, list) and handlers:
                 kept.append((handlers, list(handlers)))
                 handlers.clear()
         yield
