@@ -201,9 +201,9 @@ class OpenAIBackend:
         return {name: value for name, value in made.items() if name not in order.without}
 
     def _files(self, order: Order) -> dict[str, Any]:
-        made: dict[str, Any] = {
-            "image": [(image.name, image.data, image.mime) for image in order.attached.images]
-        }
+        files = [(image.name, image.data, image.mime) for image in order.attached.images]
+        # A single one as "image", which every server of this kind knows; several as "image[]".
+        made: dict[str, Any] = {"image": files if len(files) > 1 else files[0]}
         if order.attached.mask is not None:
             made["mask"] = ("mask.png", order.attached.mask, "image/png")
         if order.attached.markup is not None:

@@ -271,6 +271,8 @@ def test_a_server_that_takes_one_image_gets_the_view_alone():
     assert "Image 1 is" in prompt
     assert "Image 2" not in prompt
     assert set(made.results[0].sent) == {"canvas.png"}
+    # By the name that the older form of the API has for one image.
+    assert "image" in {field.name for field in server.received[-1].fields}
 
 
 def test_an_unknown_model_is_not_taken_for_a_missing_setting():
