@@ -42,6 +42,7 @@ from .errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
 from .events import Result
 from .history_index import HistoryIndex, IndexDamaged
 from .metadata import convert
+from .redaction import base_name
 from .request import RenderRequest
 
 Status = Literal["done", "refused", "failed"]
@@ -321,7 +322,7 @@ class HistoryStore:
             result = record.get("result")
             if not result:
                 raise NotFound(f'"{item_id}" has no image: its request was refused or failed.')
-            return images.read_file(folder / str(result["file"]))
+            return images.read_file(folder / base_name(result["file"]))
 
         return self._read(item_id, read)
 

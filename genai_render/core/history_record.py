@@ -10,6 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import PIL
 
 from . import guides, images
 from .canvas import Canvas, View
-from .errors import GenAIError, ImageError, InvalidInput, StorageError
+from .errors import GenAIError, InvalidInput, StorageError
 from .events import Result
 from .metadata import Metadata, source_type
 from .redaction import base_name, redact, redact_json, redact_keys
@@ -28,6 +29,8 @@ SCHEMA = 1
 RECORD = "request.json"
 THUMBNAIL = "thumb.webp"
 MAX_RECORD_BYTES = 32 * 2**20
+
+_OPTIONAL = ("result", "canvas", "view", "error")  # objects that an item need not have
 
 Files = dict[str, bytes]
 
@@ -125,7 +128,14 @@ def read_record(folder: Path) -> dict[str, Any]:
     parts = ("request", "files", "versions")
     if not isinstance(record, dict) or not all(isinstance(record.get(p), dict) for p in parts):
         raise StorageError(what, "It is damaged.")
-    if record.get("schema", SCHEMA) > SCHEMA:
+    whole = all(isinstance(record.get(part) or {}, dict) for part in _OPTIONAL)
+    entries = [entry for entry in record["files"].values() if isinstance(entry, dict)]
+    whole &= len(entries) == len(record["files"])
+    whole &= all(isinstance(entry.get("sha256"), str) for entry in entries)
+    if not whole or (record.get("result") and not isinstance(record["result"].get("file"), str)):
+        raise StorageError(what, "It is damaged.")
+    schema = record.get("schema", SCHEMA)
+    if not isinstance(schema, int) or schema > SCHEMA:
         raise StorageError(what, "A newer genai_render wrote it.", "Update the add-on.")
     return record
 
@@ -165,7 +175,7 @@ def load_canvas(folder: Path, record: Mapping[str, Any]) -> Canvas | None:
         normal = guides.decode_normal(_decode(folder / part["normal"]))
         albedo = _decode(folder / part["albedo"])[..., :3] if part.get("albedo") else None
         return Canvas(color, depth, normal, view, albedo)
-    except (KeyError, TypeError, IndexError, ImageError, InvalidInput) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, InvalidInput) as error:
         why = error.text if isinstance(error, GenAIError) else ""
         raise StorageError(f'The view of "{folder.name}" cannot be opened.', why) from error
 
@@ -191,34 +201,49 @@ def index_values(record: Mapping[str, Any], favourite: bool, in_bin: bool) -> di
         view = record.get("view") or {}
         error = record.get("error") or {}
         seed = result.get("seed")
-        return {
+        created = float(record["created"])
+        datetime.fromtimestamp(created, UTC)  # refuses a moment that no calendar has
+        values = {
             "id": str(record["id"]),
             "in_bin": int(in_bin),
             "status": str(record["status"]),
-            "created": float(record["created"]),
+            "created": created,
             "kind": str(request.get("kind", "render")),
             "parent": str(request.get("parent", "")),
             "session": str(record.get("session", "")),
             "prompt": str(request["prompt"]),
             "model": str(request["model"]),
             "style": str(request["style"]),
-            "seed": request.get("seed") if seed is None else int(seed),
-            "width": int(result.get("width", 0)),
-            "height": int(result.get("height", 0)),
-            "image": str(result.get("file", "")),
-            "cost_usd": record.get("cost_usd"),
-            "seconds": record.get("seconds"),
+            "seed": _number(int, request.get("seed") if seed is None else seed),
+            "width": _number(int, result.get("width")) or 0,
+            "height": _number(int, result.get("height")) or 0,
+            "image": base_name(str(result.get("file", ""))),
+            "cost_usd": _number(float, record.get("cost_usd")),
+            "seconds": _number(float, record.get("seconds")),
             "ai": int(bool(result.get("ai", True))),
             "favourite": int(favourite),
             "blend": str(view.get("blend_name", "")),
             "scene": str(view.get("scene", "")),
             "camera": str(view.get("camera", "")),
-            "frame": int(view.get("frame", 0)),
+            "frame": _number(int, view.get("frame")) or 0,
             "error_code": str(error.get("code", "")),
             "error": " ".join(error[k] for k in ("what", "why", "action") if error.get(k)),
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        for value in values.values():
+            str(value).encode()  # refuses halves of characters
+        return values
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as problem:
         raise StorageError(f"A record of History is damaged: {problem!r}.") from problem
+
+
+def _number(kind: type[int] | type[float], value: Any) -> int | float | None:
+    """A number that SQLite can hold, or None. Raises TypeError or ValueError for another value."""
+    if value is None:
+        return None
+    number = kind(value)
+    if not -(2.0**62) < number < 2.0**62:
+        raise ValueError(f"{number} is out of range")
+    return number
 
 
 def _decode(path: Path) -> Any:

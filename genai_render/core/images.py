@@ -28,8 +28,8 @@ Format = Literal["png", "webp", "jpeg"]
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
-# Run-length matching on PNG's filtered rows: at 4K it takes 0.36 s of one core where level 6
-# takes 1.5 s, and the files come out as small.
+# Run-length matching on PNG's filtered rows: at 4K it takes 0.4 s of one core where level 6 takes
+# 1.5 s. Most pictures come out as small; fine repeating texture can be a third larger.
 _PNG_LEVEL, _PNG_RLE = 1, 3
 
 

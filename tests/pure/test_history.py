@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -17,10 +18,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from history_samples import canvas, full_request, pixels, png, request, result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from genai_render.core import guides, history_record, images, metadata
 from genai_render.core.canvas import View
 from genai_render.core.errors import (
+    GenAIError,
     ImageError,
     InvalidInput,
     NotFound,
@@ -515,6 +519,42 @@ def test_a_record_that_lies_is_an_error_in_words(store: HistoryStore):
         path.write_text(json.dumps({**good, **change}))
         with pytest.raises((StorageError, InvalidInput)):
             store.request(item.id)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_record_with_anything_in_it_is_read_or_told(store: HistoryStore, data: st.DataObject):
+    if not store.search():
+        store.add(full_request(), result(sent={"a.png": b"x"}))
+    (item,) = store.search()
+    path = item.folder / "request.json"
+    good = path.read_bytes()
+    record = json.loads(good)
+    inside = record
+    while True:  # put something else in a random place
+        key = data.draw(st.sampled_from(sorted(inside)))
+        if isinstance(inside[key], dict) and inside[key] and data.draw(st.booleans()):
+            inside = inside[key]
+        else:
+            inside[key] = data.draw(json_values)
+            break
+    path.write_text(json.dumps(record))
+    try:
+        for look in (store.record, store.request, store.canvas, store.image, store.check):
+            with contextlib.suppress(GenAIError):
+                look(item.id)
+        store.rebuild()
+    finally:
+        path.write_bytes(good)
+        assert store.rebuild().items == 1
+    assert store.request(item.id) == full_request()
 
 
 # ---- several at once -----------------------------------------------------------------------------

@@ -223,6 +223,10 @@ def test_files_that_are_no_reference(tmp_path):
         Reference.from_path(text)
     with pytest.raises(StorageError):
         Reference.from_path(tmp_path / "missing.png")
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(PNG[:16] + (60_000).to_bytes(4, "big") * 2 + PNG[24:])
+    with pytest.raises(ImageError, match=r'"bomb\.png" has too many pixels'):
+        Reference.from_path(bomb)
     for role, weight in (("mood", 1.0), ("style", -0.1), ("style", 1.1), ("style", math.nan)):
         with pytest.raises(InvalidInput):
             Reference(PNG, "x.png", role, weight)  # pyright: ignore[reportArgumentType]
