@@ -325,7 +325,7 @@ class Pen:
 
     def line(self, hand: float = 0.0, seed: int = 0) -> Callable[[int, int], Floats]:
         """A function that gives rows top to bottom - 1 of the mask; threads may share it."""
-        height, width = self._ridge.shape
+        height = self._ridge.shape[0]
         ridge, share = self._ridge, self._share
         if hand > 0:
             ridge = _moved(ridge, hand, seed)

@@ -98,7 +98,10 @@ def _rejoin(color: Floats, content: Floats, painted: Floats) -> Floats:
     marks = work - blur(work, 5.0 * scale)
     height, width = color.shape[:2]
     slope, offset, marks = (resize(part, height, width) for part in (slope, offset, marks))
-    base = slope * luminance(color)[..., None] + offset
+    gray = luminance(color)
+    base = slope * gray[..., None] + offset
+    # Light and dark stay mostly where the scene has them: that is where halos show.
+    base += ((gray - luminance(base)) * np.float32(0.45))[..., None]
     return base * np.float32(0.72) + color * np.float32(0.28) + marks * np.float32(0.9)
 
 

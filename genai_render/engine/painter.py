@@ -108,7 +108,7 @@ def place(
     angle = np.where(short, np.arctan2(local[:, 1], local[:, 0]), angle)
     # How far the stroke's middle lies off the straight line between its ends.
     sag = -(mx - (ax + bx) / 2) * np.sin(angle) + (my - (ay + by) / 2) * np.cos(angle)
-    half_length = np.maximum(np.hypot(bx - ax, by - ay) / 2, brush.width * per_unit * 0.35)
+    half_length = np.maximum(np.hypot(bx - ax, by - ay) / 2, brush.width * per_unit * 0.7)
     here = lookup(color, mx, my)
     other = lookup(color, (ax + x) / 2, (ay + y) / 2)
     light = 1 + brush.jitter * value

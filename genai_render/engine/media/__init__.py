@@ -36,6 +36,7 @@ def apply(medium: str, shaded: Shaded, amount: float, step: Step) -> NDArray[np.
         return np.clip(shaded.color, 0, 1)
     module = import_module(f".{medium}", __name__)
     drawn: NDArray[np.floating[Any]] = module.draw(shaded, step)
+    np.clip(drawn, 0, 1, out=drawn)
     if amount < 1.0:
         drawn = shaded.color + (drawn - shaded.color) * np.float32(amount)
-    return np.clip(drawn, 0, 1).astype(np.float32, copy=False)
+    return drawn.astype(np.float32, copy=False)

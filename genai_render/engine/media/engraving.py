@@ -107,16 +107,20 @@ def _slope(place: Floats) -> Floats:
 def _lines(place: Floats, slope: Floats, want: Floats, shake: Floats, scale: float) -> Floats:
     """Anti-aliased lines at even steps of `place`, covering `want` of the surface."""
     # The step is a power of two, so that lines go on when it changes; half of them fade out.
-    level = np.log2(slope * np.float32(SPACING * scale))
+    closest = np.float32(max(SPACING * scale, 2.6))
+    level = np.log2(slope * closest)
     whole = np.floor(level)
-    part = level - whole
+    between = 1 - smoothstep(0.15, 0.85, level - whole)
     step = np.exp2(whole + 1)
+    spacing = step / slope
+    # Both families together cover what is wanted.
+    share = want * spacing * np.float32(0.46) / (1 + between)
     result = np.zeros_like(place)
-    for offset, weight in ((0.0, np.float32(1)), (0.5, 1 - smoothstep(0.2, 0.8, part))):
+    for offset, weight in ((0.0, np.float32(1)), (0.5, between)):
         phase = place / step + shake + np.float32(offset)
-        distance = np.abs(phase - np.round(phase)) * step / slope  # in pixels
-        spacing = step / slope
-        half = want * weight * spacing * np.where(part > 0.5, 0.42, 0.27)
-        half = np.where(want * weight > 0.02, np.maximum(half, 0.22 * scale * weight), -1)
+        distance = np.abs(phase - np.round(phase)) * spacing  # in pixels
+        half = share * weight
+        finest = np.float32(0.2 * max(scale, 0.7)) * weight
+        half = np.where(half > 0.02, np.maximum(half, finest), -1)
         np.maximum(result, np.clip(half - distance + 0.5, 0, 1), out=result)
     return result * smoothstep(0.01, 0.06, want)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import noise
@@ -12,15 +14,12 @@ from ..shaded import Shaded, Step
 from .ground import compose, prepare
 from .oil import far_first, form_and_edges, missing
 
+_FLAT = Brush(length=120, width=44, coverage=2.4, dry=0.0, ragged=0.2, jitter=0.02, body=0)
 LAYERS = (
-    Brush(
-        length=120, width=44, coverage=2.4, dry=0.0, streaks=0.12, jitter=0.02, body=0, unsteady=0.3
-    ),
-    Brush(
-        length=64, width=18, coverage=2.0, dry=0.22, streaks=0.2, jitter=0.03, body=0, unsteady=0.3
-    ),
-    Brush(length=30, width=8, coverage=2.2, dry=0.1, streaks=0.15, jitter=0.02, body=0),
-    Brush(length=15, width=3.4, coverage=2.6, dry=0.0, streaks=0.1, jitter=0.012, body=0),
+    replace(_FLAT, streaks=0.12, unsteady=0.3),
+    replace(_FLAT, length=64, width=18, dry=0.22, streaks=0.2, jitter=0.03, unsteady=0.3),
+    replace(_FLAT, length=30, width=8, dry=0.1, streaks=0.15),
+    replace(_FLAT, length=15, width=3.4, coverage=2.6, streaks=0.1, jitter=0.012),
 )
 
 
@@ -42,8 +41,10 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         chance = np.ones_like(ground.value)
         if index:
             chance = missing(paint, wanted, ground, low=0.015 + 0.01 * index, high=0.08)
+        # Fine strokes run along the edges, which broad ones must not cross.
+        barrier = ground.barrier if index < 2 else np.zeros_like(ground.barrier)
         rng = noise.generator(shaded.seed, f"gouache/{index}")
-        strokes = place(brush, color, field, ground.barrier, chance, far, ground.per_unit, rng)
+        strokes = place(brush, color, field, barrier, chance, far, ground.per_unit, rng)
         lay_paint(
             paint,
             relief,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -97,8 +97,8 @@ def screen(
     x = np.arange(width, dtype=np.float32) - np.float32(width / 2 - shift[0])
     # cos(a + b) as products of rows and columns: no cosine per pixel.
     cos_x, sin_x, cos_x2, sin_x2 = np.cos(fx * x), np.sin(fx * x), np.cos(fy * x), np.sin(fy * x)
-    table = _levels()
     sharp = np.float32(pitch / (1.15 * math.pi))
+    table = _levels(float(sharp))
 
     def rows(top: int, bottom: int, cover: Floats) -> Floats:
         y = np.arange(top, bottom, dtype=np.float32)[:, None]
@@ -107,15 +107,19 @@ def screen(
         wave += cos_x2 * np.cos(fx * y) + sin_x2 * np.sin(fx * y)
         wave *= np.float32(0.25)
         wave += np.float32(0.5)
-        level = table[(np.clip(cover, 0, 1) * 1024).astype(np.int16)]
+        level = table[(np.clip(cover, 0, 1) * 1024 + 0.5).astype(np.int16)]
         return np.clip((wave - level) * sharp + np.float32(0.5), 0, 1) * (cover > 0.004)
 
     return rows
 
 
-@cache
-def _levels() -> Floats:
-    """The height of the wave above which a share of the paper lies, for shares k / 1024."""
-    phase = (np.arange(512, dtype=np.float32) + 0.5) / 512 * 2 * np.pi
-    wave = np.sort(((np.cos(phase)[:, None] + np.cos(phase)) * 0.25 + 0.5).ravel())
-    return wave[np.linspace(wave.size - 1, 0, 1025).astype(int)].astype(np.float32)
+@lru_cache(maxsize=16)
+def _levels(sharp: float) -> Floats:
+    """The height of the wave above which a share k / 1024 of the paper is inked, edges and all."""
+    phase = (np.arange(96) + 0.5) / 96 * np.pi
+    wave = ((np.cos(phase)[:, None] + np.cos(phase)) * 0.25 + 0.5).ravel()
+    wave = np.sort(wave)[:: 96 // 8]
+    margin = 0.5 / sharp
+    heights = np.linspace(1 + margin, -margin, 400)
+    inked = np.clip((wave[None] - heights[:, None]) * sharp + 0.5, 0, 1).mean(axis=1)
+    return np.interp(np.arange(1025) / 1024, inked, heights).astype(np.float32)

@@ -43,8 +43,10 @@ def draw(shaded: Shaded, step: Step) -> Floats:
             chance = np.ones_like(ground.value)
         else:
             chance = missing(paint, vivid, ground, low=0.02 + 0.012 * index, high=0.1)
+        # Fine strokes run along the edges, which broad ones must not cross.
+        barrier = ground.barrier if index < 2 else np.zeros_like(ground.barrier)
         rng = noise.generator(shaded.seed, f"oil/{index}")
-        strokes = place(brush, wanted, field, ground.barrier, chance, far, ground.per_unit, rng)
+        strokes = place(brush, wanted, field, barrier, chance, far, ground.per_unit, rng)
         lay_paint(
             paint,
             relief,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import noise
@@ -12,14 +14,12 @@ from ..shaded import Shaded, Step
 from .ground import compose, prepare
 from .oil import far_first, form_and_edges, missing
 
+_CHALK = Brush(length=74, width=17, coverage=3.0, ragged=0.7, dry=0.0, streaks=0.35, body=0)
 LAYERS = (
-    Brush(
-        length=74, width=17, coverage=3.0, ragged=0.7, dry=0.0, streaks=0.35, jitter=0.05, body=0
-    ),
-    Brush(length=46, width=8, coverage=2.4, ragged=0.7, dry=0.1, streaks=0.35, jitter=0.06, body=0),
-    Brush(
-        length=26, width=4.2, coverage=2.4, ragged=0.6, dry=0.05, streaks=0.3, jitter=0.05, body=0
-    ),
+    _CHALK,
+    replace(_CHALK, length=46, width=8, coverage=2.4, dry=0.1, jitter=0.06),
+    replace(_CHALK, length=26, width=4.2, coverage=2.4, ragged=0.6, dry=0.05),
+    replace(_CHALK, length=15, width=2.4, coverage=2.4, ragged=0.5, streaks=0.2, jitter=0.03),
 )
 TINT = np.array([0.5, 0.47, 0.46], np.float32)
 
@@ -39,14 +39,16 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     paint *= (1 + 0.035 * tooth)[..., None]
     relief = np.zeros(working, np.float32)
     for index, brush in enumerate(LAYERS):
-        begin = 0.12 + 0.22 * index
+        begin = 0.12 + 0.19 * index
         step(begin, "Pastel: strokes")
         color = blur(wanted, max(0.5, brush.width * ground.per_unit / 6))
         chance = np.full_like(ground.value, 0.75)
         if index:
-            chance = np.maximum(missing(paint, wanted, ground, 0.03, 0.12), 0.12 / index)
+            chance = np.maximum(missing(paint, wanted, ground, 0.03, 0.12), 0.1 / index)
+        # Fine strokes run along the edges, which broad ones must not cross.
+        barrier = ground.barrier if index < 2 else np.zeros_like(ground.barrier)
         rng = noise.generator(shaded.seed, f"pastel/{index}")
-        strokes = place(brush, color, field, ground.barrier, chance, far, ground.per_unit, rng)
+        strokes = place(brush, color, field, barrier, chance, far, ground.per_unit, rng)
         lay_paint(
             paint,
             relief,
@@ -55,7 +57,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
             scale,
             shaded.seed + index,
             grain=smoothstep(-1.5, 1.1, tooth + 0.3 * index) * np.float32(0.9),
-            tell=lambda share, begin=begin: step(begin + 0.2 * share, "Pastel: strokes"),
+            tell=lambda share, begin=begin: step(begin + 0.17 * share, "Pastel: strokes"),
         )
     step(0.95, "Pastel")
     return compose((height, width), ColorRows(paint, height, width), step, "Pastel", 0.95)

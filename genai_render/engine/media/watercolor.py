@@ -23,7 +23,7 @@ from .ground import MarginRows, compose, pen, raise_key
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 GRAPHITE = np.array([0.27, 0.24, 0.24], np.float32)
-WASH_UNITS = 1.0
+WASH_UNITS = 1.3
 TONES = (0.2, 0.42, 0.66)
 """How much darker than paper the second, third and fourth wash begin."""
 
@@ -131,7 +131,7 @@ def _in_layers(density: Floats, seed: int, scale: float) -> Floats:
     height, width = density.shape[:2]
     tone = 1 - np.exp(-luminance(density))
     wander = noise.fbm(height, width, 70.0, seed, "watercolor/border", 4, 0.48)
-    smooth = blur(tone, 1.6 * scale) + wander * 0.022
+    smooth = blur(tone, 1.6 * scale) + wander * 0.016
     wet = smoothstep(-0.3, 0.9, noise.fbm(height, width, 150.0, seed, "watercolor/wet", 2))
     gy, gx = gradient(smooth)
     slope = np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)
