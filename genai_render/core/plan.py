@@ -19,6 +19,7 @@ from typing import Any
 
 from . import images
 from .catalog import Model
+from .errors import InvalidInput
 from .framing import AUTO, RESOLUTIONS, check_resolution, ratio, size_for
 from .request import RenderRequest
 
@@ -58,18 +59,25 @@ class Plan:
 
 def plan(model: Model, request: RenderRequest, canvas_aspect: float | None = None) -> Plan:
     """What this model will be asked for. canvas_aspect: width over height, where the canvas is
-    not captured yet; else the request's own canvas, source or first reference decides."""
+    not captured yet; else the request's own canvas, source or first reference decides.
+
+    Raises InvalidInput for sizes in a models file that make no sense."""
     wanted = ratio(request.aspect, _own_aspect(request, canvas_aspect))
     resolution, notes = _resolution(model, request.resolution)
-    sizes = {**_ANY_SIZE, **_sizes(model)}
-    if sizes["kind"] == "table":
-        width, height, aspect, more = _from_table(model, sizes, wanted, resolution)
-    elif sizes["kind"] == "list":
-        width, height, more = _from_list(model, sizes, wanted)
-        aspect = ""
-    else:
-        width, height, more = _any(model, sizes, request, wanted, resolution)
-        aspect = ""
+    aspect = ""
+    try:
+        sizes = {**_ANY_SIZE, **model.extra.get("sizes", {})}
+        if sizes["kind"] == "table":
+            width, height, aspect, more = _from_table(model, sizes, wanted, resolution)
+        elif sizes["kind"] == "list":
+            width, height, more = _from_list(model, sizes, wanted)
+        else:
+            width, height, more = _any(model, sizes, wanted, resolution)
+    except (KeyError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
+        raise InvalidInput(
+            f"The sizes that stand with {model.label} in the models file cannot be used.",
+            f"({type(error).__name__}: {error})",
+        ) from error
     notes += more
     if request.kind == "edit" and request.source is not None:
         source = images.probe(request.source)
@@ -95,10 +103,6 @@ def _own_aspect(request: RenderRequest, canvas_aspect: float | None) -> float:
     else:
         return 1.0
     return info.width / info.height
-
-
-def _sizes(model: Model) -> Mapping[str, Any]:
-    return model.extra.get("sizes", {})
 
 
 def _resolution(model: Model, wanted: str) -> tuple[str, list[str]]:
@@ -145,7 +149,7 @@ def _from_list(model: Model, sizes: Mapping[str, Any], wanted: float) -> tuple[i
 
 
 def _any(
-    model: Model, sizes: Mapping[str, Any], request: RenderRequest, wanted: float, resolution: str
+    model: Model, sizes: Mapping[str, Any], wanted: float, resolution: str
 ) -> tuple[int, int, list[str]]:
     notes = []
     step, most = int(sizes["step"]), float(sizes["max_ratio"])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from genai_render.core import catalog
 from genai_render.core.catalog import Model
+from genai_render.core.errors import InvalidInput
 from genai_render.core.framing import ASPECTS, RESOLUTIONS
 from genai_render.core.plan import plan
 from genai_render.core.request import Reference, RenderRequest
@@ -150,3 +151,24 @@ def test_a_model_of_the_users_own_without_sizes_is_asked_for_what_was_asked():
     made = plan(mine, request)
     assert made.width * made.height == pytest.approx(2048**2, rel=0.02)
     assert made.notes == ()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"kind": "table"},
+        {"kind": "table", "table": {}},
+        {"kind": "table", "table": {"wide": [1, 2]}},
+        {"kind": "table", "table": {"1:1": 5}},
+        {"kind": "list"},
+        {"kind": "list", "list": ["big"]},
+        {"kind": "list", "list": ["0x5"]},
+        {"kind": "any", "step": 0},
+        {"kind": "any", "max_edge": "large"},
+        [1],
+    ],
+)
+def test_sizes_that_make_no_sense_are_said_to(sizes):
+    mine = Model("mine", "Mine", "compatible", extra={"sizes": sizes})
+    with pytest.raises(InvalidInput, match="sizes that stand with Mine"):
+        plan(mine, RenderRequest(prompt="x", model="mine"))
