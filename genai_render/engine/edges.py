@@ -7,6 +7,7 @@ they stand, such pixels make dashed horizons and fringes of the old background.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,13 +139,14 @@ class Slivers:
     normal: Plane
 
     @classmethod
-    def of(cls, canvas: Canvas) -> Slivers:
+    def of(cls, canvas: Canvas, check: Callable[[], None] = lambda: None) -> Slivers:
         height, width = canvas.height, canvas.width
         indices: list[NDArray[np.intp]] = []
         normals: list[Plane] = []
         rows = max(16, (1 << 18) // width)
         for first in range(1, height - 1, rows):
             last = min(height - 1, first + rows)
+            check()
             normal = canvas.normal[first - 1 : last + 1]
             depth = canvas.depth[first - 1 : last + 1]
             middle = normal[1:-1, 1:-1]

@@ -42,12 +42,13 @@ def render(
     Raises whatever `step` raises (Cancelled).
     """
     step(0.0, "Looking at the scene")
-    source = Source(canvas)
+    source = Source(canvas, lambda: step(0.0, "Looking at the scene"))
     plan = make_plan(source, look, seed, step, quality)
     step(0.3, "Lighting")
     drawn = look.line.strength > 0 or bool(look.medium)
     extra = _Extra.empty(source) if drawn else None
     lut = _table(plan, palette)
+    step(0.3, "Lighting")
     pixels = _Large(source, plan, lut, extra, seed, step).made()
     pixels = antialias(pixels, step, 0.7, 0.75)
     if extra is not None:
@@ -223,6 +224,7 @@ def _drawn(
     view, seen = source.canvas.view, source.seen()
     color = pixels.astype(np.float32)
     color *= np.float32(1 / 255)
+    step(0.75, "Lines")
     line = look.line
     if line.strength > 0:
         step(0.76, "Lines")

@@ -51,6 +51,7 @@ class Plan:
 def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Quality) -> Plan:
     canvas = source.canvas
     small = source.small(_SIDES[quality])
+    step(0.02, "Looking at the scene")
     found = survey(small, canvas.view)
     uncovered = float((~small.surfaces.covered).mean())
     choice = look.sky.backdrop
@@ -114,6 +115,7 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         sky = backdrop.sky(sky_camera, look, sun, seed)
         if found.indoor:  # what is seen through a window is brighter than the room
             sky *= np.float32(1.9)
+    step(0.24, "Sky")
     coarse = _grid(source.camera, 96, max(2, round(source.height * 96 / source.width)))
     haze = backdrop.haze(coarse, look, sun)
     fade = _fade(small, found) if studio and not found.place else (0.0, 0.0)
@@ -139,6 +141,7 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
         add_wet(plan, surfaces, color, mirrored, 0, camera)
     add_air(plan, surfaces, color, small_haze, point, camera)
     put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
+    step(0.27, "Exposure")
     weight = _interest(small)
     # Before a studio's backdrop much is meant to be light.
     gray = 0.29 if studio and not found.place else 0.21
@@ -159,7 +162,8 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
 
 def quieten(look: Look, surfaces: Surfaces, calmed: Plane, bumpy: Plane, strength: float) -> None:
     """Turn bumpy normals toward the calm ones, in place: wholly for stepped light."""
-    share = bumpy * np.float32(1 if look.toon.steps or look.light.neon > 0 else strength)
+    hard = look.toon.steps or look.light.neon > 0 or look.surface.metal > 0
+    share = bumpy * np.float32(1 if hard else strength)
     normal = surfaces.normal
     normal += (calmed - normal) * share
     length = np.sqrt((normal * normal).sum(0))
@@ -369,11 +373,8 @@ def add_air(
         base = found.ground if found.ground is not None else found.low
         height = dot(point, camera.up) + np.float32(camera.level - base)
         low = np.exp(np.clip(height, 0, None) * np.float32(-1 / (0.09 * max(found.size, 1e-6))))
-        thick += (
-            low
-            * np.minimum(away * 3 + np.float32(0.12), 1)
-            * np.float32(air.mist * (0.4 if found.indoor else 1.4))
-        )
+        amount = np.float32(air.mist * (0.4 if found.indoor else 1.4))
+        thick += low * np.minimum(away * 3 + np.float32(0.12), 1) * amount
     np.negative(thick, out=thick)
     np.exp(thick, out=thick)  # what comes through
     for axis in range(3):

@@ -314,12 +314,16 @@ class Rig:
             above = smoothstep(-0.15, 0.5, high)
             metal = np.float32(look.surface.metal)
             if look.surface.metal > 0:
-                fresnel += metal * np.float32(0.75) * open_
-                # A bright band where the horizon would mirror: what tells the eye "metal".
-                above += np.exp((high - 0.12) ** 2 * np.float32(-30)) * metal
-                result *= 1 - metal * np.float32(0.8)
+                # Metal is what it mirrors: a dark room with a bright horizon and a lamp above.
+                fresnel *= 1 - metal
+                fresnel += metal * (np.float32(0.45) + np.float32(0.55) * open_)
+                room = np.float32(0.1) + smoothstep(0.2, 0.5, high) * np.float32(0.5)
+                room += smoothstep(0.62, 0.72, high) * smoothstep(0.97, 0.86, high)
+                room += np.exp((high - np.float32(0.06)) ** 2 * np.float32(-60)) * np.float32(0.8)
+                above += (room - above) * metal
+                result *= 1 - metal * np.float32(0.88)
             for axis in range(3):
-                low = light.ground_color[axis] * 0.5
+                low = light.ground_color[axis] * 0.5 * float(1 - look.surface.metal * 0.9)
                 surroundings = above * np.float32(light.sky_color[axis] - low) + np.float32(low)
                 surroundings *= fresnel
                 surroundings *= np.float32(max(light.ambient, 0.15) * 1.4)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,13 +87,15 @@ class Surfaces:
 
 
 class Source:
-    """A canvas, read in rows."""
+    """A canvas, read in rows. check() is called now and then while it is made ready."""
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: Canvas, check: Callable[[], None] = lambda: None) -> None:
         self.canvas = canvas
         self.camera = Camera.of(canvas.view)
         self.edges = Edges.of(canvas)
-        self.slivers = Slivers.of(canvas)
+        check()
+        self.slivers = Slivers.of(canvas, check)
+        check()
         self.floor: Floor | None = None
 
     @property
