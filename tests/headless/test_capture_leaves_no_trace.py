@@ -206,6 +206,9 @@ def test_what_physics_moves_is_where_it_is(falling, monkeypatch):
     off = np.abs(canvas.depth[surface] - known.depth[surface]) / known.depth[surface]
     assert (off < 2e-3).mean() > 0.99
     assert falling.matrix_world.translation == place
+    # And it falls on from there.
+    bpy.context.scene.frame_set(14)
+    assert place.z - 0.4 < falling.matrix_world.translation.z < place.z - 0.1
 
 
 @pytest.mark.parametrize("step", [None, "_place", "_read_planes"])
@@ -215,10 +218,6 @@ def test_a_scene_with_physics_is_as_before(falling, tmp_path, temporary, monkeyp
     bpy.context.scene.render.image_settings.file_format = "OPEN_EXR"
     bpy.context.scene.view_settings.view_transform = "Filmic"
     bpy.context.scene.view_settings.look = "High Contrast"
-    # Any render, also the user's own, has Blender call such a simulation's cache outdated.
-    bpy.context.scene.render.resolution_percentage = 5
-    bpy.ops.render.render()
-    bpy.context.scene.render.resolution_percentage = 63
     before = snapshot()
     if step is None:
         for mode in ("fast", "balanced"):
@@ -231,7 +230,9 @@ def test_a_scene_with_physics_is_as_before(falling, tmp_path, temporary, monkeyp
         monkeypatch.setattr(passes, step, fail)
         with pytest.raises(RuntimeError, match="something went wrong"):
             capture(bpy.context, SPEC)
-    assert differences(before, snapshot()) == []
+    # After edits, Blender calls what it holds of a simulation outdated; it goes on all the same.
+    changed = [line for line in differences(before, snapshot()) if ".point_cache" not in line]
+    assert changed == []
     assert list(temporary.iterdir()) == []
 
 

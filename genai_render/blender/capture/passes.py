@@ -44,7 +44,7 @@ _SAMPLES = {"fast": 8, "auto": 24, "balanced": 24, "quality": 128}
 _RAYS = {"fast": 8e6, "auto": 24e6, "balanced": 24e6, "quality": 256e6}
 _FEWEST_SAMPLES = 4
 
-_STRIP_PIXELS = 1 << 24  # of the data render in one go: 15 floats each, in Blender and in a file
+_STRIP_PIXELS = 1 << 22  # of the data render in one go: 20 floats each, in Blender and in a file
 _NOTHING = 1e9  # Cycles' depth where there is no surface is 1e10
 _FIRST_HIT = ("max", "diffuse", "glossy", "transmission", "volume")
 
@@ -198,7 +198,9 @@ def _render(
     engine = color_engine(copy.scene, spec.engine)
     _color_settings(copy.scene, spec)
     copy.scene.render.use_persistent_data = True
-    if engine == CYCLES and spec.mode == "fast" and not scene_copy.has_volumes(copy.scene):
+    small = spec.width * spec.height <= _STRIP_PIXELS
+    volumes = scene_copy.has_volumes(copy.scene)
+    if engine == CYCLES and spec.mode == "fast" and small and not volumes:
         _cycles_color(copy, spec)
         _narrow_filter(copy.scene)
         with _strokes_where_safe(copy):
@@ -250,16 +252,15 @@ def _color_settings(scene: Any, spec: CaptureSpec) -> None:
 def _render_color(
     copy: SceneCopy, spec: CaptureSpec, engine: str, folder: Path
 ) -> tuple[NDArray[np.uint8], str]:
-    render = copy.scene.render
     try:
-        render.engine = engine
+        _use_engine(copy.scene, engine)
     except TypeError:
         if spec.engine != "auto":
             raise SceneError(
                 f'"{engine}" is not a render engine of this Blender.',
                 action="Choose another one, or leave it to the scene.",
             ) from None
-        render.engine = engine = CYCLES
+        engine = CYCLES
     if engine == CYCLES:
         _cycles_color(copy, spec)
     elif hasattr(copy.scene, "eevee"):
@@ -271,11 +272,17 @@ def _render_color(
     return _read_png(path), engine
 
 
+def _use_engine(scene: Any, engine: str) -> None:
+    # Setting it, even to the same, makes Blender evaluate all of the scene again.
+    if scene.render.engine != engine:
+        scene.render.engine = engine
+
+
 def _cycles_color(copy: SceneCopy, spec: CaptureSpec) -> None:
     import _cycles  # part of the Cycles add-on  # pyright: ignore[reportMissingImports]
 
     cycles = copy.scene.cycles
-    copy.scene.render.engine = CYCLES
+    _use_engine(copy.scene, CYCLES)
     if hasattr(cycles, "use_layer_samples"):
         cycles.use_layer_samples = "IGNORE"
     cycles.samples = _samples(spec, cycles.samples)
@@ -304,7 +311,7 @@ def _narrow_filter(scene: Any) -> None:
 def _render_data(copy: SceneCopy, spec: CaptureSpec, folder: Path) -> Planes:
     """In strips, so that a large picture fits into memory."""
     scene, cycles, render = copy.scene, copy.scene.cycles, copy.scene.render
-    render.engine = CYCLES
+    _use_engine(scene, CYCLES)
     render.use_freestyle = False
     _narrow_filter(scene)
     cycles.samples = 1

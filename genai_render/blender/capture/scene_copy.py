@@ -98,7 +98,6 @@ def _borrowed(scene: Any) -> Iterator[bpy.types.Scene]:
         *(layer.cycles for layer in scene.view_layers),
     ]
     kept = [(owner, _settings(owner)) for owner in owners]
-    camera = scene.camera
     image = bpy.data.images.get(_RENDER_RESULT)
     slots = None if image is None or len(image.render_slots) < 2 else image.render_slots
     slot = None if slots is None else slots.active_index
@@ -109,7 +108,6 @@ def _borrowed(scene: Any) -> Iterator[bpy.types.Scene]:
     finally:
         if slots is not None:
             slots.active_index = slot
-        scene.camera = camera
         # Some settings decide which values others may have, so more than one round.
         for _ in range(3):
             for owner, before in kept:
@@ -174,6 +172,7 @@ def _only_the_camera(scene: bpy.types.Scene) -> None:
 
 
 def _own_camera(scene: bpy.types.Scene, undo: contextlib.ExitStack) -> bpy.types.Object:
+    before = scene.camera
     data = bpy.data.cameras.new("genai_render")
     undo.callback(lambda: bpy.data.cameras.remove(data))
     camera = bpy.data.objects.new("genai_render", data)
@@ -181,8 +180,15 @@ def _own_camera(scene: bpy.types.Scene, undo: contextlib.ExitStack) -> bpy.types
     anchor = bpy.data.objects.new("genai_render anchor", None)
     undo.callback(lambda: bpy.data.objects.remove(anchor))
     camera.parent = anchor
-    scene.collection.objects.link(camera)
-    scene.collection.objects.link(anchor)
+
+    def give_back() -> None:
+        scene.camera = before
+        for layer in scene.view_layers:
+            if layer.depsgraph is not None:  # or a physics world would notice the removal
+                layer.update()
+
+    # In no collection of the scene: it is evaluated because the scene looks through it.
+    undo.callback(give_back)
     scene.camera = camera
     return camera
 
