@@ -41,13 +41,11 @@ from .canvas import Canvas, View
 from .errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
 from .events import Result
 from .history_index import HistoryIndex, IndexDamaged
+from .history_item import ID, Item, Status, new_id, time_of
 from .metadata import convert
 from .redaction import base_name
 from .request import RenderRequest
 
-Status = Literal["done", "refused", "failed"]
-
-_ID = re.compile(r"(\d{4})(\d\d)\d\d-\d{6}-\d{6}-[0-9a-f]{6}", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _STALE_SECONDS = 3600  # a folder under `writing/` that is older belongs to a writer that died
 
@@ -60,60 +58,7 @@ _FORMATS: dict[str, images.Format] = {
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One entry of History, as the index knows it.
-
-    created: when it was saved, UTC. seed: the one that was used, where known.
-    width, height: pixels of the image; 0 without one (status "refused" or "failed").
-    cost_usd, seconds: None where unknown. ai: False where no generative model was involved.
-    blend, scene, camera, frame: where in Blender it came from; the file's name, never its path.
-    error, error_code: why there is no image.
-    """
-
-    id: str
-    folder: Path
-    status: Status
-    created: datetime
-    kind: str
-    prompt: str
-    model: str
-    style: str
-    seed: int | None
-    width: int
-    height: int
-    cost_usd: float | None
-    seconds: float | None
-    ai: bool
-    favourite: bool
-    in_bin: bool
-    blend: str
-    scene: str
-    camera: str
-    frame: int
-    parent: str
-    session: str
-    error_code: str
-    error: str
-    image: str
-
-    @property
-    def image_path(self) -> Path | None:
-        """The provider's file, untouched; None for a refused or failed request."""
-        return self.folder / self.image if self.image else None
-
-    @property
-    def thumbnail_path(self) -> Path | None:
-        """A WebP of at most images.THUMBNAIL_SIDE pixels."""
-        return self.folder / records.THUMBNAIL if self.image else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the folder, as JSON values; `created` in ISO 8601."""
-        names = (name for name in self.__slots__ if name != "folder")
-        values = {name: getattr(self, name) for name in names}
-        values["created"] = self.created.isoformat()
-        return values
+__all__ = ["Filters", "HistoryStore", "Item", "Rebuilt", "Status", "new_id"]
 
 
 class Filters(TypedDict, total=False):
@@ -236,8 +181,8 @@ class HistoryStore:
         record = {
             "schema": records.SCHEMA,
             "id": item_id,
-            "created": _time_of(item_id).timestamp(),
-            "created_utc": _time_of(item_id).isoformat(),
+            "created": time_of(item_id).timestamp(),
+            "created_utc": time_of(item_id).isoformat(),
             "status": status,
             "session": self.session,
             "seconds": seconds,
@@ -395,7 +340,7 @@ class HistoryStore:
     def empty_bin(self) -> int:
         """Delete for good what is in the bin; how many. What it cost stays counted."""
         with storage.storage_errors("The bin cannot be read."):
-            found = _names(self.folder / "bin", _ID)
+            found = _names(self.folder / "bin", ID)
         erased = 0
         for item_id in found:
             gone = self.folder / "writing" / f"erased-{item_id}-{secrets.token_hex(3)}"
@@ -464,7 +409,7 @@ class HistoryStore:
     # ---- inside -------------------------------------------------------------------------------
 
     def _place(self, item_id: str, in_bin: bool = False) -> Path:
-        match = _ID.fullmatch(item_id)
+        match = ID.fullmatch(item_id)
         if match is None:  # never a path from outside
             raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
         if in_bin:
@@ -482,7 +427,7 @@ class HistoryStore:
         )
 
     def _values(self, item_id: str) -> Mapping[str, Any]:
-        if not _ID.fullmatch(item_id):
+        if not ID.fullmatch(item_id):
             found = []
             if re.fullmatch(r"[0-9a-f-]{8,}", item_id, re.ASCII):
                 found = self._guarded(lambda: self._index.with_prefix(item_id))
@@ -586,11 +531,11 @@ class HistoryStore:
         with storage.storage_errors(f'The History folder "{self.folder}" cannot be read.'):
             for year in _names(self.folder / "results", _DIGITS):
                 for month in _names(self.folder / "results" / year, _DIGITS):
-                    for item_id in _names(self.folder / "results" / year / month, _ID):
+                    for item_id in _names(self.folder / "results" / year / month, ID):
                         # Elsewhere than where its id says, nobody would look for it.
                         if item_id[:6] == year + month:
                             found[item_id] = False
-            found |= dict.fromkeys(_names(self.folder / "bin", _ID), True)
+            found |= dict.fromkeys(_names(self.folder / "bin", ID), True)
         return found
 
     def _clear_leftovers(self) -> None:
@@ -660,25 +605,6 @@ def _only_one(lock: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             lock.unlink()
-
-
-_last_microsecond = 0
-_id_lock = threading.Lock()
-
-
-def new_id() -> str:
-    """An id that sorts by time and that no other process can have: safe as a file's name."""
-    global _last_microsecond
-    with _id_lock:
-        now = max(time.time_ns() // 1000, _last_microsecond + 1)
-        _last_microsecond = now
-    seconds, microseconds = divmod(now, 10**6)
-    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{microseconds:06}-{secrets.token_hex(3)}"
-
-
-def _time_of(item_id: str) -> datetime:
-    return datetime.strptime(item_id[:22], "%Y%m%d-%H%M%S-%f").replace(tzinfo=UTC)
 
 
 def _timestamp(moment: datetime | None) -> float | None:

@@ -21,13 +21,13 @@ from . import guides, images
 from .canvas import Canvas, View
 from .errors import GenAIError, InvalidInput, StorageError
 from .events import Result
+from .history_item import THUMBNAIL
 from .metadata import Metadata, source_type
 from .redaction import base_name, redact, redact_json, redact_keys
 from .request import RenderRequest
 
 SCHEMA = 1
 RECORD = "request.json"
-THUMBNAIL = "thumb.webp"
 MAX_RECORD_BYTES = 32 * 2**20
 
 _OPTIONAL = ("result", "canvas", "view", "error")  # objects that an item need not have
