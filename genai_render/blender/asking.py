@@ -54,7 +54,7 @@ def frame_aspect(context: bpy.types.Context) -> float | None:
     found = view_frame.find_view(context)
     if found is None:
         return None
-    return view_frame.frame(context, *found, properties.settings(context).aspect).aspect
+    return view_frame.aspect_of(context, *found, properties.settings(context).aspect)
 
 
 def build(context: bpy.types.Context, aspect: float | None) -> RenderRequest:

@@ -12,7 +12,7 @@ from mathutils import Matrix, Vector
 
 from ..core.framing import Size, fit_view, ratio, size_for
 
-_MARGIN = 6  # pixels around the frame, so that all of its edge is seen
+_MARGIN = 6  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,21 @@ def region_data(
     return space.region_3d
 
 
+def aspect_of(
+    context: bpy.types.Context,
+    area: bpy.types.Area,
+    region: bpy.types.Region,
+    space: bpy.types.SpaceView3D,
+    aspect: str | float,
+) -> float:
+    """Width to height of `frame`, without its matrices."""
+    rv3d = region_data(space, area, region)
+    if rv3d.view_perspective == "CAMERA" and _camera(context, space) is not None:
+        return _ratio(aspect, camera_shape(context.scene))
+    left, bottom, right, top = _clear_frame(context, area, region)
+    return _ratio(aspect, (right - left) / (top - bottom))
+
+
 def frame(
     context: bpy.types.Context,
     area: bpy.types.Area,
@@ -83,11 +98,8 @@ def frame(
     rv3d = region_data(space, area, region)
     if rv3d.view_perspective == "CAMERA" and _camera(context, space) is not None:
         return _camera_frame(context, region, space, rv3d, aspect)
-    left, bottom, right, top = clear_part(area, region)
+    left, bottom, right, top = _clear_frame(context, area, region)
     width, height = right - left, top - bottom
-    margin = _MARGIN * context.preferences.system.ui_scale
-    left, bottom = left + margin, bottom + margin
-    width, height = width - 2 * margin, height - 2 * margin
     wanted = _ratio(aspect, width / height)
     fit = fit_view(width / height, wanted, "crop")
     framed_width, framed_height = width * fit.scale_x, height * fit.scale_y
@@ -134,7 +146,8 @@ def _camera_frame(
     camera = _camera(context, space)
     assert camera is not None
     wanted = _ratio(aspect, camera_shape(context.scene))
-    depsgraph = context.evaluated_depsgraph_get()
+    # Not evaluated_depsgraph_get: this is asked while Blender draws, when nothing may be evaluated.
+    depsgraph = context.view_layer.depsgraph
     evaluated = camera.evaluated_get(depsgraph)
     projection = evaluated.calc_matrix_camera(
         depsgraph, x=max(1, round(4096 * wanted)), y=4096, scale_x=1.0, scale_y=1.0
@@ -155,6 +168,15 @@ def _camera_frame(
     return Frame(
         left, bottom, right - left, top - bottom, matrix.inverted(), projection, camera.name
     )
+
+
+def _clear_frame(
+    context: bpy.types.Context, area: bpy.types.Area, region: bpy.types.Region
+) -> tuple[float, float, float, float]:
+    """The clear part without a margin, so that all of the frame's edge is seen."""
+    left, bottom, right, top = clear_part(area, region)
+    margin = _MARGIN * context.preferences.system.ui_scale
+    return left + margin, bottom + margin, right - margin, top - margin
 
 
 def clear_part(area: bpy.types.Area, region: bpy.types.Region) -> tuple[float, float, float, float]:

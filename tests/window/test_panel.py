@@ -199,7 +199,7 @@ def test_cancel_one_and_all(scene: BlenderWindow) -> None:
     scene.wait_for(f"({WORKS}) == 4")
     scene.settle(1)
     scene.screenshot("jobs")
-    scene.press("genai_render.cancel(", across=0.96)
+    scene.press("genai_render.cancel(", across=0.88)
     scene.wait_for(f"({WORKS}) == 3", 20)
     scene.press("genai_render.cancel_all(")
     wait(scene)

@@ -34,7 +34,7 @@ for thing in list(bpy.data.objects):
     if thing.type == "MESH":
         bpy.data.objects.remove(thing)
 with override():
-    bpy.ops.mesh.primitive_uv_sphere_add(segments=512, ring_count=256, radius=1)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=256, ring_count=128, radius=1)
     bpy.ops.object.shade_smooth()
 """
 

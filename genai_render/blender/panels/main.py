@@ -145,7 +145,7 @@ def progress_text(work: session.Work) -> str:
     if work.job.started is None:
         return f"Waiting · {work.title}"
     spent = f"{work.job.seconds:.0f} s"
-    if work.expected:
+    if work.expected and work.expected > work.job.seconds:
         spent += f" of about {work.expected:.0f} s"
     return f"{work.message} · {spent}" if work.message else spent
 
