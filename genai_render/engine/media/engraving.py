@@ -57,7 +57,7 @@ def _cuts(shaded: Shaded, dark: Rows, step: Step) -> Floats:
         up * 0.35 + right * 0.88 - ahead * 0.3,
         up * 0.6 - right * 0.75 + ahead * 0.25,
     )
-    tones = ((0.04, 1.0), (0.5, 1.05), (0.76, 1.1))
+    tones = ((0.05, 0.95), (0.42, 1.0), (0.7, 1.05))
     ray_right, ray_up = view_rays(shaded.view, height, width)
     shake = noise.NoiseRows(height, width, 90.0, shaded.seed, "engraving/shake", 2)
     ink = np.zeros((height, width), np.float32)

@@ -34,7 +34,8 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     scale = unit(height, width)
     small = working_size(height, width, 1.0)
     color = blur(resize(shaded.color, *small, "box"), 0.9)
-    inks, amounts = _separate(color)
+    paint = blur(resize(shaded.albedo, *small, "box"), 0.9)
+    inks, amounts = _separate(color, paint)
     rng = noise.generator(shaded.seed, "screen_print/shift")
     passes = []
     for index, (ink, amount) in enumerate(zip(inks, amounts, strict=True)):
@@ -57,7 +58,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         page = np.broadcast_to(PAPER, (bottom - top, width, 3)).copy()
         for absorbed, amounts, dots, grain, blot in passes:
             amount = amounts(top, bottom)
-            flat = smoothstep(0.42, 0.46, amount) * np.float32(0.35) + amount * np.float32(0.65)
+            flat = smoothstep(0.38, 0.5, amount) * np.float32(0.2) + amount * np.float32(0.8)
             cover = dots(top, bottom, np.clip(flat, 0, 1))
             cover *= np.clip(0.93 + 0.05 * grain(top, bottom) + 0.035 * blot(top, bottom), 0.5, 1)
             page *= 1 - cover[..., None] * absorbed
@@ -70,7 +71,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     return compose((height, width), rows, step, "Screen print: pulling the colours", 0.6)
 
 
-def _separate(color: Floats) -> tuple[list[Floats], list[Floats]]:
+def _separate(color: Floats, paint: Floats) -> tuple[list[Floats], list[Floats]]:
     """Two spot inks that suit the picture and a dark key; how much of each, (h, w) 0..1."""
     pixels = color[::4, ::4].reshape(-1, 3)
     chroma = pixels - pixels.mean(axis=1, keepdims=True)
@@ -86,10 +87,12 @@ def _separate(color: Floats) -> tuple[list[Floats], list[Floats]]:
     first, second = (int(i) for i in np.unravel_index(together.argmax(), together.shape))
     if SPOT_INKS[first].mean() < SPOT_INKS[second].mean():
         first, second = second, first  # the lighter one is printed first
-    centre = color.mean(axis=2, keepdims=True)
+    # Which ink is a matter of the surface, not of the light on it: no ragged borders on a wall.
+    hue = paint * np.float32(0.6) + color * np.float32(0.4)
+    hue = hue - hue.mean(axis=2, keepdims=True)
     value = stretch(luminance(color))
     amounts: list[Floats] = []
-    own = [np.clip(((color - centre) @ tint[ink]) * 3.2, 0, 1) for ink in (first, second)]
+    own = [np.clip((hue @ tint[ink]) * 3.4, 0, 1) for ink in (first, second)]
     for index, share in enumerate((0.25, 0.55)):
         # An area's shade is made of its own ink; the other's would turn it brown.
         tone = (1 - value) * (share * (1 - own[1 - index]) + 0.35 * own[index])
