@@ -174,7 +174,9 @@ class _Large:
             tone = self._tone(tone, surfaces.alpha, sky)
         if self.extra is not None:
             self.extra.tone[first:last] = np.clip(tone * np.float32(0.62), 0, 1)
-            shown = np.clip(np.where(surfaces.alpha > 0.5, albedo, color), 0, 1)
+            # Lines follow paint, not the shadows and highlights of the captured picture.
+            own = surfaces.albedo if surfaces.albedo is not None else albedo
+            shown = np.clip(np.where(surfaces.alpha > 0.5, own, color), 0, 1)
             self.extra.albedo[first:last] = develop.to_display(shown).transpose(1, 2, 0)
         return color
 

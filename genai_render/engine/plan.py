@@ -211,21 +211,17 @@ def _bounced(small: Small, color: Plane, size: float) -> Plane:
 
 
 def _old_light(small: Small) -> Plane:
-    """(3, h, w) the light in the captured picture: its colour over its albedo, without detail."""
-    _, tiny, _ = _tiny(small)
-    height, width = tiny.depth.shape
+    """(3, h, w) the light in the captured picture: its colour over its albedo, without detail.
+
+    As fine as the small picture is, so that old shadows go with it; thin mirrors and noise stay.
+    """
     surfaces = small.surfaces
     assert surfaces.albedo is not None
-    # Means first: thin reflections and noise must not count as light.
-    covered = surfaces.covered.astype(np.float32)
-    shape = (width, height, Image.Resampling.BOX)
-    shown = resize_all(surfaces.color * covered, *shape)
-    paint = resize_all(surfaces.albedo * covered, *shape)
-    light = (shown + np.float32(0.004)) / (paint + np.float32(0.02))
+    light = (surfaces.color + np.float32(0.004)) / (surfaces.albedo + np.float32(0.02))
     np.clip(light, np.float32(0.01), np.float32(6), out=light)
-    for _ in range(2):
-        light = np.stack([screen.smooth(plane, tiny, 3) for plane in light])
-    return np.clip(_grow_back(light, small), np.float32(0.01), np.float32(6))
+    for radius in (2, 2):
+        light = np.stack([screen.smooth(plane, surfaces, radius) for plane in light])
+    return light
 
 
 def _behind(small: Small) -> Plane:

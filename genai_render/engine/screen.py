@@ -275,12 +275,14 @@ def calm(surfaces: Surfaces) -> tuple[Plane, Plane] | None:
     turn[:-1] += 1 - (normal[:, 1:] * normal[:, :-1]).sum(0)
     turn = smooth(turn * np.float32(0.5), surfaces, 2, within=False)
     busy = np.maximum(turn - np.float32(1.2) * spread, 0) * surfaces.covered
+    wide = np.stack([smooth(axis, surfaces, 4, within=False) for axis in mean])
     # A crease is busy along a line; only what is busy all around is bumpy.
     bumpy = _extreme(_extreme(busy, 4, np.minimum), 5, np.maximum)
     bumpy = smooth(smoothstep(0.0002, 0.002, bumpy), surfaces, 1)
     if float(bumpy.mean()) < 0.002:
         return None
-    return mean / np.maximum(length, np.float32(1e-3)), bumpy
+    length = np.sqrt((wide * wide).sum(0))
+    return wide / np.maximum(length, np.float32(1e-3)), bumpy
 
 
 def _extreme(plane: Plane, radius: int, pick: np.ufunc) -> Plane:

@@ -104,7 +104,9 @@ class Rig:
         detail = np.float32(self.look.surface.detail * self.trust)
         if old is None or detail <= 0:
             return surfaces.albedo
-        # The picture without its light still has its highlights, mirrors and fine shadows.
+        # The picture without its light still has its highlights, mirrors and fine shadows; but at
+        # an outline a pixel's colour is that of two things.
+        detail = _inside(surfaces.depth) * detail
         full = surfaces.color / old
         np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
         full -= surfaces.albedo
@@ -349,6 +351,16 @@ class Rig:
 
 def _between(a: Color, b: Color, t: float) -> Color:
     return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
+
+
+def _inside(depth: Plane) -> Plane:
+    """0 on both sides of an outline, 1 elsewhere. On any plane 1 / depth is linear on screen."""
+    near = 1 / depth
+    result = np.ones_like(near)
+    for turned, of in ((near, result), (near.T, result.T)):
+        bend = np.abs(turned[:-2] + turned[2:] - 2 * turned[1:-1])
+        of[1:-1] *= bend < turned[1:-1] * np.float32(0.01)
+    return result
 
 
 def _lamps(camera: Camera, found: Survey) -> tuple[tuple[Vector, float, bool], ...]:
