@@ -31,7 +31,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     keyconfig = context.window_manager.keyconfigs.user
     if keyconfig is None:
         return
-    column = layout.column(heading="Keys")
+    column = layout.column()
+    column.use_property_split = False
+    column.label(text="Keys in the 3D Viewport")
     for name in dict.fromkeys(entry[0] for entry in _KEYS):
         keymap = keyconfig.keymaps.get(name)
         for item in keymap.keymap_items if keymap is not None else ():

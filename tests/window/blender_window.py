@@ -154,6 +154,11 @@ class BlenderWindow:
         self._xdotool("mouseup", "1")
         self.settle()
 
+    def scroll(self, down: int) -> None:
+        """Turn the mouse's wheel where it is."""
+        for _ in range(abs(down)):
+            self._xdotool("click", "5" if down > 0 else "4")
+
     def key(self, *names: str) -> None:
         for name in names:
             self._xdotool("key", name)

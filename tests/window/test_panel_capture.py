@@ -84,7 +84,8 @@ def test_the_same_as_a_render_of_the_camera(scene: BlenderWindow) -> None:
         """
 live = captured(None, 320, 180)
 capture = ours("capture")
-rendered = capture.capture(bpy.context, capture.CaptureSpec(width=320, height=180))
+spec = capture.CaptureSpec(width=320, height=180, engine="BLENDER_WORKBENCH")
+rendered = capture.capture(bpy.context, spec)
 both = live.covered & rendered.covered
 off = np.abs(live.depth - rendered.depth)[both] / rendered.depth[both]
 angle = np.degrees(np.arccos(np.clip((live.normal * rendered.normal).sum(-1)[both], -1, 1)))
