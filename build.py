@@ -604,19 +604,19 @@ class Shot:
 
 DEMO_SCENE = "product"
 DEMO = (
-    Shot("1-golden-hour", None, "movie", "golden hour, cinematic, shallow depth of field"),
+    Shot("1-golden-hour", "Camera", "movie", "golden hour, cinematic, shallow depth of field"),
     Shot(
         "2-watercolor",
-        None,
+        "Straight",
         "auto",
         "watercolor, soft morning light",
         references=(("meadow", "style"),),
     ),
     Shot(
         "3-neon-night",
-        None,
+        "Close-up",
         "cyberpunk",
-        "neon night, rain, wet reflections",
+        "neon lights, glow, vibrant",
         references=(("neon", "style"), ("patina", "material")),
     ),
 )
