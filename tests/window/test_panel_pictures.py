@@ -22,7 +22,8 @@ for thing in list(bpy.data.objects):
 from tests.scenes import product
 product.build()
 view = area().spaces.active
-view.shading.color_type, view.shading.show_shadows, view.shading.show_cavity = "MATERIAL", True, True
+view.shading.color_type = "MATERIAL"
+view.shading.show_shadows = view.shading.show_cavity = True
 view.overlay.show_floor = view.overlay.show_extras = False
 bpy.context.scene.camera = bpy.data.objects["Camera"]
 view.region_3d.view_perspective = "CAMERA"
@@ -44,11 +45,13 @@ def _make(window: BlenderWindow) -> str:
 def _colors(path: Path) -> int:
     """How many colours are to be seen: an empty window has few."""
     small = Image.open(path).convert("RGB").resize((400, 250))
-    return len(set(small.getdata()))
+    return len(small.getcolors(maxcolors=100_000) or ())
 
 
 def test_from_the_view_to_a_picture_and_on_to_the_next(scene: BlenderWindow) -> None:
+    drawn = scene.run("answer = ours('live_canvas').drawn_count")
     scene.run(_SCENE)
+    scene.wait_for(f"ours('live_canvas').drawn_count > {drawn} + 1", 120)
     scene.settle(4)
     empty = _colors(scene.screenshot("doc-view"))
 
