@@ -51,15 +51,34 @@ _FIRST_HIT = ("max", "diffuse", "glossy", "transmission", "volume")
 
 @dataclass(slots=True)
 class Planes:
-    """What the data render gives, in Blender's own terms. Top row first.
-
-    depth: (H, W) Blender units along the camera's axis, +inf where nothing is. normal: (H, W, 3)
-    world space. albedo: (H, W, 3) linear, in the scene's working space.
-    """
+    """What the data render gives, as in a Canvas, but with depth in Blender units."""
 
     depth: NDArray[np.float32]
     normal: NDArray[np.float32]
-    albedo: NDArray[np.float32]
+    albedo: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How each pixel looks. world: (3, 3) camera space to world."""
+
+    world: NDArray[np.float32]
+    frame: CameraFrame
+    width: int
+    height: int
+
+    def to_viewer(self, top: int, rows: int) -> NDArray[np.float32]:
+        """(rows, W, 3) unit vectors in camera space, from that row on."""
+        frame = self.frame
+        rays = np.zeros((rows, self.width, 3), np.float32)
+        rays[..., 2] = 1
+        if frame.perspective:
+            across = (np.arange(self.width) + 0.5) / self.width - 0.5
+            up = 0.5 - (np.arange(top, top + rows) + 0.5) / self.height
+            rays[..., 0] = -(frame.center_x + frame.width * across)
+            rays[..., 1] = -(frame.center_y + frame.height * up)[:, None]
+            rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+        return rays
 
 
 def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
@@ -77,7 +96,13 @@ def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         eye = _look(context, copy, camera)
         _place(copy, eye, spec)
         _set_size(copy.scene, spec.width, spec.height)
-        color, planes, engine = _render(copy, spec, Path(folder))
+        sight = Sight(
+            np.array(eye.world.to_3x3(), np.float32),
+            eye.frame.fitted(spec.aspect, spec.fit),
+            spec.width,
+            spec.height,
+        )
+        color, planes, engine = _render(copy, spec, sight, Path(folder))
         if not np.isfinite(planes.depth).any():
             raise SceneError(
                 f'The camera "{camera.name}" sees nothing.',
@@ -193,7 +218,7 @@ def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:
 
 
 def _render(
-    copy: SceneCopy, spec: CaptureSpec, folder: Path
+    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path
 ) -> tuple[NDArray[np.uint8], Planes, str]:
     engine = color_engine(copy.scene, spec.engine)
     _color_settings(copy.scene, spec)
@@ -204,12 +229,12 @@ def _render(
         _cycles_color(copy, spec)
         _narrow_filter(copy.scene)
         with _strokes_where_safe(copy):
-            color, planes = _render_both(copy, folder)
+            color, planes = _render_both(copy, sight, folder)
     else:
         with _strokes_where_safe(copy):
             color, engine = _render_color(copy, spec, engine, folder)
         with scene_copy.without_grease_pencil(copy), scene_copy.without_volumes(copy):
-            planes = _render_data(copy, spec, folder)
+            planes = _render_data(copy, spec, sight, folder)
     return color, planes, engine
 
 
@@ -308,7 +333,7 @@ def _narrow_filter(scene: Any) -> None:
         scene.cycles.use_pixel_jitter = False
 
 
-def _render_data(copy: SceneCopy, spec: CaptureSpec, folder: Path) -> Planes:
+def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path) -> Planes:
     """In strips, so that a large picture fits into memory."""
     scene, cycles, render = copy.scene, copy.scene.cycles, copy.scene.render
     _use_engine(scene, CYCLES)
@@ -330,15 +355,15 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, folder: Path) -> Planes:
     parts = []
     for index in range(strips):
         path = folder / f"data-{index}.exr"
+        top, bottom = (spec.height * (index + i) // strips for i in (0, 1))
         if strips > 1:
-            top, bottom = (spec.height * (index + i) // strips for i in (0, 1))
             # A quarter of a pixel keeps the rounding of fractions to pixels off the edge.
             render.use_border = render.use_crop_to_border = True
             render.border_min_x, render.border_max_x = 0.0, 1.0
             render.border_min_y = (spec.height - bottom + 0.25) / spec.height
             render.border_max_y = (spec.height - top + 0.25) / spec.height
         _run(copy, path)
-        parts.append(_read_planes(path))
+        parts.append(_read_planes(path, sight, top))
         path.unlink()
     if strips == 1:
         return parts[0]
@@ -349,7 +374,7 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, folder: Path) -> Planes:
     )
 
 
-def _render_both(copy: SceneCopy, folder: Path) -> tuple[NDArray[np.uint8], Planes]:
+def _render_both(copy: SceneCopy, sight: Sight, folder: Path) -> tuple[NDArray[np.uint8], Planes]:
     _data_passes(copy.layer)
     _save_as_exr(copy.scene)
     path = folder / "data.exr"
@@ -357,7 +382,7 @@ def _render_both(copy: SceneCopy, folder: Path) -> tuple[NDArray[np.uint8], Plan
     _save_as_png(copy.scene)
     picture = folder / "color.png"
     bpy.data.images["Render Result"].save_render(str(picture), scene=copy.scene)
-    return _read_png(picture), _read_planes(path)
+    return _read_png(picture), _read_planes(path, sight)
 
 
 def _data_passes(layer: bpy.types.ViewLayer) -> None:
@@ -429,7 +454,8 @@ def _read_png(path: Path) -> NDArray[np.uint8]:
     return color
 
 
-def _read_planes(path: Path) -> Planes:
+def _read_planes(path: Path, sight: Sight, top: int = 0) -> Planes:
+    """top: the row of the whole picture that the file begins with."""
     passes = read_passes(path)
     depth = passes["Depth"][..., 0]
     depth = np.where(depth < _NOTHING, depth, np.float32(np.inf))
@@ -438,46 +464,48 @@ def _read_planes(path: Path) -> Planes:
         found = next((passes[name] for name in names if name in passes), None)
         return np.zeros((*depth.shape, 3), np.float32) if found is None else found[..., :3]
 
-    return Planes(
-        depth,
-        passes["Normal"],
-        _albedo(
-            color("Diffuse Color", "DiffCol"),
-            color("Glossy Color", "GlossCol"),
-            color("Transmission Color", "TransCol"),
-            color("Emission", "Emit"),
-        ),
+    normal = passes["Normal"] @ sight.world  # row vectors: this is the inverse rotation
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    # A surface that tells no normal faces the viewer.
+    normal = np.where(
+        length > 1e-6, normal / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32)
     )
+    facing = (normal * sight.to_viewer(top, depth.shape[0])).sum(axis=-1, keepdims=True)
+    albedo = _albedo(
+        color("Diffuse Color", "DiffCol") + color("Transmission Color", "TransCol"),
+        color("Glossy Color", "GlossCol"),
+        color("Emission", "Emit"),
+        facing,
+    )
+    nothing = ~np.isfinite(depth)
+    normal[nothing] = albedo[nothing] = 0
+    return Planes(depth, normal.astype(np.float32), _srgb(_rec709(albedo)))
 
 
 def _albedo(
-    diffuse: NDArray[np.float32],
+    base: NDArray[np.float32],
     glossy: NDArray[np.float32],
-    transmission: NDArray[np.float32],
     emission: NDArray[np.float32],
+    facing: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """One colour of the surface. A metal has its colour in its reflection; the faint reflection of
-    anything else (4 %, more at grazing angles) is light that is not its own."""
-    base = diffuse + transmission
-    strongest = glossy.max(axis=-1, keepdims=True)
-    metal = strongest / np.maximum(strongest + 4 * base.max(axis=-1, keepdims=True), 1e-6)
-    albedo = base + metal * np.maximum(glossy - 0.04 * (1 - metal), 0) + emission
+    """One colour of the surface, without what it reflects as anything does.
+
+    A metal has no other colour than that of its reflection. What a coat, varnish or glass reflects,
+    more and more towards its rim, is not its own.
+    """
+    metal = np.clip(1 - 6 * base.max(axis=-1, keepdims=True), 0, 1)
+    # Schlick's law of how reflection grows with the angle, backwards: the reflection head-on.
+    grazing = np.minimum((1 - np.clip(facing, 0, 1)) ** 5, 0.95)
+    head_on = (glossy - grazing) / (1 - grazing)
+    own = np.where(head_on.max(axis=-1, keepdims=True) > 0.15, np.maximum(head_on, 0), 0)
+    albedo = base + metal * own + emission
     # A lamp is brighter than white: keep its hue.
     return albedo / np.maximum(albedo.max(axis=-1, keepdims=True), 1.0)
 
 
 def _canvas(color: NDArray[np.uint8], planes: Planes, view: View, metres: float) -> Canvas:
-    covered = np.isfinite(planes.depth)
     depth = (planes.depth * np.float32(metres)).astype(np.float32)
-    to_camera = np.array(view.camera_to_world, np.float32)[:3, :3]
-    normal = planes.normal @ to_camera  # row vectors: this is the inverse rotation
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    facing = np.array([0, 0, 1], np.float32)  # a surface that tells no normal faces the viewer
-    normal = np.where(length > 1e-6, normal / np.maximum(length, 1e-6), facing)
-    normal[~covered] = 0
-    albedo = _srgb(_rec709(planes.albedo))
-    albedo[~covered] = 0
-    return Canvas(color, depth, normal.astype(np.float32), view, albedo)
+    return Canvas(color, depth, planes.normal, view, planes.albedo)
 
 
 # From the working spaces that a Blender 5 file can have, to linear sRGB (Rec. 709).
