@@ -89,11 +89,15 @@ def find_edges(
     if step is not None:
         step(0.5, "Lines")
     np.maximum(silhouette, _coherent(coverage), out=silhouette)
+    if step is not None:
+        step(0.55, "Lines")
     scale = unit(*shape)
     crease *= _drawn_lines(crease, scale, 0.16, 0.34)
     if albedo is not None:
         paint *= _drawn_lines(paint, scale, 0.07, 0.17)
         paint = _coherent(paint, 0.15, 0.4)
+    if step is not None:
+        step(0.65, "Lines")
     return Edges(silhouette, crease, paint)
 
 
@@ -118,7 +122,7 @@ def line_mask(
     hand: 0 as ruled, 1 drawn freely: wavering, pressing unevenly, leaving gaps.
     """
     edges = detect(depth, normal, view, albedo if paint > 0 else None, step)
-    pen = Pen(edges, depth, view, width_px, crease=crease, paint=paint)
+    pen = Pen(edges, depth, view, width_px, crease=crease, paint=paint, step=step)
     line = pen.line(hand, seed)
     height, width = depth.shape
     mask = np.empty((height, width), np.float32)
@@ -128,7 +132,7 @@ def line_mask(
 
     def tell(share: float) -> None:
         if step is not None:
-            step(0.8 + 0.2 * share, "Lines")
+            step(0.9 + 0.1 * share, "Lines")
 
     each_band(height, width, work, tell)
     return mask
@@ -297,6 +301,7 @@ class Pen:
         *,
         crease: float = 0.75,
         paint: float = 0.6,
+        step: Step | None = None,
     ) -> None:
         """depth: (H, W) of the picture; width_px: in its pixels, of a silhouette."""
         self._height, self._width = depth.shape
@@ -312,7 +317,11 @@ class Pen:
         line = width_px * height / self._height
         sigma = max(0.75, line / 2)
         ridge = blur(marks, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
+        if step is not None:
+            step(0.75, "Lines")
         self._ridge = _smooth_along(ridge)
+        if step is not None:
+            step(0.85, "Lines")
         # How wide, from the marks around; smooth, so half the size will do.
         half = (max(1, height // 2), max(1, width // 2))
         share = blur(resize(broad * (marks > 0), *half, "box"), 1.0)

@@ -29,7 +29,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     small = working_size(height, width, 1.0)
     shades = Rows(smoothstep(0.75, 0.1, resize(shaded.tone, *small, "box")), height, width)
     step(0.35, "Blueprint: lines")
-    edge = pen(shaded, 1.7, paint=0.55).line(0.12, shaded.seed)
+    edge = pen(shaded, 1.7, step, 0.35, 0.6, paint=0.55).line(0.12, shaded.seed)
     mottle = noise.NoiseRows(height, width, 130.0, shaded.seed, "blueprint/mottle", 5, 0.6)
     paper = noise.PaperRows(height, width, shaded.seed, 0.8)
     folds = [_fold(width, place, scale) for place in (width / 3, 2 * width / 3)]

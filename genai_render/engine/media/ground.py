@@ -93,11 +93,24 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     )
 
 
-def pen(shaded: Shaded, units: float, crease: float = 0.75, paint: float = 0.6) -> lines.Pen:
-    """A pen for the feature lines, for media that need no Ground."""
-    edges = lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo)
+def pen(
+    shaded: Shaded,
+    units: float,
+    step: Step,
+    begin: float,
+    end: float,
+    *,
+    crease: float = 0.75,
+    paint: float = 0.6,
+) -> lines.Pen:
+    """A pen for the feature lines, for media that need no Ground; step goes from begin to end."""
+
+    def part(fraction: float, message: str) -> None:
+        step(begin + (end - begin) * fraction, message)
+
+    edges = lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo, part)
     width = units * unit(*shaded.depth.shape)
-    return lines.Pen(edges, shaded.depth, shaded.view, width, crease=crease, paint=paint)
+    return lines.Pen(edges, shaded.depth, shaded.view, width, crease=crease, paint=paint, step=part)
 
 
 def compose(

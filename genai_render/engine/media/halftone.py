@@ -50,7 +50,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     tints, inks = (ColorRows(part, height, width) for part in (tint, dot))
     paper = noise.PaperRows(height, width, shaded.seed, 0.8)
     step(0.4, "Halftone: key lines")
-    key = pen(shaded, 2.0, crease=0.7, paint=0.5).line(0.25, shaded.seed)
+    key = pen(shaded, 2.0, step, 0.4, 0.6, crease=0.7, paint=0.5).line(0.25, shaded.seed)
 
     def rows(top: int, bottom: int) -> Floats:
         page = tints(top, bottom)

@@ -51,7 +51,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
             )
         )
     step(0.35, "Screen print: key")
-    key = pen(shaded, 1.8).line(0.35, shaded.seed)
+    key = pen(shaded, 1.8, step, 0.35, 0.6).line(0.35, shaded.seed)
     paper = noise.PaperRows(height, width, shaded.seed, 0.8)
 
     def rows(top: int, bottom: int) -> Floats:

@@ -48,7 +48,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     pigment = _pigment(density, seed, scale)
     density = density * pigment[..., None]
     step(0.7, "Watercolour: pencil lines")
-    pencil = pen(shaded, 1.1, paint=0.5).line(1.3, seed)
+    pencil = pen(shaded, 1.1, step, 0.7, 0.82, paint=0.5).line(1.3, seed)
     densities = ColorRows(density, height, width)
     inside = MarginRows(height, width, 15.0, seed)
     paper = noise.PaperRows(height, width, seed, 2.0)
