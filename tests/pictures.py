@@ -27,7 +27,7 @@ from genai_render.core.events import CancelToken, Result
 from genai_render.core.request import RenderRequest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "pictures"
 
 PREVIEW_SIDE = 256
 WORDS = (
@@ -71,7 +71,7 @@ def previews() -> None:
 
 
 def docs() -> None:
-    DOCS.mkdir(exist_ok=True)
+    DOCS.mkdir(parents=True, exist_ok=True)
     canvases = {name: scene_canvas(name, 1152, 768) for name in ("product", "interior", "street")}
     styles = catalog.shipped().styles.values()
     canvas = canvases["product"]

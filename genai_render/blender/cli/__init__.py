@@ -28,7 +28,7 @@ def run(words: Sequence[str], out: IO[str]) -> int:
     console = Console(out, json="--json" in words)
     try:
         parsed = arguments.parse(words, out)
-        with interruptible():
+        with interruptible(lambda: console.error(Cancelled())):
             return _COMMANDS[parsed.command](parsed, console)
     except GenAIError as error:
         console.error(error)

@@ -6,12 +6,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...core.errors import Cancelled
+
+_PATIENCE = {False: 3.0, True: 30.0}
+"""Seconds that a render gets to stop; True: where Blender can stop it."""
 
 _shields = 0
 _pressed = False
@@ -20,24 +25,36 @@ _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(last_words: Callable[[], None]) -> Iterator[None]:
     """Inside, Ctrl-C raises KeyboardInterrupt and stops a running render; twice ends the process.
 
     Blender's own handler, written in C, stops a render but never tells Python; Python's handler
     runs only when the render is over. So Python's is installed, and a thread, which runs while
-    Blender renders, hears the signal too and hands it on to Blender's.
+    Blender renders, hears the signal too and hands it on to Blender's. The bpy module has no such
+    handler, and a render in it cannot be stopped: then the thread says the last words, takes away
+    the temporary files and ends the process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     global _pressed
     _pressed = False
+    elsewhere = tempfile.tempdir
+    folder = tempfile.mkdtemp(prefix="genai_render-")
+    tempfile.tempdir = folder  # so that all temporary files are known
+
+    def end() -> None:
+        last_words()
+        shutil.rmtree(folder, ignore_errors=True)
+        # What History has is whole at any moment, so this loses only what is unfinished.
+        os._exit(Cancelled.exit_code)
+
     of_blender = _c_handler()
     before = signal.signal(signal.SIGINT, _press)
     ours, signals = socket.socketpair()
     signals.setblocking(False)
     wakeup = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=_listen, args=(ours, of_blender), daemon=True)
+    thread = threading.Thread(target=_listen, args=(ours, of_blender, end), daemon=True)
     thread.start()
     try:
         yield
@@ -46,6 +63,8 @@ def interruptible() -> Iterator[None]:
         signals.close()
         thread.join()
         ours.close()
+        tempfile.tempdir = elsewhere
+        shutil.rmtree(folder, ignore_errors=True)
         # Where Blender's own handler was in place, `before` is None: Python cannot put it back.
         signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
 
@@ -74,15 +93,26 @@ def _press(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
 
-def _listen(ours: socket.socket, of_blender: int | None) -> None:
+def _listen(ours: socket.socket, of_blender: int | None, end: Callable[[], None]) -> None:
     presses = 0
-    while heard := ours.recv(16):
+    while heard := _receive(ours, None if presses == 0 else _PATIENCE[of_blender is not None]):
         presses += heard.count(signal.SIGINT)
         if presses > 1:
-            # What History has is whole at any moment, so this loses only what is unfinished.
-            os._exit(Cancelled.exit_code)
+            end()
         if presses and of_blender is not None:
             _HANDLER(of_blender)(signal.SIGINT)
+
+
+def _receive(ours: socket.socket, timeout: float | None) -> bytes:
+    """What was heard; after a time without anything, and with the main thread still busy with
+    what cannot be interrupted, as if Ctrl-C was pressed once more."""
+    ours.settimeout(timeout)
+    while True:
+        try:
+            return ours.recv(16)
+        except TimeoutError:
+            if _shields:
+                return bytes([signal.SIGINT])
 
 
 def _c_handler() -> int | None:
