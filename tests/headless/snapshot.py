@@ -88,7 +88,10 @@ def _walk(found: dict[str, Any], path: str, owner: Any, above: set[_Key], depth:
         _note(found, f"{path}.{name}", name, property_, value, above, depth)
     if isinstance(owner, bpy.types.ID):
         found[f"{path} users"] = owner.users
-        found[f"{path} own properties"] = {key: str(owner[key]) for key in owner.keys()}  # noqa: SIM118
+        found[f"{path} own properties"] = {
+            key: str(getattr(owner[key], "to_dict", lambda value=owner[key]: value)())
+            for key in owner.keys()  # noqa: SIM118
+        }
 
 
 def _note(

@@ -32,6 +32,7 @@ _MUTED = (
     "depsgraph_update_post",
 )
 _RENDER_RESULT = "Render Result"
+_UNSET = object()
 _GREASE_PENCIL = ("GPENCIL", "GREASEPENCIL")
 
 
@@ -60,10 +61,9 @@ def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
     with contextlib.ExitStack() as undo:
         undo.enter_context(_muted_handlers())
         undo.enter_context(_render_result_as_before())
-        if context.scene.rigidbody_world is None:
+        if _can_copy(context.scene):
             scene = undo.enter_context(_copied(context.scene))
         else:
-            # A copy of a physics world starts its simulation anew, and moves the user's objects.
             scene = undo.enter_context(_borrowed(context.scene))
         for layer in scene.view_layers:
             layer.use = layer.name == user_layer.name
@@ -71,6 +71,12 @@ def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
         camera = _own_camera(scene, undo)
         undo.callback(_free_what_renders_kept, scene)
         yield SceneCopy(scene, scene.view_layers[user_layer.name], camera)
+
+
+def _can_copy(scene: bpy.types.Scene) -> bool:
+    """A copy of a physics world starts its simulation anew, and moves the user's objects. And
+    before 4.5, each copy of a scene is counted once too often as a user of what is in it."""
+    return scene.rigidbody_world is None and bpy.app.version >= (4, 5, 0)
 
 
 @contextlib.contextmanager
@@ -98,6 +104,7 @@ def _borrowed(scene: Any) -> Iterator[bpy.types.Scene]:
         *(layer.cycles for layer in scene.view_layers),
     ]
     kept = [(owner, _settings(owner)) for owner in owners]
+    extended = [(owner, "cycles" in owner) for owner in (scene, *scene.view_layers)]
     image = bpy.data.images.get(_RENDER_RESULT)
     slots = None if image is None or len(image.render_slots) < 2 else image.render_slots
     slot = None if slots is None else slots.active_index
@@ -112,23 +119,31 @@ def _borrowed(scene: Any) -> Iterator[bpy.types.Scene]:
         for _ in range(3):
             for owner, before in kept:
                 _restore(owner, before)
+        for owner, had_values in extended:
+            if not had_values and "cycles" in owner:
+                del owner["cycles"]
 
 
 def _settings(owner: Any) -> dict[str, Any]:
-    """All plain values that can be set."""
+    """All plain values that can be set; _UNSET where it is only a default."""
     found = {}
     for property_ in owner.bl_rna.properties:
         if property_.is_readonly or property_.type in ("POINTER", "COLLECTION"):
             continue
-        value = getattr(owner, property_.identifier)
-        found[property_.identifier] = (
-            tuple(value) if getattr(property_, "is_array", False) else value
-        )
+        name = property_.identifier
+        value = getattr(owner, name)
+        found[name] = tuple(value) if getattr(property_, "is_array", False) else value
+        if not owner.is_property_set(name):
+            found[name] = _UNSET
     return found
 
 
 def _restore(owner: Any, before: dict[str, Any]) -> None:
     for name, value in before.items():
+        if value is _UNSET:
+            if owner.is_property_set(name):
+                owner.property_unset(name)
+            continue
         now = getattr(owner, name)
         if (tuple(now) if isinstance(value, tuple) else now) != value:
             # Not possible yet, or a value that Blender itself could not name.
