@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 
 import bpy
@@ -22,7 +24,7 @@ _MARK = "genai_render gpu: "
 # A tiny render is what really has to work; the renderer's name tells if it is a real GPU.
 _TRIAL = """
 import bpy, json
-bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
 scene = bpy.context.scene
 scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
 scene.collection.objects.link(scene.camera)
@@ -71,14 +73,18 @@ def _try_in_child() -> Gpu:
     else:
         command = [sys.executable, "-c", trial]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            check=False,
-        )
+        # In a user folder of its own: a Blender that starts without our user's extensions takes
+        # their packages away from the folder that all of them share.
+        with tempfile.TemporaryDirectory(prefix="genai_render-") as folder:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=_SECONDS,
+                check=False,
+                env={**os.environ, "BLENDER_USER_RESOURCES": folder},
+            )
     except (OSError, subprocess.SubprocessError):
         return Gpu(False)
     for line in done.stdout.decode("utf-8", "replace").splitlines():

@@ -40,8 +40,8 @@ _NEEDS_REAL_GPU = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "HYDRA_STORM")
 
 # Samples per pixel at most, and rays from the camera at most, so that a large picture does not
 # take for ever. The denoiser makes up for the rest: a capture guides a picture, it is no final one.
-_SAMPLES = {"fast": 8, "auto": 24, "balanced": 24, "quality": 128}
-_RAYS = {"fast": 8e6, "auto": 24e6, "balanced": 24e6, "quality": 256e6}
+_SAMPLES = {"fast": 8, "auto": 12, "balanced": 24, "quality": 128}
+_RAYS = {"fast": 8e6, "auto": 12e6, "balanced": 24e6, "quality": 256e6}
 _FEWEST_SAMPLES = 4
 
 _STRIP_PIXELS = 1 << 22  # of the data render in one go: 20 floats each, in Blender and in a file
@@ -312,11 +312,10 @@ def _cycles_color(copy: SceneCopy, spec: CaptureSpec) -> None:
         cycles.use_layer_samples = "IGNORE"
     cycles.samples = _samples(spec, cycles.samples)
     if _cycles.with_openimagedenoise:
-        cycles.use_denoising = True
         cycles.denoiser = "OPENIMAGEDENOISE"
         cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
         cycles.denoising_prefilter = "ACCURATE" if spec.mode == "quality" else "FAST"
-        copy.layer.cycles.use_denoising = True
+    cycles.use_denoising = copy.layer.cycles.use_denoising = bool(_cycles.with_openimagedenoise)
 
 
 def _samples(spec: CaptureSpec, at_most: int) -> int:

@@ -19,7 +19,7 @@ class CaptureSpec:
     width, height: pixels, MIN_SIDE to MAX_SIDE each. Any aspect ratio: what the camera frames is
         never squashed.
     camera: an object's name; None for the scene's own camera.
-    mode: how long the colour may take. "auto" is "balanced".
+    mode: how long the colour may take: "fast", "auto", "balanced", "quality", in that order.
     samples: per pixel, instead of what the mode says.
     engine: what draws the colour, such as "CYCLES" or "BLENDER_WORKBENCH"; "auto" for the scene's
         own engine where that runs here, Cycles where not.
