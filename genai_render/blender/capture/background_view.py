@@ -83,7 +83,7 @@ def _camera(context: bpy.types.Context, spec: CaptureSpec) -> view_frame.Frame:
     camera_frame.check_camera(camera)
     depsgraph = context.evaluated_depsgraph_get()
     seen = camera.evaluated_get(depsgraph)
-    frame = camera_frame.frame_of(seen, depsgraph, context.scene.render)
+    frame = camera_frame.frame_of(seen, depsgraph, camera_frame.render_shape(context.scene.render))
     frame = frame.fitted(spec.aspect, spec.fit)
     return view_frame.Frame(
         0,

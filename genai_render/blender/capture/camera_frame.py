@@ -105,27 +105,48 @@ def region(render: bpy.types.RenderSettings) -> tuple[float, float, float, float
     return 0.0, 1.0, 0.0, 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class RenderShape:
+    """What of the render settings decides on a camera's frame. region: see `region`."""
+
+    width: int
+    height: int
+    pixel_width: float
+    pixel_height: float
+    region: tuple[float, float, float, float]
+
+
+def render_shape(render: bpy.types.RenderSettings) -> RenderShape:
+    return RenderShape(
+        render.resolution_x,
+        render.resolution_y,
+        render.pixel_aspect_x,
+        render.pixel_aspect_y,
+        region(render),
+    )
+
+
 def camera_aspect(scene: bpy.types.Scene) -> float:
     """Width over height of what the scene's cameras frame, as a viewer sees it."""
-    render = scene.render
-    left, right, bottom, top = region(render)
-    width = render.resolution_x * render.pixel_aspect_x * (right - left)
-    height = render.resolution_y * render.pixel_aspect_y * (top - bottom)
+    shape = render_shape(scene.render)
+    left, right, bottom, top = shape.region
+    width = shape.width * shape.pixel_width * (right - left)
+    height = shape.height * shape.pixel_height * (top - bottom)
     return width / height
 
 
 def frame_of(
-    camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, render: bpy.types.RenderSettings
+    camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, shape: RenderShape
 ) -> CameraFrame:
     """What the (evaluated) camera frames with these render settings."""
     data = camera.data
     assert isinstance(data, bpy.types.Camera)
     seen = camera.calc_matrix_camera(
         depsgraph,
-        x=render.resolution_x,
-        y=render.resolution_y,
-        scale_x=render.pixel_aspect_x,
-        scale_y=render.pixel_aspect_y,
+        x=shape.width,
+        y=shape.height,
+        scale_x=shape.pixel_width,
+        scale_y=shape.pixel_height,
     )
     perspective = data.type == "PERSP"
     width, height = 2 / seen[0][0], 2 / seen[1][1]
@@ -133,7 +154,7 @@ def frame_of(
         center_x, center_y = seen[0][2] / seen[0][0], seen[1][2] / seen[1][1]
     else:
         center_x, center_y = -seen[0][3] / seen[0][0], -seen[1][3] / seen[1][1]
-    left, right, bottom, top = region(render)
+    left, right, bottom, top = shape.region
     return CameraFrame(
         width * (right - left),
         height * (top - bottom),

@@ -28,7 +28,7 @@ from PIL import Image
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from . import camera_frame, scene_copy
-from .camera_frame import CameraFrame
+from .camera_frame import CameraFrame, RenderShape
 from .exr import read_passes
 from .gpu_probe import find_gpu
 from .scene_copy import SceneCopy
@@ -89,11 +89,12 @@ def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
     camera = find_camera(context.scene, spec.camera)
     camera_frame.check_camera(camera)
     _need_cycles()
+    shape = camera_frame.render_shape(context.scene.render)
     with (
         tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
         scene_copy.scene_copy(context) as copy,
     ):
-        eye = _look(context, copy, camera)
+        eye = _look(context, copy, camera, shape)
         _place(copy, eye, spec)
         _set_size(copy.scene, spec.width, spec.height)
         sight = Sight(
@@ -154,7 +155,9 @@ class Eye:
     aperture: dict[str, float] | None
 
 
-def _look(context: bpy.types.Context, copy: SceneCopy, camera: bpy.types.Object) -> Eye:
+def _look(
+    context: bpy.types.Context, copy: SceneCopy, camera: bpy.types.Object, shape: RenderShape
+) -> Eye:
     """The camera as drivers, constraints and animation leave it."""
     if context.view_layer.objects.get(camera.name) == camera:
         depsgraph = context.evaluated_depsgraph_get()
@@ -175,7 +178,7 @@ def _look(context: bpy.types.Context, copy: SceneCopy, camera: bpy.types.Object)
         aperture = {f"aperture_{name}": getattr(dof, f"aperture_{name}") for name in names}
     return Eye(
         camera_frame.world_matrix(seen),
-        camera_frame.frame_of(seen, depsgraph, context.scene.render),
+        camera_frame.frame_of(seen, depsgraph, shape),
         data.lens,
         focus,
         aperture,
