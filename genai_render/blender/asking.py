@@ -113,13 +113,7 @@ def outlook(context: bpy.types.Context) -> Outlook:
 
 def backend(model: Model) -> Backend:
     """The backend of a model, with what it has to know from the preferences."""
-    return create_backend(model.backend, connection_settings())
-
-
-def connection_settings() -> connections.BackendSettings:
-    return connections.BackendSettings(
-        online_access=bpy.app.online_access, catalog=properties.catalog()
-    )
+    return create_backend(model.backend, preferences.backend_settings(properties.catalog()))
 
 
 def _reference(slot: Any) -> Reference:
@@ -177,7 +171,8 @@ def _access_error(model_id: str, now: int) -> GenAIError | None:
     model = properties.catalog().models[model_id]
     name = str(model.extra.get("endpoint", model.backend))
     try:
-        connections.access(connection_settings(), name, str(model.extra.get("base_url", "")))
+        known = preferences.backend_settings(properties.catalog())
+        connections.access(known, name, str(model.extra.get("base_url", "")))
     except GenAIError as error:
         return error
     return None

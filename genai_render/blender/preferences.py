@@ -143,9 +143,9 @@ def load_catalog() -> Catalog:
     return catalog.shipped()
 
 
-def backend_settings() -> BackendSettings:
+def backend_settings(known: Catalog) -> BackendSettings:
     """What a backend has to know of Blender, as plain data for its thread."""
-    return BackendSettings(online_access=bpy.app.online_access, catalog=load_catalog())
+    return BackendSettings(online_access=bpy.app.online_access, catalog=known)
 
 
 def register() -> None:

@@ -14,7 +14,7 @@ from ...backends.base import create_backend
 from ...console import Console
 from ...core import cost, images
 from ...core.canvas import View
-from ...core.catalog import Model
+from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.events import Notice, Progress, Result
 from ...core.framing import Size
@@ -61,7 +61,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
-    making = _Making(parsed, console, model, request, len(names))
+    making = _Making(parsed, console, catalog, request, len(names))
     asked = plan(model, request, None if planned is None else shots.own_aspect())
     for note in asked.notes:
         console.notice(note)
@@ -100,7 +100,7 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         parent=parent,
     )
     model.check(request)
-    making = _Making(parsed, console, model, request, 1)
+    making = _Making(parsed, console, catalog, request, 1)
     if parsed.dry_run:
         return making.say_plan(["edit"], plan(model, request))
     return making.run(iter([request]), [f"{path.stem}-edit"])
@@ -142,13 +142,14 @@ class _Making:
         self,
         parsed: argparse.Namespace,
         console: Console,
-        model: Model,
+        catalog: Catalog,
         request: RenderRequest,
         jobs: int,
     ) -> None:
         self._parsed = parsed
         self._console = console
-        self._model = model
+        self._catalog = catalog
+        self._model = model = catalog.model(request.model)
         self._request = request
         self._jobs = jobs
         each = cost.estimate(model, request)
@@ -190,7 +191,7 @@ class _Making:
         return 0
 
     def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
-        backend = create_backend(self._model.backend, backend_settings())
+        backend = create_backend(self._model.backend, backend_settings(self._catalog))
         with OutputFolder(self._parsed.output) as output:
             store = HistoryStore(folder_of(self._parsed))
             self._store, self._output = store, output
