@@ -789,7 +789,8 @@ def test(
             say(f"\nFailed so far: {', '.join(failed)}")
         if wanted:
             say(f"\nTests with bpy {main_pin.version}, Python {_dotted(main_pin.python)}")
-        given = [word for blender in blenders for word in ("--blender", blender)]
+        # In one word each: pytest would take a path that stands alone for where the tests are.
+        given = [f"--blender={blender}" for blender in blenders]
         code = _pytest(python, [*given, *(arguments or ["tests"])])
     return code or (1 if failed else 0)
 
