@@ -26,6 +26,8 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     marks = noise.NoiseRows(height, width, 26.0, shaded.seed, "clay/thumb", 3, 0.55)
     grit = noise.NoiseRows(height, width, 2.6, shaded.seed, "clay/grit", 2)
 
+    step(0.15, "Clay: modelling")
+
     def rows(top: int, bottom: int) -> Floats:
         # How thumb marks and grit catch a light from above left.
         low, high = max(0, top - 1), min(height, bottom + 1)
