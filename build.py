@@ -97,6 +97,15 @@ class Pins:
         """The requirements of these groups; a group that does not exist is empty."""
         return tuple(pin for name in names for pin in self._groups.get(name, ()))
 
+    def bundle(self, platform_name: str, tag: str) -> tuple[str, ...]:
+        """What ships for a platform and Python tag ("cp311")."""
+        return self.group("bundle", f"bundle-{platform_name.split('-')[0]}", f"bundle-{tag}")
+
+    def for_tests(self, python: tuple[int, int]) -> tuple[str, ...]:
+        """What tests need besides bpy on this platform: all that ships, and pytest."""
+        shipped = self.bundle(this_platform(), f"cp{python[0]}{python[1]}")
+        return (*shipped, *self.group("test"))
+
     def neural(self) -> tuple[str, ...]:
         """The opt-in neural packages, where they exist."""
         return self.group("neural") if this_platform() in self._neural_on else ()
@@ -120,6 +129,11 @@ class Pins:
                 return pin
         known = ", ".join(pin.version for pin in self.bpy)
         raise BuildError(f"bpy {wanted} is not among the pinned versions. Choose from {known}.")
+
+
+def _normal(name: str) -> str:
+    """One spelling for "jaraco.context", "jaraco_context" and "Jaraco-Context"."""
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _minor(text: str) -> tuple[int, int]:
@@ -256,13 +270,14 @@ class Environment:
     def _all_there(self) -> bool:
         """Whether every pinned package is unpacked, by the record that pip writes last."""
         present = {
-            entry.name.lower()
+            (_normal(name), version)
             for entry in self.site_packages.glob("*.dist-info")
             if (entry / "RECORD").is_file()
+            for name, _, version in [entry.stem.rpartition("-")]
         }
         for requirement in self.requirements:
             name, _, version = re.sub(r"\[.*?\]", "", requirement).partition("==")
-            if f"{re.sub(r'[-_.]+', '_', name).lower()}-{version}.dist-info" not in present:
+            if (_normal(name), version) not in present:
                 return False
         return self._link.is_file()
 
@@ -391,7 +406,7 @@ def main_environment(pins: Pins) -> Environment:
     return Environment(
         f"bpy {bpy.version}",
         ROOT / ".venv",
-        (*bpy.requirements, *pins.group("bundle", "test"), *pins.neural()),
+        (*bpy.requirements, *pins.for_tests(python), *pins.neural()),
         imports=("bpy", "numpy", "PIL", "pytest"),
     )
 
@@ -407,7 +422,7 @@ def bpy_environment(pins: Pins, pin: BpyPin) -> Environment:
     return Environment(
         f"bpy {pin.version}",
         _extra_folder(f"bpy-{pin.version}"),
-        (*pin.requirements, *pins.group("bundle", "test")),
+        (*pin.requirements, *pins.for_tests(pin.python)),
         python=pin.python,
         imports=("bpy", "numpy", "PIL", "pytest"),
     )
@@ -418,7 +433,7 @@ def check_environment(pins: Pins) -> Environment:
     return Environment(
         "the checks",
         _extra_folder("check"),
-        (*pins.group("bundle", "test", "check"), *pins.neural()),
+        (*pins.for_tests(sys.version_info[:2]), *pins.group("check"), *pins.neural()),
     )
 
 
@@ -851,8 +866,7 @@ def manifest_text(template: str, platforms: Sequence[str], wheels: Sequence[str]
 
 def fetch_wheels(pins: Pins, platform_name: str, tag: str) -> list[Path]:
     """The bundled packages' wheels for a platform and Python tag ("cp311"), from pip or kept."""
-    system = platform_name.split("-")[0]
-    wanted = pins.group("bundle", f"bundle-{system}")
+    wanted = pins.bundle(platform_name, tag)
     kept = ROOT / ".cache" / "wheels" / f"{platform_name}-{tag}"
     kept.mkdir(parents=True, exist_ok=True)
     missing = [pin for pin in wanted if _wheel_of(kept, pin) is None]
@@ -880,10 +894,9 @@ def fetch_wheels(pins: Pins, platform_name: str, tag: str) -> list[Path]:
 
 def _wheel_of(folder: Path, pin: str) -> Path | None:
     name, _, version = pin.partition("==")
-    name = re.sub(r"[-_.]+", "_", name).lower()
     for path in sorted(folder.glob("*.whl")):
         parts = path.name.split("-")
-        if re.sub(r"[-_.]+", "_", parts[0]).lower() == name and parts[1] == version:
+        if (_normal(parts[0]), parts[1]) == (_normal(name), version):
             return path
     return None
 

@@ -14,11 +14,14 @@ import sys
 import time
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import build
 
@@ -262,7 +265,10 @@ def pins() -> build.Pins:
 
 
 def test_every_pin_is_exact(pins: build.Pins) -> None:
-    pinned = pins.group("bundle", "neural", "test", "check")
+    pinned = pins.group("neural", "test", "check")
+    for platform in build.PLATFORMS:
+        for tag in build.OFFICIAL_PYTHONS:
+            pinned += pins.bundle(platform, tag)
     pinned += tuple(one for pin in pins.bpy for one in pin.requirements)
     assert pinned
     for pin in pinned:
@@ -361,7 +367,10 @@ def test_the_same_sources_give_the_same_zip(
     for name in ("pyproject.toml", "blender_manifest.toml", "LICENSE"):
         (tmp_path / name).write_bytes((build.ROOT / name).read_bytes())
     text = (tmp_path / "pyproject.toml").read_text("utf-8")
-    text = re.sub(r"^bundle = .*$", 'bundle = ["paintbox==1.0"]', text, flags=re.MULTILINE)
+    text, replaced = re.subn(
+        r"^bundle = \[.*?^\]", 'bundle = ["paintbox==1.0"]', text, flags=re.MULTILINE | re.DOTALL
+    )
+    assert replaced == 1
     (tmp_path / "pyproject.toml").write_text(text, "utf-8")
     package = tmp_path / build.PACKAGE
     (package / "data").mkdir(parents=True)
@@ -374,11 +383,11 @@ def test_the_same_sources_give_the_same_zip(
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.delenv("GENAI_RENDER_ENVIRONMENTS", raising=False)
     small = build.Pins(tmp_path / "pyproject.toml")
-    first = build.build_zip(small, "windows-x64", "cp313", tmp_path / "one")
+    first = build.build_zip(small, "macos-arm64", "cp313", tmp_path / "one")
     os.utime(package / "__init__.py", (1, 1))
-    second = build.build_zip(small, "windows-x64", "cp313", tmp_path / "two")
+    second = build.build_zip(small, "macos-arm64", "cp313", tmp_path / "two")
     assert first.read_bytes() == second.read_bytes()
-    assert first.name == f"genai_render-{small.version}-windows-x64-cp313.zip"
+    assert first.name == f"genai_render-{small.version}-macos-arm64-cp313.zip"
     with zipfile.ZipFile(first) as archive:
         assert archive.namelist() == [
             "LICENSE",
@@ -389,8 +398,56 @@ def test_the_same_sources_give_the_same_zip(
             "wheels/paintbox-1.0-py3-none-any.whl",
         ]
         told = tomllib.loads(archive.read("blender_manifest.toml").decode())
-    assert told["platforms"] == ["windows-x64"]
+    assert told["platforms"] == ["macos-arm64"]
     assert told["wheels"] == ["./wheels/paintbox-1.0-py3-none-any.whl"]
+
+
+# The licences of what ships, as the packages state them: each may go along with GPL-3.0.
+_COMPATIBLE = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation|MPL", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("platform", "system", "os_name"),
+    [
+        ("linux-x64", "linux", "posix"),
+        ("windows-x64", "win32", "nt"),
+        ("macos-arm64", "darwin", "posix"),
+    ],
+)
+@pytest.mark.parametrize("tag", ["cp311", "cp313"])
+def test_what_ships_stands_on_nothing_that_is_missing(
+    pins: build.Pins, platform: str, system: str, os_name: str, tag: str
+) -> None:
+    """By what the installed packages themselves require, for each platform and Python."""
+    table = tomllib.loads((build.ROOT / "pyproject.toml").read_text("utf-8"))
+    settled = table["tool"]["genai_render"]
+    elsewhere = {*settled["blenders-own"], *settled["never-used"]}
+    shipped = {canonicalize_name(pin.partition("==")[0]) for pin in pins.bundle(platform, tag)}
+    assert {"openai", "google-genai", "keyring", "pillow"} <= shipped
+    assert not shipped & set(settled["blenders-own"]), "Blender brings these along"
+    some = pins.group("bundle-linux", "bundle-windows", "bundle-cp311")
+    not_everywhere = {canonicalize_name(pin.partition("==")[0]) for pin in some}
+    version = f"{tag[2]}.{tag[3:]}"
+    about = {
+        **{"sys_platform": system, "os_name": os_name, "python_version": version},
+        **{"python_full_version": f"{version}.0", "extra": ""},
+    }
+    for name in shipped:
+        try:
+            required = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            assert name in not_everywhere, f"{name} is not installed"
+            continue
+        licence = metadata.metadata(name)
+        said = " ".join(
+            [licence.get("License-Expression") or licence.get("License") or ""]
+            + (licence.get_all("Classifier") or [])
+        )
+        assert _COMPATIBLE.search(said), f"{name}: {said}"
+        for text in required:
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate(about):
+                assert canonicalize_name(needed.name) in shipped | elsewhere, f"{name}: {text}"
 
 
 @pytest.mark.parametrize(("platform", "tag"), [("amiga-m68k", "cp313"), ("linux-x64", "3.13")])
