@@ -33,8 +33,8 @@ _BACKENDS: dict[str, tuple[str, str]] = {
     "compatible": (".compatible", "CompatibleBackend"),
 }
 
-# Those that connect to a server, and so are told where and how.
-_CONNECTING = ("openai", "gemini", "compatible")
+# Those with a key and a connection of their own in the preferences.
+CONNECTING = ("openai", "gemini", "compatible")
 
 
 def backend_names() -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
             action=f"Known: {', '.join(_BACKENDS)}.",
         ) from None
     kind = getattr(importlib.import_module(module, __package__), attribute)
-    return kind(settings) if name in _CONNECTING else kind()
+    return kind(settings) if name in CONNECTING else kind()
 
 
 def check_access(

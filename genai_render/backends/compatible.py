@@ -23,7 +23,7 @@ from ..core.request import RenderRequest
 from . import provider_errors as errors
 from .openai import OpenAIBackend, Order, _field
 from .parallel import Work, in_parallel
-from .settings import Access, access
+from .settings import Access, access, endpoint_name
 
 # What may be given up, in this order where the server does not say which it minds.
 _OPTIONAL = (
@@ -60,8 +60,7 @@ class CompatibleBackend(OpenAIBackend):
         return f"The server answers: {len(names)} models ({errors.plain(shown, 200)})."
 
     def _access(self, model: Model) -> Access:
-        profile = str(model.extra.get("profile", "compatible"))
-        return access(self._settings, profile, str(model.extra.get("base_url", "")))
+        return access(self._settings, endpoint_name(model), str(model.extra.get("base_url", "")))
 
     def _label(self, where: Access) -> str:
         return "The server"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core import catalog
-from ..core.catalog import Catalog
+from ..core.catalog import Catalog, Model
 from ..core.credentials import PROVIDERS, Credentials, Provider, Secret, origin_of
 from ..core.errors import InvalidInput
 from .provider_errors import OnlineAccessOff
@@ -74,13 +74,14 @@ class BackendSettings:
 class Access:
     """An endpoint with its address and key found: what one job connects with.
 
-    key: None for a server that needs none.
+    key: None for a server that needs none. source: where the key comes from, in words; "" for none.
     """
 
     provider: Provider
     endpoint: Endpoint
     base_url: str
     key: Secret | None
+    source: str = ""
 
     @property
     def origin(self) -> str:
@@ -103,15 +104,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
-    """Where `name` is reached and with which key. base_url: what the model itself says.
+def address_of(settings: BackendSettings, name: str, base_url: str = "") -> str:
+    """Where `name` is reached. base_url: what the model itself says.
 
-    Raises InvalidInput for a bad address, OnlineAccessOff where it may not be reached,
-    CredentialsError if it needs a key and there is none.
+    Raises InvalidInput for a bad address or none, OnlineAccessOff where it may not be reached.
     """
     endpoint = settings.endpoint(name)
-    provider = PROVIDERS.get(name) or Provider(name, name)
-    address = settings.credentials.base_url(provider, endpoint.base_url or base_url)
+    address = settings.credentials.base_url(provider_of(name), endpoint.base_url or base_url)
     if not address:
         raise InvalidInput(
             f'No address is known for "{name}".',
@@ -120,14 +119,37 @@ def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
     host = urllib.parse.urlsplit(origin_of(address)).hostname or ""
     if not settings.online_access and not is_loopback(host):
         raise OnlineAccessOff()
+    return address
+
+
+def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
+    """Where `name` is reached and with which key, which may ask the system's keyring and wait.
+
+    Raises what `address_of` does, and CredentialsError if it needs a key and there is none.
+    """
+    address = address_of(settings, name, base_url)
+    endpoint, provider = settings.endpoint(name), provider_of(name)
     if endpoint.key is not None:
         return Access(provider, endpoint, address, endpoint.key or None)
     if endpoint.needs_key and name in PROVIDERS:
-        return Access(
-            provider, endpoint, address, settings.credentials.need(provider, address).secret
-        )
-    found = settings.credentials.find(provider, address)
-    return Access(provider, endpoint, address, None if found is None else found.secret)
+        found = settings.credentials.need(provider, address)
+    else:
+        found = settings.credentials.find(provider, address)
+    if found is None:
+        return Access(provider, endpoint, address, None)
+    return Access(provider, endpoint, address, found.secret, found.source)
+
+
+def provider_of(name: str) -> Provider:
+    """Who is behind an endpoint: a provider that we know, or a profile of the user's own."""
+    return PROVIDERS.get(name) or Provider(name, name)
+
+
+def endpoint_name(model: Model) -> str:
+    """The endpoint that a model is reached through: its backend's, or its own profile."""
+    if model.backend == "compatible":
+        return str(model.extra.get("profile", "compatible"))
+    return model.backend
 
 
 def _check_proxy(proxy: str) -> None:

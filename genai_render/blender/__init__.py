@@ -8,6 +8,7 @@ from . import (
     gizmos,
     history_view,
     keymaps,
+    keys,
     live_canvas,
     operators,
     overlay,
@@ -23,6 +24,7 @@ from . import (
 _MODULES = (
     preferences,
     cli,
+    keys,
     previews,
     properties,
     view_capture,

@@ -4,26 +4,33 @@
 from __future__ import annotations
 
 import functools
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import bpy
 
 from ..backends import settings as connections
-from ..backends.base import Backend, create_backend
+from ..backends.base import CONNECTING, Backend, create_backend
+from ..backends.provider_errors import OnlineAccessOff
 from ..core import cost
 from ..core.catalog import Model
 from ..core.errors import GenAIError, InvalidInput, SceneError
 from ..core.plan import Plan, plan
 from ..core.request import PROMPT_LIMIT, Reference, RenderRequest, prompt_length
-from . import preferences, properties, reference_store, scene_text, view_frame
+from . import (
+    keys,
+    preferences,
+    properties,
+    reference_store,
+    scene_text,
+    session,
+    view_frame,
+)
 
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
     *("GREASEPENCIL", "GPENCIL", "EMPTY"),
 }
-_ACCESS_SECONDS = 3.0  # how long an answer about keys stands: a keyring may be slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,8 @@ def outlook(context: bpy.types.Context) -> Outlook:
         aspect = frame_aspect(context) if settings.use_canvas else None
         request = build(context, aspect)
         asked = plan(model, request, aspect)
-        estimated = cost.estimate_parts(model, request)
+        sent = (asked.width, asked.height) if settings.use_canvas else None
+        estimated = cost.estimate_parts(model, request, sent)
     except GenAIError as error:
         return Outlook(error.text)
     words = estimated.text
@@ -113,7 +121,8 @@ def outlook(context: bpy.types.Context) -> Outlook:
 
 def backend(model: Model) -> Backend:
     """The backend of a model, with what it has to know from the preferences."""
-    return create_backend(model.backend, preferences.backend_settings(properties.catalog()))
+    settings = preferences.backend_settings(properties.catalog(), model)
+    return create_backend(model.backend, settings)
 
 
 def _reference(slot: Any) -> Reference:
@@ -144,35 +153,32 @@ def _check_view(context: bpy.types.Context, model: Model, usd: float | None) -> 
 
 def _check_budget(context: bpy.types.Context, model: Model, usd: float | None) -> None:
     prefs = preferences.preferences()
-    if prefs is not None and prefs.use_max_cost and usd != 0:
-        cost.check_budget(usd, prefs.max_cost)
+    if prefs is None or usd == 0:
+        return
+    cost.check_budget(usd, prefs.run_limit)
+    if prefs.month_limit is not None:
+        current = session.session()
+        spent = current.spending().month + current.reservations.total
+        cost.check_month(usd, spent, prefs.month_limit)
 
 
 def _check_access(context: bpy.types.Context, model: Model, usd: float | None) -> None:
     if not model.online:
         return
-    if not bpy.app.online_access:
-        if bpy.app.online_access_override:
-            raise InvalidInput(
-                f"{model.label} needs the network, and Blender was started without it.",
-                action="Start it without --offline-mode.",
-            )
-        raise InvalidInput(
-            f"{model.label} needs the network.",
-            action="Turn on Allow Online Access in Preferences, System.",
-        )
-    error = _access_error(model.id, int(time.monotonic() / _ACCESS_SECONDS))
-    if error is not None:
-        raise error
-
-
-@functools.lru_cache(maxsize=8)
-def _access_error(model_id: str, now: int) -> GenAIError | None:
-    model = properties.catalog().models[model_id]
-    name = str(model.extra.get("endpoint", model.backend))
     try:
-        known = preferences.backend_settings(properties.catalog())
-        connections.access(known, name, str(model.extra.get("base_url", "")))
-    except GenAIError as error:
-        return error
-    return None
+        if model.backend in CONNECTING:
+            known = preferences.backend_settings(properties.catalog(), model)
+            own = str(model.extra.get("base_url", ""))
+            found = keys.standing(connections.endpoint_name(model), known, own)
+            if found is not None and found.problem is not None:
+                raise found.problem
+        elif not bpy.app.online_access:
+            raise OnlineAccessOff()
+    except OnlineAccessOff:
+        raise OnlineAccessOff(f"{model.label} needs the network.", "", _how_to_allow()) from None
+
+
+def _how_to_allow() -> str:
+    if bpy.app.online_access_override:
+        return "Blender was started without it: start it without --offline-mode."
+    return "Turn on Allow Online Access in Preferences, System."

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import bpy
 
-from ..backends.settings import BackendSettings
+from ..backends.settings import BackendSettings, endpoint_name
 from ..core import catalog
-from ..core.catalog import Catalog
-from ..core.errors import StorageError
+from ..core.catalog import Catalog, Model
+from ..core.errors import GenAIError, StorageError
+from . import connections, keys
 
 PACKAGE = (__package__ or "genai_render").removesuffix(".blender")
 """`bl_ext.<repository>.genai_render` in Blender, `genai_render` with the bpy module."""
@@ -30,8 +31,29 @@ def _session_changed(self: bpy.types.AddonPreferences, context: bpy.types.Contex
         session.reopen()
 
 
-class GenAIRenderPreferences(bpy.types.AddonPreferences):
+class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPreferences):
     bl_idname = PACKAGE
+
+    show: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Show",
+        description="Which of the preferences to show",
+        items=[
+            ("SERVICES", "Services", "Providers, servers and their keys"),
+            ("COST", "Cost", "Budgets, and what was spent"),
+            ("WORK", "Work", "Folders, models and the viewport"),
+            ("KEYS", "Shortcuts", "Keys of the keyboard"),
+        ],
+        options={"SKIP_SAVE"},
+    )
+    openai: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
+        type=connections.GenAIOpenAIConnection
+    )
+    gemini: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
+        type=connections.GenAIGeminiConnection
+    )
+    servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
+        type=connections.GenAIServerConnection
+    )
 
     history_folder: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="History Folder",
@@ -65,6 +87,17 @@ class GenAIRenderPreferences(bpy.types.AddonPreferences):
         default=1.0,
         precision=2,
     )
+    use_month_budget: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Limit the Cost of a Month",
+        description="Refuse to send what would bring this month's sum above a budget",
+    )
+    month_budget: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Budget (USD)",
+        description="US dollars that all requests of a calendar month may cost together",
+        min=0.0,
+        default=20.0,
+        precision=2,
+    )
     show_result: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Show Results over the View",
         description="Draw a new image over the viewport that it was made from",
@@ -79,24 +112,56 @@ class GenAIRenderPreferences(bpy.types.AddonPreferences):
         subtype="PIXEL",
     )
 
+    @property
+    def run_limit(self) -> float | None:
+        """US dollars for one request; None for no limit."""
+        return self.max_cost if self.use_max_cost else None
+
+    @property
+    def month_limit(self) -> float | None:
+        """US dollars for a calendar month; None for no limit."""
+        return self.month_budget if self.use_month_budget else None
+
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
+        layout.row().prop(self, "show", expand=True)
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(self, "history_folder", placeholder=str(default_history_folder(create=False)))
-        layout.prop(self, "models_file")
-        layout.prop(self, "parallel_jobs")
-        column = layout.column(heading="Cost", align=True)
-        row = column.row(align=True)
-        row.prop(self, "use_max_cost", text="")
-        value = row.row()
-        value.active = self.use_max_cost
-        value.prop(self, "max_cost", text="At Most (USD)")
-        layout.prop(self, "show_result")
-        layout.prop(self, "live_size")
-        from . import keymaps
+        if self.show == "SERVICES":
+            from .panels import connections as shown
 
-        keymaps.draw(layout, context)
+            shown.draw(layout, context, self)
+        elif self.show == "COST":
+            from .panels import spending
+
+            for limit, value in (
+                ("use_max_cost", "max_cost"),
+                ("use_month_budget", "month_budget"),
+            ):
+                row = layout.row(heading=self.bl_rna.properties[limit].name)
+                row.prop(self, limit, text="")
+                number = row.row()
+                number.active = getattr(self, limit)
+                number.prop(self, value, text="USD")
+            spending.draw(layout, context)
+        elif self.show == "WORK":
+            folder = default_history_folder(create=False)
+            layout.prop(self, "history_folder", placeholder=str(folder))
+            layout.prop(self, "models_file")
+            problem = models_problem()
+            if problem:
+                from .panels.wrapping import wrapped
+
+                column = layout.column()
+                column.alert = True
+                wrapped(column, context, problem, icon="ERROR")
+            layout.prop(self, "parallel_jobs")
+            layout.prop(self, "show_result")
+            layout.prop(self, "live_size")
+        else:
+            from . import keymaps
+
+            keymaps.draw(layout, context)
 
 
 def preferences() -> GenAIRenderPreferences | None:
@@ -136,21 +201,76 @@ def history_folder() -> Path:
 
 
 def load_catalog() -> Catalog:
-    """The models and styles that ship, with the user's own file over them."""
+    """The models and styles that ship, with the user's own file and servers over them.
+
+    Raises StorageError or InvalidInput for a file that cannot be used.
+    """
     prefs = preferences()
-    if prefs is not None and prefs.models_file:
-        return catalog.load([Path(bpy.path.abspath(prefs.models_file))])
-    return catalog.shipped()
+    if prefs is None:
+        return catalog.shipped()
+    path = Path(bpy.path.abspath(prefs.models_file)) if prefs.models_file else None
+    known = catalog.shipped() if path is None else catalog.load([path])
+    return _with_servers(known, prefs)
 
 
-def backend_settings(known: Catalog) -> BackendSettings:
-    """What a backend has to know of Blender, as plain data for its thread."""
-    return BackendSettings(online_access=bpy.app.online_access, catalog=known)
+_models_problem = ""
+
+
+def usable_catalog() -> Catalog:
+    """As `load_catalog`, without a file that cannot be used: `models_problem` says why."""
+    global _models_problem
+    try:
+        known, _models_problem = load_catalog(), ""
+    except GenAIError as error:
+        known, _models_problem = catalog.shipped(), error.text
+        prefs = preferences()
+        if prefs is not None:
+            known = _with_servers(known, prefs)
+    return known
+
+
+def models_problem() -> str:
+    """Why the user's own models are left out; "" if they are not."""
+    return _models_problem
+
+
+def _with_servers(known: Catalog, prefs: GenAIRenderPreferences) -> Catalog:
+    return known.plus(model for server in prefs.servers for model in server.catalog_models())
+
+
+def backend_settings(known: Catalog, model: Model | None = None) -> BackendSettings:
+    """What a backend has to know of Blender and the preferences, as plain data for its thread.
+
+    model: the one that it is for. Raises InvalidInput where its connection is set up wrongly.
+    Without the add-on's preferences (`python -m genai_render`), the environment decides.
+    """
+    prefs = preferences()
+    endpoints = {}
+    if prefs is not None and model is not None:
+        name = endpoint_name(model)
+        for one in (prefs.openai, prefs.gemini, *prefs.servers):
+            if one.endpoint == name:
+                endpoints[name] = one.to_endpoint(prefs)
+        if not endpoints and model.backend == "compatible":
+            # A profile of the user's models file that has no server here: its address is the
+            # model's, and it is reached as everything is.
+            endpoints[name] = connections.plain_endpoint(prefs)
+    return BackendSettings(
+        online_access=bpy.app.online_access,
+        endpoints=endpoints,
+        catalog=known,
+        credentials=keys.credentials,
+    )
+
+
+_CLASSES = (*connections.CLASSES, GenAIRenderPreferences)
 
 
 def register() -> None:
-    bpy.utils.register_class(GenAIRenderPreferences)
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
 
 
 def unregister() -> None:
-    bpy.utils.unregister_class(GenAIRenderPreferences)
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

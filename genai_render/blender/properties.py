@@ -41,7 +41,7 @@ def catalog() -> Catalog:
     """The models and styles there are, read once. `reload_catalog` reads them anew."""
     global _catalog
     if _catalog is None:
-        _catalog = preferences.load_catalog()
+        _catalog = preferences.usable_catalog()
     return _catalog
 
 

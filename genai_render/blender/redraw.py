@@ -24,6 +24,14 @@ def sidebars() -> None:
                         region.tag_redraw()
 
 
+def preferences() -> None:
+    """Wherever Blender's preferences are open."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "PREFERENCES":
+                area.tag_redraw()
+
+
 def status_bars() -> None:
     """The status bar, which is in no screen's list of areas."""
     for window in bpy.context.window_manager.windows:

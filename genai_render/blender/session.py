@@ -8,12 +8,14 @@ result is safe in History before anybody is told.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import bpy
 
+from ..core import cost
 from ..core.canvas import Canvas
 from ..core.errors import GenAIError
 from ..core.events import Notice, PartialImage, Progress
@@ -24,6 +26,7 @@ from . import preferences, redraw
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3
+_SPENDING_SECONDS = 10.0  # another Blender may be spending, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Work:
     partial: bytes | None = None
     notices: list[str] = field(default_factory=list)
     expected: float | None = None
+    held: int = 0
+    """What its estimated cost is held under, see `cost.Reservations`."""
 
     @property
     def title(self) -> str:
@@ -74,6 +79,15 @@ class Told:
     work: Work | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """US dollars that were spent: in this run of Blender, this calendar month, for this .blend."""
+
+    session: float
+    month: float
+    blend: float
+
+
 Listener = Callable[[Work, JobEvent], None]
 
 # Told of every event on the main thread.
@@ -92,6 +106,9 @@ class Session:
         self._works: dict[int, Work] = {}
         self._took: dict[tuple[str, str], float] = {}
         self.told: list[Told] = []
+        self.reservations = cost.Reservations()
+        self._holds = itertools.count(1)
+        self._spending: tuple[float, str, Spending] | None = None
 
     def submit(
         self,
@@ -99,12 +116,23 @@ class Session:
         run: Run,
         place: Place | None = None,
         develop: Callable[[], Canvas] | None = None,
+        usd: float | None = 0.0,
     ) -> Work:
-        """Start a job. develop: makes the request's canvas; called in the worker."""
+        """Start a job. develop: makes the request's canvas; called in the worker.
+
+        usd: what it is estimated to cost; None if unknown. Raises OverBudget if that is more than
+        what is left of the month's budget.
+        """
+        prefs = preferences.preferences()
+        limit = prefs.month_limit if prefs is not None else None
+        held = next(self._holds)
+        spent = self.spending().month if limit is not None else 0.0
+        self.reservations.hold(held, usd, spent, limit)
         prepare = None if develop is None else _with_canvas(develop)
         self.told = [told for told in self.told if told.is_error]
         job = self._queue.submit(request, run, prepare)
-        work = Work(job, place, expected=self._took.get((request.model, request.resolution)))
+        took = self._took.get((request.model, request.resolution))
+        work = Work(job, place, expected=took, held=held)
         self._works[job.id] = work
         if not bpy.app.timers.is_registered(_tick):
             bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
@@ -122,6 +150,22 @@ class Session:
 
     def cancel_all(self) -> None:
         self._queue.cancel_all()
+
+    def spending(self) -> Spending:
+        """What was spent so far. Looked up anew when something was saved, and now and then."""
+        blend = bpy.path.basename(bpy.data.filepath)
+        if self._spending is not None:
+            when, of, known = self._spending
+            if of == blend and time.monotonic() - when < _SPENDING_SECONDS:
+                return known
+        store = self.store
+        found = Spending(
+            store.spent_this_session(),
+            store.spent_this_month(),
+            store.spent(blend=blend) if blend else 0.0,
+        )
+        self._spending = time.monotonic(), blend, found
+        return found
 
     def tell(self, text: str, is_error: bool, work: Work | None = None) -> None:
         self.told.append(Told(text, is_error, time.monotonic(), work))
@@ -154,8 +198,11 @@ class Session:
             work.notices.append(event.text)
         elif isinstance(event, Saved):
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds
+            self._spending = None
         elif isinstance(event, Finished):
             del self._works[work.job.id]
+            self._spending = None
+            self.reservations.release(work.held)
             for text in work.notices[-2:]:
                 self.tell(text, False, work)
             if event.error is not None and event.error.code != "cancelled":

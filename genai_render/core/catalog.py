@@ -193,6 +193,10 @@ class Catalog:
     models: Mapping[str, Model]
     styles: Mapping[str, Style]
 
+    def plus(self, models: Iterable[Model]) -> Catalog:
+        """With these models too; one with a known id replaces it."""
+        return Catalog({**self.models, **{model.id: model for model in models}}, self.styles)
+
     def model(self, id: str) -> Model:
         """Raises NotFound, with the nearest name that there is."""
         return self._find("model", self.models, id)
@@ -239,6 +243,22 @@ def load(extra: Iterable[Path] = ()) -> Catalog:
             style = _entry(path, Style, values)
             styles[style.id] = style
     return Catalog(models, styles)
+
+
+def server_model(profile: str, name: str, usd: float | None = None) -> Model:
+    """A model on an OpenAI-compatible server of the user's. usd: for an image; None if unknown."""
+    price = None
+    if usd is not None:
+        price = Price(dict.fromkeys(RESOLUTIONS, usd), "Your own entry in the preferences")
+    return Model(
+        id=f"{profile}/{name}",
+        label=f"{name} ({profile})",
+        backend="compatible",
+        name=name,
+        description=f"On the server {profile}, as entered in the preferences",
+        price=price,
+        extra={"profile": profile},
+    )
 
 
 @functools.cache

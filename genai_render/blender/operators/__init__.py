@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import generate, history, prompts, references, results
+from . import connections, generate, history, prompts, references, results
 
-_MODULES = (generate, results, history, references, prompts)
+_MODULES = (generate, results, history, references, prompts, connections)
 
 
 def register() -> None:

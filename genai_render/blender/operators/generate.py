@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 
+from ...core import cost
 from ...core.errors import GenAIError, SceneError
 from ...core.plan import plan
 from ...core.request import MAX_SEED, RenderRequest
@@ -177,7 +178,9 @@ def submit(request: RenderRequest, place: session.Place | None, develop: Any = N
     if not (request.width and request.height):
         asked = plan(model, request)
         request = request.with_(width=asked.width, height=asked.height)
-    session.session().submit(request, asking.backend(model).run, place, develop)
+    sent = (request.width, request.height) if develop is not None else None
+    usd = cost.estimate(model, request, sent)
+    session.session().submit(request, asking.backend(model).run, place, develop, usd)
 
 
 _CLASSES = (

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import history, main, menus, result
+from . import history, main, menus, result, spending
 
-_MODULES = (main, result, history, menus)
+_MODULES = (main, result, history, spending, menus)
 
 
 def register() -> None:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The providers and servers in the preferences: where each is, its key, and whether it answers.
+
+All of it is kept in Blender's preferences and never in a scene, but for the keys, which are kept
+in the operating system's keyring only.
+"""
+
+# Blender's stubs do not know a type's own members.
+# pyright: reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+from bpy.types import PropertyGroup
+
+from ..backends.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
+from ..core.catalog import Model, server_model
+from ..core.credentials import PROVIDERS
+from ..core.errors import GenAIError, InvalidInput
+from . import keys
+
+OWN_PROXY = "own"
+
+
+def _preferences() -> Any:
+    from . import preferences
+
+    return preferences.preferences()
+
+
+def settings_of(connection: Any) -> BackendSettings:
+    """For one connection alone. Raises InvalidInput for what cannot be used."""
+    return BackendSettings(
+        online_access=bpy.app.online_access,
+        endpoints={connection.endpoint: connection.to_endpoint(_preferences())},
+        credentials=keys.credentials,
+    )
+
+
+def _no_key(self: Any) -> str:
+    return ""
+
+
+def _take_key(self: Any, value: str) -> None:
+    """What is typed goes to the keyring at once; the field itself never holds it."""
+    if not value.strip():
+        return
+    try:
+        keys.store(self.endpoint, settings_of(self), value)
+    except GenAIError as error:
+        keys.say(self.endpoint, error)
+
+
+def _changed(self: Any, context: bpy.types.Context) -> None:
+    keys.forget(self.endpoint)
+
+
+def _models_changed(self: Any, context: bpy.types.Context) -> None:
+    from . import properties
+
+    properties.reload_catalog()
+
+
+def _server_renamed(self: Any, context: bpy.types.Context) -> None:
+    taken = {other.name for other in _preferences().servers if other != self} | set(PROVIDERS)
+    base = self.name.strip() or "Server"
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base} {number}", number + 1
+    if name != self.name:
+        self.name = name  # which brings us here again
+        return
+    _models_changed(self, context)
+
+
+class Connection:
+    """What every connection has."""
+
+    base_url: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Base URL",
+        description="Where the server is, if it is not the provider's usual address",
+        update=_changed,
+    )
+    key_entry: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Key",
+        description="Paste the key here. It goes to the system keyring at once, and this field "
+        "stays empty",
+        subtype="PASSWORD",
+        get=_no_key,
+        set=_take_key,
+        options={"SKIP_SAVE"},
+    )
+    show_server: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Server", description="Show where the server is", options={"SKIP_SAVE"}
+    )
+
+    def to_endpoint(self, prefs: Any) -> Endpoint:
+        """Raises InvalidInput for an address, a proxy or a file that cannot be used."""
+        return replace(
+            plain_endpoint(prefs),
+            base_url=self.base_url.strip(),  # pyright: ignore
+            organization=getattr(self, "organization", "").strip(),
+            project=getattr(self, "project", "").strip(),
+        )
+
+
+class GenAIOpenAIConnection(Connection, PropertyGroup):
+    """OpenAI, or a regional address of it."""
+
+    endpoint, backend = "openai", "openai"
+
+    organization: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Organization", description="Its id, if your account has several", update=_changed
+    )
+    project: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Project", description="Its id, if the costs go to one", update=_changed
+    )
+
+
+class GenAIGeminiConnection(Connection, PropertyGroup):
+    """Google's Gemini."""
+
+    endpoint, backend = "gemini", "gemini"
+
+
+class GenAIServerConnection(Connection, PropertyGroup):
+    """A server that speaks OpenAI's image API: the models that it is said to have."""
+
+    backend = "compatible"
+
+    name: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Name", description="What you call this server", update=_server_renamed
+    )
+    models: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Models",
+        description="The names of its image models as the server knows them, with commas between",
+        update=_models_changed,
+    )
+    price_known: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Price Known",
+        description="Count its images with this price, zero for a server of your own. A price "
+        "that is not known keeps every budget from being spent on it",
+        update=_models_changed,
+    )
+    price: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Price of an Image (USD)",
+        description="In US dollars",
+        min=0.0,
+        default=0.0,
+        precision=3,
+        update=_models_changed,
+    )
+
+    @property
+    def endpoint(self) -> str:
+        return self.name
+
+    def catalog_models(self) -> list[Model]:
+        names = [name.strip() for name in self.models.split(",")]
+        price = self.price if self.price_known else None
+        return [server_model(self.name, name, price) for name in dict.fromkeys(names) if name]
+
+
+class ConnectionSettings:
+    """How all of them are reached: for the preferences to inherit."""
+
+    proxy: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Proxy",
+        description="How the internet is reached. Servers on this computer are reached directly",
+        items=[
+            (SYSTEM_PROXY, "System", "As this computer is set up"),
+            (NO_PROXY, "None", "Directly"),
+            (OWN_PROXY, "Custom", "Through the proxy that is entered here"),
+        ],
+        default=SYSTEM_PROXY,
+    )
+    proxy_address: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Address", description="Such as http://proxy.example:3128"
+    )
+    ca_file: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="CA File",
+        description="Certificates to trust as well, in PEM form, for servers inside a company",
+        subtype="FILE_PATH",
+    )
+    connect_timeout: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Connect Within",
+        description="Seconds that a server may take to accept a connection",
+        min=1.0,
+        max=600.0,
+        default=15.0,
+        precision=0,
+    )
+    read_timeout: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Answer Within",
+        description="Seconds that a server may stay silent, which for an image can be minutes",
+        min=5.0,
+        max=3600.0,
+        default=300.0,
+        precision=0,
+    )
+
+
+def plain_endpoint(prefs: Any) -> Endpoint:
+    """How anything is reached, without an address. Raises InvalidInput for a bad proxy."""
+    proxy = prefs.proxy_address.strip() if prefs.proxy == OWN_PROXY else prefs.proxy
+    if not proxy:
+        raise InvalidInput(
+            "The proxy has no address.", action="Enter it in the add-on's preferences."
+        )
+    return Endpoint(
+        proxy=proxy,
+        ca_file=bpy.path.abspath(prefs.ca_file) if prefs.ca_file else "",
+        connect_timeout=prefs.connect_timeout,
+        read_timeout=prefs.read_timeout,
+    )
+
+
+def connection(endpoint: str) -> Any:
+    """The connection of that name. Raises InvalidInput."""
+    prefs = _preferences()
+    for one in (prefs.openai, prefs.gemini, *prefs.servers):
+        if one.endpoint == endpoint:
+            return one
+    raise InvalidInput(f'There is no server called "{endpoint}".')
+
+
+CLASSES = (GenAIOpenAIConnection, GenAIGeminiConnection, GenAIServerConnection)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Providers and servers, as the preferences show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core.credentials import PROVIDERS
+from ...core.errors import GenAIError
+from .. import keys
+from ..connections import OWN_PROXY, settings_of
+from .wrapping import wrapped
+
+
+def draw(layout: Any, context: Any, prefs: Any) -> None:
+    """All connections, and how they are made."""
+    for connection, label in ((prefs.openai, "OpenAI"), (prefs.gemini, "Google Gemini")):
+        _draw_one(layout, context, connection, label, PROVIDERS[connection.endpoint].base_url)
+    for number, server in enumerate(prefs.servers):
+        _draw_server(layout, context, server, number)
+    row = layout.row()
+    row.alignment = "LEFT"
+    row.operator("genai_render.server_add", icon="ADD")
+    column = layout.column(align=True)
+    column.prop(prefs, "proxy")
+    if prefs.proxy == OWN_PROXY:
+        column.prop(prefs, "proxy_address")
+    column.prop(prefs, "ca_file")
+    column.prop(prefs, "connect_timeout")
+    column.prop(prefs, "read_timeout")
+
+
+def _draw_one(layout: Any, context: Any, connection: Any, label: str, usual: str) -> None:
+    box = layout.box()
+    row = box.row()
+    row.label(text=label, icon="URL")
+    _draw_buttons(row, connection)
+    _draw_key(box, context, connection)
+    row = box.row()
+    row.alignment = "LEFT"
+    row.prop(
+        connection,
+        "show_server",
+        icon="DOWNARROW_HLT" if connection.show_server else "RIGHTARROW",
+        emboss=False,
+    )
+    if connection.show_server:
+        column = box.column()
+        column.prop(connection, "base_url", placeholder=usual)
+        for name in ("organization", "project"):
+            if hasattr(connection, name):
+                column.prop(connection, name)
+
+
+def _draw_server(layout: Any, context: Any, server: Any, number: int) -> None:
+    box = layout.box()
+    row = box.row()
+    row.label(text=server.name, icon="NETWORK_DRIVE", translate=False)
+    _draw_buttons(row, server)
+    row.operator("genai_render.server_remove", text="", icon="X", emboss=False).index = number
+    column = box.column()
+    column.prop(server, "name")
+    column.prop(server, "base_url", placeholder="http://127.0.0.1:8080/v1")
+    row = column.row(align=True)
+    row.prop(server, "models", placeholder="flux.1-dev, sd-3.5-large")
+    row.operator("genai_render.server_models", text="", icon="FILE_REFRESH").index = number
+    row = column.row(align=True, heading="Price of an Image")
+    row.prop(server, "price_known", text="")
+    value = row.row()
+    value.active = server.price_known
+    value.prop(server, "price", text="USD" if server.price_known else "Unknown")
+    _draw_key(box, context, server, needed=False)
+
+
+def _draw_buttons(row: Any, connection: Any) -> None:
+    part = row.row(align=True)
+    part.alignment = "RIGHT"
+    part.enabled = not keys.busy(connection.endpoint)
+    part.operator("genai_render.test_access", icon="PLUGIN").endpoint = connection.endpoint
+
+
+def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> None:
+    known, problem = None, ""
+    try:
+        known = keys.standing(connection.endpoint, settings_of(connection))
+    except GenAIError as error:
+        problem = error.text
+    source = known.source if known is not None else ""
+    row = box.row(align=True)
+    row.prop(
+        connection,
+        "key_entry",
+        placeholder=f"From {source}" if source else "Paste it here" if needed else "None needed",
+    )
+    if source == "the system keyring":
+        row.operator("genai_render.key_remove", text="", icon="X").endpoint = connection.endpoint
+    doing, told = keys.busy(connection.endpoint), keys.told(connection.endpoint)
+    column = box.column()
+    if doing:
+        column.label(text=f"{doing} …", icon="SORTTIME")
+    elif told is not None:
+        column.alert = told.is_error
+        wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
+    elif source:
+        wrapped(column, context, f"The key comes from {source}.", icon="KEYINGSET")
+    elif problem or (known is not None and known.problem is not None):
+        wrapped(column, context, problem or str(known and known.problem), icon="INFO")
+    elif known is not None and needed:
+        column.label(text="There is no key.", icon="INFO")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was spent: in this run of Blender, this month, and for the open file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...core.cost import dollars
+from ...core.errors import GenAIError
+from .. import preferences, session
+from .main import SidebarPanel
+
+
+class GENAI_RENDER_PT_spending(SidebarPanel, bpy.types.Panel):
+    bl_idname = "GENAI_RENDER_PT_spending"
+    bl_label = "Cost"
+    bl_order = 5
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return session.opened() is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw(self.layout, context)
+
+
+def draw(layout: Any, context: Any) -> None:
+    """The sums, and what is left of this month's budget."""
+    try:
+        current = session.session()
+        spent = current.spending()
+    except GenAIError as error:
+        layout.label(text=error.what, icon="ERROR")
+        return
+    rows = [("This Session", dollars(spent.session)), ("This Month", dollars(spent.month))]
+    if bpy.data.filepath:
+        rows.append((bpy.path.basename(bpy.data.filepath), dollars(spent.blend)))
+    on_its_way = current.reservations.total
+    if on_its_way:
+        rows.append(("On Its Way", f"about {dollars(on_its_way)}"))
+    prefs = preferences.preferences()
+    if prefs is not None and prefs.month_limit is not None:
+        left = max(0.0, prefs.month_limit - spent.month - on_its_way)
+        rows.append(("Left of the Budget", f"{dollars(left)} of {dollars(prefs.month_limit)}"))
+    column = layout.column(align=True)
+    for name, value in rows:
+        row = column.split(factor=0.5)
+        row.label(text=name, translate=False)
+        row.label(text=value, translate=False)
+
+
+register, unregister = bpy.utils.register_classes_factory((GENAI_RENDER_PT_spending,))
