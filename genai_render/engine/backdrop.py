@@ -28,18 +28,27 @@ def noise(seed: int, size: int, slope: float) -> Plane:
 
 
 def tiled(plane: Plane, u: Plane, v: Plane) -> Plane:
-    """The tiling plane at (u, v), in units of one tile, between its pixels."""
+    """The tiling plane at (u, v), in units of one tile, between its pixels.
+
+    Its size has to be a power of 2.
+    """
     size = plane.shape[0]
+    last = np.int32(size - 1)
+    flat = plane.reshape(-1)
     x, y = u * np.float32(size), v * np.float32(size)
     x0, y0 = np.floor(x), np.floor(y)
     fx, fy = x - x0, y - y0
     # Smooth the steps: bilinear squares show in large clouds.
     fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
-    left, top = x0.astype(np.int64) % size, y0.astype(np.int64) % size
-    right, bottom = (left + 1) % size, (top + 1) % size
-    upper = plane[top, left] * (1 - fx) + plane[top, right] * fx
-    lower = plane[bottom, left] * (1 - fx) + plane[bottom, right] * fx
-    return upper * (1 - fy) + lower * fy
+    left, top = x0.astype(np.int32) & last, y0.astype(np.int32) & last
+    right, bottom = (left + np.int32(1)) & last, (top + np.int32(1)) & last
+    top *= np.int32(size)
+    bottom *= np.int32(size)
+    upper, lower = flat.take(top + left), flat.take(bottom + left)
+    upper += (flat.take(top + right) - upper) * fx
+    lower += (flat.take(bottom + right) - lower) * fx
+    upper += (lower - upper) * fy
+    return upper
 
 
 def sky(camera: Camera, look: Look, sun: Vector, seed: int) -> Plane:

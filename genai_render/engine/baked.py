@@ -131,12 +131,12 @@ def _shining_paints(surfaces: Surfaces, shown: Plane) -> Plane:
     around, paint_around = _surroundings(np.maximum(light, np.float32(0.02)), surfaces)
     ahead = smoothstep(1.35, 1.75, light / around)
     code = np.floor(np.sqrt(np.clip(surfaces.albedo, 0, 1)) * np.float32(20)).astype(np.intp)
-    paint = np.where(covered, (code[0] * 32 + code[1]) * 32 + code[2], 0)
-    names, which, count = np.unique(paint, return_inverse=True, return_counts=True)
-    which = which.reshape(paint.shape)
+    which = np.where(covered, (code[0] * 32 + code[1]) * 32 + code[2], 0)
+    count = np.bincount(which.reshape(-1), minlength=32**3)
+    pixels = np.maximum(count, 1)
 
     def mean(plane: Plane) -> NDArray[np.float64]:
-        return np.bincount(which.reshape(-1), plane.reshape(-1), len(names)) / count
+        return np.bincount(which.reshape(-1), plane.reshape(-1), 32**3) / pixels
 
     bright = mean(shown)
     level = mean(light)
@@ -145,13 +145,13 @@ def _shining_paints(surfaces: Surfaces, shown: Plane) -> Plane:
     # A lamp is of another paint than what is around it; a stain of light on a wall is not.
     apart = mean(np.abs(luminance(surfaces.albedo) - paint_around))
     shines = (mean(ahead) > 0.33) & (wide < 0.3) & (bright > 0.25) & (own > 0.3) & (apart > 0.06)
-    shines &= count > 0.00008 * paint.size
+    shines &= count > 0.00008 * which.size
     steady = light > (level[which] * 0.6)
     found = (shines[which] & steady & covered).astype(np.uint8)
     # Specks are texture, not lamps.
     cleaned = np.asarray(Image.fromarray(found).filter(ImageFilter.MedianFilter(3)))
-    left = np.bincount(which.reshape(-1), cleaned.reshape(-1), len(names))
-    whole = np.bincount(which.reshape(-1), found.reshape(-1), len(names))
+    left = np.bincount(which.reshape(-1), cleaned.reshape(-1), 32**3)
+    whole = np.bincount(which.reshape(-1), found.reshape(-1), 32**3)
     speckled = left < 0.5 * whole
     return (cleaned * ~speckled[which]).astype(np.float32)
 

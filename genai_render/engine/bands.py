@@ -6,8 +6,13 @@ Each band writes its own rows only, so the result does not depend on threads or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 THREADS = 2
 BAND_PIXELS = 1 << 16
@@ -50,3 +55,28 @@ def each(work: list[Callable[[], None]]) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         for future in [pool.submit(item) for item in work]:
             future.result()
+
+
+class Left(Exception):
+    """Ends the work of a `beside` whose body was left with an exception."""
+
+
+@contextmanager
+def beside(work: Callable[[Callable[[], None]], T]) -> Iterator[Callable[[], T]]:
+    """work(check) on another thread while the body runs.
+
+    Gives a function that waits for the work and returns its result, or raises its exception.
+    check() raises Left once the body is left with an exception, so that the work stops soon.
+    """
+    left = threading.Event()
+
+    def check() -> None:
+        if left.is_set():
+            raise Left
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(work, check).result
+        except BaseException:
+            left.set()
+            raise

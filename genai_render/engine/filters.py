@@ -64,8 +64,11 @@ def _gauss(plane: Plane, sigma: float) -> Plane:
             return wide[at : at + size] if axis == 0 else wide[:, at : at + size]
 
         total = part(radius) * kernel[0]
+        both = np.empty_like(total)
         for i in range(1, radius + 1):
-            total += (part(radius - i) + part(radius + i)) * kernel[i]
+            np.add(part(radius - i), part(radius + i), out=both)
+            both *= kernel[i]
+            total += both
         plane = total
     return plane
 

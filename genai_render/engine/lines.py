@@ -88,40 +88,43 @@ def find_edges(
     )
     if step is not None:
         step(0.5, "Lines")
-    np.maximum(silhouette, _coherent(coverage), out=silhouette)
-    if step is not None:
-        step(0.55, "Lines")
     scale = unit(*shape)
-    crease *= _drawn_lines(crease, scale, 0.16, 0.34)
-    if albedo is not None:
-        paint *= _drawn_lines(paint, scale, 0.07, 0.17)
-        paint = _coherent(paint, 0.15, 0.4)
+
+    def of_forms() -> None:
+        np.maximum(silhouette, _coherent(coverage), out=silhouette)
+        np.multiply(crease, _drawn_lines(crease, scale, 0.16, 0.34), out=crease)
+
+    def of_paint() -> None:
+        if albedo is not None:
+            drawn = paint * _drawn_lines(paint, scale, 0.07, 0.17)
+            paint[:] = _coherent(drawn, 0.15, 0.4)
+
+    each([of_forms, of_paint])
     if step is not None:
         step(0.65, "Lines")
     return Edges(silhouette, crease, paint)
 
 
 def line_mask(
+    edges: Edges,
     depth: Floats,
-    normal: Floats,
     view: View,
     width_px: float,
     *,
-    albedo: Floats | None = None,
     crease: float = 0.75,
     paint: float = 0.6,
     hand: float = 0.0,
     seed: int = 0,
     step: Step | None = None,
 ) -> Floats:
-    """(H, W) 0..1, anti-aliased: how much of each pixel a line covers.
+    """(H, W) 0..1, anti-aliased: how much of each pixel of a picture a line covers.
 
+    edges: of any size. depth: (H, W) of the picture.
     width_px: of a silhouette, in pixels of this picture; far things get thinner ones.
     crease, paint: the width of inner edges and of edges of paint beside a silhouette's 1; 0 for
     none of them.
     hand: 0 as ruled, 1 drawn freely: wavering, pressing unevenly, leaving gaps.
     """
-    edges = detect(depth, normal, view, albedo if paint > 0 else None, step)
     pen = Pen(edges, depth, view, width_px, crease=crease, paint=paint, step=step)
     line = pen.line(hand, seed)
     height, width = depth.shape
@@ -152,12 +155,15 @@ def detect(
     return find_edges(pick(depth, *small), pick(normal, *small), view, color, step)
 
 
-def draw(
-    color: Floats, mask: Floats, ink: tuple[float, float, float] | Floats, strength: float = 1.0
-) -> Floats:
-    """color (H, W, 3) with lines of an ink, display sRGB: one colour, or (H, W, 3) of them."""
-    share = (mask * np.float32(strength))[..., None]
-    return color + (np.asarray(ink, np.float32) - color) * share
+def draw(color: Floats, mask: Floats, ink: tuple[float, float, float], strength: float = 1) -> None:
+    """Draw lines of an ink (display sRGB) into color (H, W, 3), in place."""
+    tint = np.asarray(ink, np.float32)
+
+    def work(top: int, bottom: int) -> None:
+        share = (mask[top:bottom] * np.float32(strength))[..., None]
+        color[top:bottom] += (tint - color[top:bottom]) * share
+
+    each_band(*mask.shape, work)
 
 
 def barrier(edges: Edges, height: int, width: int) -> NDArray[np.bool_]:
@@ -269,12 +275,17 @@ def _mark(target: Floats, gaps: Floats, axis: int) -> None:
 
 def _drawn_lines(marks: Floats, scale: float, few: float, many: float) -> Floats:
     """0..1: marks that a person would draw. Crowds of short ones are a texture, and left out."""
-    scale = max(scale, 0.5)  # a tiny picture has no finer lines than pixels
-    crowd = blur((marks > 0.15).astype(np.float32), 10.0 * scale) * np.float32(scale)
-    gy, gx = gradient(blur(marks, 0.8))
+    height, width = marks.shape
+    # Both measures are smooth: half the size will do, unless the picture is tiny itself.
+    half = resize(marks, max(8, height // 2), max(8, width // 2), "box")
+    scale = max(scale, 0.5) * half.shape[1] / width  # a tiny picture has no finer lines than pixels
+    there = resize((marks > 0.15).astype(np.float32), *half.shape, "box")
+    crowd = blur(there, 10.0 * scale) * np.float32(scale * width / half.shape[1])
+    gy, gx = gradient(blur(half, 0.4))
     xx, yy, xy = (blur(p, 3.5 * scale) for p in (gx * gx, gy * gy, gx * gy))
     straight = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (xx + yy + np.float32(1e-7))
-    return 1 - smoothstep(few, many, crowd) * (1 - smoothstep(0.5, 0.8, straight))
+    drawn = 1 - smoothstep(few, many, crowd) * (1 - smoothstep(0.5, 0.8, straight))
+    return resize(drawn.astype(np.float32, copy=False), height, width)
 
 
 def _coherent(marks: Floats, low: float = 0.35, high: float = 0.75) -> Floats:
@@ -319,15 +330,21 @@ class Pen:
         ridge = blur(marks, sigma) * np.float32(1 / math.erf(1 / (sigma * math.sqrt(2))))
         if step is not None:
             step(0.75, "Lines")
-        self._ridge = _smooth_along(ridge)
+
+        def smooth() -> None:
+            self._ridge = _smooth_along(ridge)
+
+        def weigh() -> None:
+            # How wide, from the marks around; smooth, so half the size will do.
+            half = (max(1, height // 2), max(1, width // 2))
+            share = blur(resize(broad * (marks > 0), *half, "box"), 1.0)
+            share /= np.maximum(blur(resize(marks, *half, "box"), 1.0), np.float32(1e-3))
+            share *= resize(finer, *half) * _distance_weight(pick(depth, *half), view)
+            self._share = np.clip(share, 0, 1.3)
+
+        each([smooth, weigh])
         if step is not None:
             step(0.85, "Lines")
-        # How wide, from the marks around; smooth, so half the size will do.
-        half = (max(1, height // 2), max(1, width // 2))
-        share = blur(resize(broad * (marks > 0), *half, "box"), 1.0)
-        share /= np.maximum(blur(resize(marks, *half, "box"), 1.0), np.float32(1e-3))
-        share *= resize(finer, *half) * _distance_weight(pick(depth, *half), view)
-        self._share = np.clip(share, 0, 1.3)
         self._sigma = sigma
         # Lines thinner than the blur can show are drawn lighter instead.
         self._thin = min(1.0, line / (2 * sigma) * 1.15)

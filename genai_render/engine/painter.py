@@ -165,6 +165,7 @@ def lay_paint(
             strokes.hair * TEXTURE,
         )
     ]
+    span = strokes.second - strokes.first
     across = (strokes.half_width / TEXEL_UNITS).astype(np.float32)
     along = (strokes.half_length / TEXEL_UNITS / 5).astype(np.float32)
 
@@ -195,7 +196,7 @@ def lay_paint(
         if grain is not None:
             cover *= np.clip(grain[top:bottom][rows, columns], 0, 1)
         mix = np.clip(0.5 + (lane - 0.5) * 2.0 * brush.streaks, 0, 1)[:, None]
-        color = strokes.first[which] * (1 - mix) + strokes.second[which] * mix
+        color = strokes.first[which] + span[which] * mix
         color *= (1 + (bristle - 0.5) * np.float32(0.1 * brush.streaks))[:, None]
         under = paint[top:bottom][rows, columns]
         paint[top:bottom][rows, columns] = under + (color - under) * cover[:, None]

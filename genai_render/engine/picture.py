@@ -13,7 +13,7 @@ from PIL import ImageFilter
 from ..core.canvas import Canvas
 from . import backdrop, develop, focus, lines, media
 from .antialias import antialias
-from .bands import each_band
+from .bands import beside, each_band
 from .finish import finish
 from .geometry import Plane
 from .look import Look
@@ -42,8 +42,10 @@ def render(
     Raises whatever `step` raises (Cancelled).
     """
     step(0.0, "Looking at the scene")
-    source = Source(canvas, lambda: step(0.0, "Looking at the scene"))
-    plan = make_plan(source, look, seed, step, quality)
+    source = Source(canvas)
+    with beside(source.mend) as mended:
+        plan = make_plan(source, look, seed, step, quality)
+        mended()
     step(0.3, "Lighting")
     drawn = look.line.strength > 0 or bool(look.medium)
     extra = _Extra.empty(source) if drawn else None
@@ -223,24 +225,24 @@ def _drawn(
     def part(start: float, end: float) -> Step:
         return lambda fraction, message: step(start + (end - start) * fraction, message)
 
-    view, seen = source.canvas.view, source.seen()
+    view = source.canvas.view
+    depth, normal = source.seen()
     color = pixels.astype(np.float32)
     color *= np.float32(1 / 255)
     step(0.75, "Lines")
     line = look.line
+    edges = None
     if line.strength > 0:
-        step(0.76, "Lines")
+        paint = extra.albedo if line.paint > 0 or look.medium else None
+        edges = lines.detect(depth, normal, view, paint, part(0.75, 0.8))
         width = line.width * max(view.height, view.width) / 1024
         mask = lines.line_mask(
-            seen[0], seen[1], view, width, albedo=extra.albedo, paint=line.paint, seed=seed,
-            step=part(0.76, 0.82),
-        )  # fmt: skip
-        ink = develop.to_display(np.asarray(line.color, np.float32))
-        color = lines.draw(
-            color, mask, (float(ink[0]), float(ink[1]), float(ink[2])), line.strength
+            edges, depth, view, width, paint=line.paint, seed=seed, step=part(0.8, 0.82)
         )
+        ink = develop.to_display(np.asarray(line.color, np.float32))
+        lines.draw(color, mask, (float(ink[0]), float(ink[1]), float(ink[2])), line.strength)
     if look.medium:
-        shaded = Shaded(color, extra.tone, extra.albedo, seen[0], seen[1], view, seed)
+        shaded = Shaded(color, extra.tone, extra.albedo, depth, normal, view, seed, edges)
         color = media.apply(look.medium, shaded, look.amount, part(0.82, 0.97))
     result = np.empty_like(pixels)
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from . import backdrop, develop, glow, screen
 from .baked import find_glow, find_light, luminance
+from .bands import beside
 from .filters import Enlarger, blur, blur_all, resize, resize_all
 from .geometry import Camera, Plane, dot, smoothstep
 from .look import Look
@@ -67,9 +68,65 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     if source.floor is not None:
         small = small.with_floor(source.floor)
     camera, surfaces = small.camera, small.surfaces
-    step(0.04, "Occlusion")
 
-    size = found.size
+    def behind(_: object) -> tuple[Plane, Plane]:
+        return _backdrop(source, small, rig, found, "studio" if studio else choice, seed)
+
+    with beside(behind) as made:
+        lit = _lit(small, rig, found, glowing, step)
+        step(0.22, "Sky")
+        sky, haze = made()
+    step(0.24, "Sky")
+    rig, fields, smoothed, point, color = lit
+    fade = _fade(small, found) if studio and not found.place else (0.0, 0.0)
+
+    # The small picture in full, for mirrors, exposure and bloom.
+    small_sky = resize_all(sky, camera.width, camera.height, Image.Resampling.BOX)
+    small_haze = resize_all(haze, camera.width, camera.height)
+    plan = Plan(
+        *(look, found, rig, small, studio, choice == "keep"),
+        *(np.empty(0), [], sky, small_haze, None, color, 1.0, fade),
+    )
+    planes = {"open": fields.open, "shadow": fields.shadow, "glow": glowing}
+    if smoothed is not None:
+        planes |= {f"calm{axis}": smoothed[0][axis] for axis in range(3)} | {"bumpy": smoothed[1]}
+    if fields.old is not None:
+        planes |= {f"old{axis}": fields.old[axis] for axis in range(3)}
+    if fields.bounce is not None:
+        planes |= {f"bounce{axis}": fields.bounce[axis] for axis in range(3)}
+    if look.surface.wet > 0 and not (found.flat or found.empty):
+        step(0.25, "Reflections")
+        mirrored = _mirrored(small, look, color, small_sky)
+        planes |= {f"mirror{axis}": mirrored[axis] for axis in range(3)}
+        add_wet(plan, surfaces, color, mirrored, 0, camera)
+    add_air(plan, surfaces, color, small_haze, point, camera)
+    put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
+    step(0.27, "Exposure")
+    weight = _interest(small)
+    # Before a studio's backdrop much is meant to be light.
+    gray = 0.29 if studio and not found.place else 0.21
+    plan.exposure = (
+        2.0**look.grade.exposure
+        if found.flat
+        else develop.auto_exposure(luminance(color), weight, look.grade, gray)
+    )
+    if look.lens.bloom > 0 or look.lens.flare > 0:
+        plan.bloom = glow.bloom(color, look.lens, plan.exposure)
+    if look.air.rays > 0 and not found.flat:
+        shafts = glow.rays(small, rig.key, look, small_sky)
+        plan.bloom = shafts if plan.bloom is None else plan.bloom + shafts
+    plan.names = list(planes)
+    plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
+    return plan
+
+
+def _lit(
+    small: Small, rig: Rig, found: Survey, glowing: Plane, step: Step
+) -> tuple[Rig, Fields, tuple[Plane, Plane] | None, Plane, Plane]:
+    """The small picture's light: the rig as fitted, its fields, calm normals, points and colour."""
+    look, size = rig.look, found.size
+    camera, surfaces = small.camera, small.surfaces
+    step(0.04, "Occlusion")
     if found.flat or found.empty:
         open_ = shadow = np.ones_like(surfaces.depth)
     else:
@@ -101,63 +158,26 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     if look.light.bounce > 0 and not (found.flat or found.empty):
         fields.bounce = _bounced(small, color, size)
         color, _ = rig.light(surfaces, albedo, fields, viewer, point)
-    step(0.22, "Sky")
+    return rig, fields, smoothed, point, color
 
-    sun = rig.key
+
+def _backdrop(
+    source: Source, small: Small, rig: Rig, found: Survey, choice: str, seed: int
+) -> tuple[Plane, Plane]:
+    """(3, …) light of what is behind everything, and of far haze, each on a grid of its own."""
+    look, sun = rig.look, rig.key
     wide = min(source.width, 1280)
-    sky_camera = _grid(source.camera, wide, max(2, round(source.height * wide / source.width)))
-    if studio:
-        sky = backdrop.studio(sky_camera, look)
+    camera = _grid(source.camera, wide, max(2, round(source.height * wide / source.width)))
+    if choice == "studio":
+        sky = backdrop.studio(camera, look)
     elif choice == "keep":
-        behind = resize_all(_behind(small), sky_camera.width, sky_camera.height)
-        sky = behind
+        sky = resize_all(_behind(small), camera.width, camera.height)
     else:
-        sky = backdrop.sky(sky_camera, look, sun, seed)
+        sky = backdrop.sky(camera, look, sun, seed)
         if found.indoor:  # what is seen through a window is brighter than the room
             sky *= np.float32(1.9)
-    step(0.24, "Sky")
     coarse = _grid(source.camera, 96, max(2, round(source.height * 96 / source.width)))
-    haze = backdrop.haze(coarse, look, sun)
-    fade = _fade(small, found) if studio and not found.place else (0.0, 0.0)
-
-    # The small picture in full, for mirrors, exposure and bloom.
-    small_sky = resize_all(sky, camera.width, camera.height, Image.Resampling.BOX)
-    small_haze = resize_all(haze, camera.width, camera.height)
-    plan = Plan(
-        *(look, found, rig, small, studio, choice == "keep"),
-        *(np.empty(0), [], sky, small_haze, None, color, 1.0, fade),
-    )
-    planes = {"open": open_, "shadow": shadow, "glow": glowing}
-    if smoothed is not None:
-        planes |= {f"calm{axis}": smoothed[0][axis] for axis in range(3)} | {"bumpy": smoothed[1]}
-    if fields.old is not None:
-        planes |= {f"old{axis}": fields.old[axis] for axis in range(3)}
-    if fields.bounce is not None:
-        planes |= {f"bounce{axis}": fields.bounce[axis] for axis in range(3)}
-    if look.surface.wet > 0 and not (found.flat or found.empty):
-        step(0.25, "Reflections")
-        mirrored = _mirrored(small, look, color, small_sky)
-        planes |= {f"mirror{axis}": mirrored[axis] for axis in range(3)}
-        add_wet(plan, surfaces, color, mirrored, 0, camera)
-    add_air(plan, surfaces, color, small_haze, point, camera)
-    put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
-    step(0.27, "Exposure")
-    weight = _interest(small)
-    # Before a studio's backdrop much is meant to be light.
-    gray = 0.29 if studio and not found.place else 0.21
-    plan.exposure = (
-        2.0**look.grade.exposure
-        if found.flat
-        else develop.auto_exposure(luminance(color), weight, look.grade, gray)
-    )
-    if look.lens.bloom > 0 or look.lens.flare > 0:
-        plan.bloom = glow.bloom(color, look.lens, plan.exposure)
-    if look.air.rays > 0 and not found.flat:
-        shafts = glow.rays(small, sun, look, small_sky)
-        plan.bloom = shafts if plan.bloom is None else plan.bloom + shafts
-    plan.names = list(planes)
-    plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
-    return plan
+    return sky, backdrop.haze(coarse, look, sun)
 
 
 def quieten(look: Look, surfaces: Surfaces, calmed: Plane, bumpy: Plane, strength: float) -> None:
@@ -198,7 +218,7 @@ def _grow_back(planes: Plane, small: Small) -> Plane:
     """(n, …) planes of the still smaller picture on the small one, kept within surfaces."""
     camera = small.camera
     grown = resize_all(planes, camera.width, camera.height, Image.Resampling.BILINEAR)
-    return np.stack([screen.smooth(plane, small.surfaces, 2) for plane in grown])
+    return screen.smooth_all(grown, small.surfaces, 2)
 
 
 def _bounced(small: Small, color: Plane, size: float) -> Plane:
@@ -206,7 +226,7 @@ def _bounced(small: Small, color: Plane, size: float) -> Plane:
     camera, tiny, grid = _tiny(small)
     lit = np.minimum(color[(slice(None), *grid)], np.float32(6))
     found = screen.bounce(camera, tiny, lit, size * 0.35)
-    found = np.stack([screen.smooth(plane, tiny, 2) for plane in found])
+    found = screen.smooth_all(found, tiny, 2)
     return np.maximum(_grow_back(found, small), 0)
 
 
@@ -220,7 +240,7 @@ def _old_light(small: Small) -> Plane:
     light = (surfaces.color + np.float32(0.004)) / (surfaces.albedo + np.float32(0.02))
     np.clip(light, np.float32(0.01), np.float32(6), out=light)
     for radius in (2, 2):
-        light = np.stack([screen.smooth(plane, surfaces, radius) for plane in light])
+        light = screen.smooth_all(light, surfaces, radius)
     return light
 
 

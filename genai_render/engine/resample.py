@@ -63,13 +63,16 @@ class Rows:
         box: tuple[float, float, float, float] | None = None,
     ) -> None:
         """box: the part of the image to use, left, top, right and bottom in its pixels."""
+        self._same = image if box is None and image.shape == (height, width) else None
         self._image = Image.fromarray(np.ascontiguousarray(image, np.float32))
         self._height, self._width = height, width
         self._filter = _FILTERS[how]
         self._box = box or (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
 
     def __call__(self, top: int, bottom: int) -> Floats:
-        """Rows top to bottom - 1: (bottom - top, width)."""
+        """Rows top to bottom - 1: (bottom - top, width), an array of its own."""
+        if self._same is not None:
+            return self._same[top:bottom].copy()
         left, first, right, last = self._box
         per_row = (last - first) / self._height
         box = (left, first + top * per_row, right, min(first + bottom * per_row, last))
@@ -130,8 +133,11 @@ def _convolve(image: Floats, kernel: Floats, axis: int) -> Floats:
         return padded[start : start + size] if axis == 0 else padded[:, start : start + size]
 
     result = part(radius) * kernel[radius]
+    both = np.empty_like(result)
     for offset in range(radius):  # the kernel is symmetric: one product for two taps
-        result += (part(offset) + part(2 * radius - offset)) * kernel[offset]
+        np.add(part(offset), part(2 * radius - offset), out=both)
+        both *= kernel[offset]
+        result += both
     return result
 
 
@@ -174,14 +180,25 @@ def gradient(image: Floats) -> tuple[Floats, Floats]:
 
 def smoothstep(low: float, high: float, value: NDArray) -> NDArray:
     """0 below low, 1 above high, smooth between; low may be above high."""
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    t = np.asarray(value - low)
+    t *= 1.0 / (high - low)
+    np.clip(t, 0.0, 1.0, out=t)
+    result = t * -2.0
+    result += 3.0
+    result *= t
+    result *= t
+    return result
 
 
 def inner(a: Floats, b: Floats) -> Floats:
     """The dot product over the last axis, of 2 or 3: numpy's sum over a short axis is slow."""
     total = a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1]
     return total + a[..., 2] * b[..., 2] if a.shape[-1] == 3 else total
+
+
+def largest(color: Floats) -> Floats:
+    """The largest of three channels; numpy's max over a short axis is slow."""
+    return np.maximum(np.maximum(color[..., 0], color[..., 1]), color[..., 2])
 
 
 def luminance(color: Floats) -> Floats:

@@ -265,7 +265,7 @@ def calm(surfaces: Surfaces) -> tuple[Plane, Plane] | None:
 
     None where nothing is. Stepped and coloured light would make noise of cloth and carpets.
     """
-    mean = np.stack([smooth(axis, surfaces, 2, within=False) for axis in surfaces.normal])
+    mean = smooth_all(surfaces.normal, surfaces, 2, within=False)
     length = np.sqrt((mean * mean).sum(0))
     spread = 1 - length
     # Round forms turn a little with each pixel; bumps turn as much from one to the next as at all.
@@ -275,7 +275,7 @@ def calm(surfaces: Surfaces) -> tuple[Plane, Plane] | None:
     turn[:-1] += 1 - (normal[:, 1:] * normal[:, :-1]).sum(0)
     turn = smooth(turn * np.float32(0.5), surfaces, 2, within=False)
     busy = np.maximum(turn - np.float32(1.2) * spread, 0) * surfaces.covered
-    wide = np.stack([smooth(axis, surfaces, 4, within=False) for axis in mean])
+    wide = smooth_all(mean, surfaces, 4, within=False)
     # A crease is busy along a line; only what is busy all around is bumpy.
     bumpy = _extreme(_extreme(busy, 4, np.minimum), 5, np.maximum)
     bumpy = smooth(smoothstep(0.0002, 0.002, bumpy), surfaces, 1)
@@ -299,31 +299,60 @@ def _extreme(plane: Plane, radius: int, pick: np.ufunc) -> Plane:
 
 def smooth(plane: Plane, surfaces: Surfaces, radius: int, within: bool = True) -> Plane:
     """A mean over (2 radius + 1)² pixels that stays on its surface; within: on its side of it."""
-    inverse = 1 / np.maximum(surfaces.depth, np.float32(1e-6))
-    width = np.float32(0.02)
+    return smooth_all(plane[None], surfaces, radius, within)[0]
+
+
+def smooth_all(planes: Plane, surfaces: Surfaces, radius: int, within: bool = True) -> Plane:
+    """(n, h, w) planes, each smoothed: their weights are found once."""
+    height, width = surfaces.depth.shape
+    depth = np.maximum(surfaces.depth, np.float32(1e-6))
+    inverse = 1 / depth
+    narrow = np.float32(1 / 0.02)
+    normal = surfaces.normal
     for axis in (0, 1):
-        size = plane.shape[axis]
         pad = [(0, 0), (0, 0)]
         pad[axis] = (radius, radius)
-        planes = np.pad(plane, pad, mode="edge")
+        around = np.pad(planes, [(0, 0), *pad], mode="edge")
         depths = np.pad(inverse, pad, mode="edge")
-        normals = np.pad(surfaces.normal, [(0, 0), *pad], mode="edge")
-        total, weights = np.zeros_like(plane), np.zeros_like(plane)
-        for i in range(2 * radius + 1):
-            part = (
-                (slice(i, i + size), slice(None))
-                if axis == 0
-                else (slice(None), slice(i, i + size))
-            )
-            near = np.abs(depths[part] / inverse - 1)
-            weight = np.maximum(1 - near / width, 0)
-            if i != radius and within:
-                alike = (normals[(slice(None), *part)] * surfaces.normal).sum(0)
-                weight = weight * np.maximum(alike, 0)
-            total += planes[part] * weight
-            weights += weight
-        plane = total / weights
-    return plane
+        normals = np.pad(normal, [(0, 0), *pad], mode="edge") if within else normal
+        result = np.empty_like(planes)
+
+        def work(
+            first: int,
+            last: int,
+            axis: int = axis,
+            before: Plane = planes,
+            around: Plane = around,
+            depths: Plane = depths,
+            normals: Plane = normals,
+            result: Plane = result,
+        ) -> None:
+            total = before[:, first:last].copy()
+            weights = np.ones_like(total[0])
+            for i in range(2 * radius + 1):
+                if i == radius:  # itself
+                    continue
+                down, right = (i, 0) if axis == 0 else (0, i)
+                part = (slice(first + down, last + down), slice(right, right + width))
+                weight = depths[part] * depth[first:last]
+                weight -= np.float32(1)
+                np.abs(weight, out=weight)
+                weight *= -narrow
+                weight += np.float32(1)
+                np.maximum(weight, 0, out=weight)
+                if within:
+                    alike = normals[0][part] * normal[0, first:last]
+                    alike += normals[1][part] * normal[1, first:last]
+                    alike += normals[2][part] * normal[2, first:last]
+                    weight *= np.maximum(alike, 0, out=alike)
+                for plane, value in zip(total, around, strict=True):
+                    plane += value[part] * weight
+                weights += weight
+            result[:, first:last] = total / weights
+
+        each_band(height, width, work, pixels=1 << 15)
+        planes = result
+    return planes
 
 
 def floors(camera: Camera, surfaces: Surfaces) -> Plane:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.canvas import View
+
+if TYPE_CHECKING:
+    from .lines import Edges
 
 
 class Step(Protocol):
@@ -29,6 +32,7 @@ class Shaded:
     depth: (H, W) float32 metres, +inf where nothing is.
     normal: (H, W, 3) float32, camera space, zero where nothing is.
     seed: the same seed gives the same bytes.
+    edges: those of depth, normal and albedo where they are known already.
     """
 
     color: NDArray[np.float32]
@@ -38,6 +42,7 @@ class Shaded:
     normal: NDArray[np.float32]
     view: View
     seed: int = 0
+    edges: Edges | None = None
 
     @property
     def covered(self) -> NDArray[np.bool_]:

@@ -87,16 +87,20 @@ class Surfaces:
 
 
 class Source:
-    """A canvas, read in rows. check() is called now and then while it is made ready."""
+    """A canvas, read in rows once it is mended, or as a whole but small."""
 
-    def __init__(self, canvas: Canvas, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, canvas: Canvas) -> None:
         self.canvas = canvas
         self.camera = Camera.of(canvas.view)
-        self.edges = Edges.of(canvas)
-        check()
-        self.slivers = Slivers.of(canvas, check)
-        check()
+        self.edges: Edges | None = None
+        self.slivers: Slivers | None = None
         self.floor: Floor | None = None
+
+    def mend(self, check: Callable[[], None] = lambda: None) -> None:
+        """Find the pixels whose values have to be replaced; check() may raise to stop it."""
+        self.edges = Edges.of(self.canvas)
+        check()
+        self.slivers = Slivers.of(self.canvas, check)
 
     @property
     def height(self) -> int:
@@ -113,13 +117,15 @@ class Source:
         depth[~np.isfinite(depth)] = FAR
         normal = np.ascontiguousarray(canvas.normal[part].transpose(2, 0, 1))
         color = canvas.color[part]
-        self.slivers.apply(first, last, normal)
+        if self.slivers is not None:
+            self.slivers.apply(first, last, normal)
         alpha = (depth < FAR).astype(np.float32)
         planes = LINEAR[np.ascontiguousarray(color[..., :3].transpose(2, 0, 1))]
         albedo = None
         if canvas.albedo is not None:
             albedo = LINEAR[np.ascontiguousarray(canvas.albedo[part].transpose(2, 0, 1))]
-        self.edges.apply(first, last, depth, alpha, normal, planes, albedo)
+        if self.edges is not None:
+            self.edges.apply(first, last, depth, alpha, normal, planes, albedo)
         surfaces = Surfaces(depth, alpha, normal, planes, albedo)
         if self.floor is not None:
             surfaces.lay(self.floor, self.camera, first)

@@ -362,7 +362,9 @@ def test_border_pixels_lose_the_old_background():
     color = canvas.color.copy()
     color[~canvas.covered] = (255, 0, 255, 255)
     mixed = replace(canvas, color=color)
-    surfaces = Source(mixed).rows(0, 120)
+    source = Source(mixed)
+    source.mend()
+    surfaces = source.rows(0, 120)
     shown = surfaces.alpha > 0
     excess = np.minimum(surfaces.color[0], surfaces.color[2]) - surfaces.color[1]
     assert excess[shown & (surfaces.depth < FAR)].max() < 0.35

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .. import noise
-from ..resample import ColorRows, Floats, Rows, blur, luminance, smoothstep, working_size
+from ..resample import ColorRows, Floats, Rows, blur, largest, luminance, smoothstep, working_size
 from ..shaded import Shaded, Step
 from ..strokes import Hatching, hatch, lay
 from .ground import Ground, compose, prepare, raise_key
@@ -25,7 +25,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     raster = working[1] / width * ground.scale
     dark = 1 - ground.value
     own = pencils(ground)
-    chroma = ground.color.max(axis=2) - ground.color.min(axis=2)
+    chroma = largest(ground.color) + largest(-ground.color)
     body = np.clip(dark * 0.8 + chroma * 0.75, 0, 1)
     layers = (
         # angle, wanted coverage, pencil

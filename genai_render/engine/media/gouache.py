@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import noise
+from ..bands import beside
 from ..painter import Brush, lay_paint, place
 from ..resample import ColorRows, Floats, blur, luminance, resize, working_size
 from ..shaded import Shaded, Step
@@ -29,9 +30,10 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.5)
     scale = ground.scale * working[1] / width
-    wanted = flat_tones(ground.color)
-    field, far = form_and_edges(ground), far_first(ground)
-    tooth = noise.paper(*working, shaded.seed, 1.2)
+    wanted, far = flat_tones(ground.color), far_first(ground)
+    with beside(lambda _: noise.paper(*working, shaded.seed, 1.2)) as paper:
+        field = form_and_edges(ground)
+        tooth = paper()
     paint = resize(blur(wanted, 4.0), *working) * np.float32(0.93) + np.float32(0.04)
     relief = np.zeros(working, np.float32)
     for index, brush in enumerate(LAYERS):

@@ -68,13 +68,7 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     step(0.01, "Looking")
     color = resize(shaded.color, height, width, "box")
     tone = resize(shaded.tone, height, width, "box")
-    edges = lines.detect(
-        shaded.depth,
-        shaded.normal,
-        shaded.view,
-        shaded.albedo,
-        lambda fraction, message: step(0.03 + 0.1 * fraction, message),
-    )
+    edges = edges_of(shaded, lambda fraction, message: step(0.03 + 0.1 * fraction, message))
     value = luminance(color) * np.float32(local) + tone * np.float32(1 - local)
     depth = pick(shaded.depth, height, width)
     return Ground(
@@ -93,6 +87,13 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     )
 
 
+def edges_of(shaded: Shaded, step: Step) -> lines.Edges:
+    """The feature lines' edges, found only if nobody has found them before."""
+    if shaded.edges is not None:
+        return shaded.edges
+    return lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo, step)
+
+
 def pen(
     shaded: Shaded,
     units: float,
@@ -108,7 +109,7 @@ def pen(
     def part(fraction: float, message: str) -> None:
         step(begin + (end - begin) * fraction, message)
 
-    edges = lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo, part)
+    edges = edges_of(shaded, part)
     width = units * unit(*shaded.depth.shape)
     return lines.Pen(edges, shaded.depth, shaded.view, width, crease=crease, paint=paint, step=part)
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import noise
+from ..bands import each_band
 from ..resample import (
     ColorRows,
     Floats,
@@ -38,9 +39,15 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     small = working_size(height, width, 1.0)
     color = blur(resize(shaded.color, *small, "box"), 0.8)
     gray = np.maximum(luminance(color), 0.02)
-    value = raise_key(gray, 0.6)
-    color = np.clip(color * (value / gray)[..., None], 0, 1)
-    tint, dot, cover = two_inks(color)
+    gain = raise_key(gray, 0.6) / gray
+    tint, dot, cover = np.empty_like(color), np.empty_like(color), np.empty_like(gray)
+
+    def mix(top: int, bottom: int) -> None:
+        part = slice(top, bottom)
+        lifted = np.clip(color[part] * gain[part, :, None], 0, 1)
+        tint[part], dot[part], cover[part] = two_inks(lifted)
+
+    each_band(*small, mix)
     # A press is never quite in register: the dots lie a little beside the tints.
     shift = noise.generator(shaded.seed, "halftone/register").uniform(-1, 1, 2) * 0.9 * scale
     shift = (float(shift[0]), float(shift[1]))

@@ -8,7 +8,18 @@ import numpy as np
 from .. import noise
 from ..flow import blend_directions, edge_directions
 from ..painter import Brush, lay_paint, place, relief_light
-from ..resample import ColorRows, Floats, blur, luminance, resize, smoothstep, working_size
+from ..resample import (
+    ColorRows,
+    Floats,
+    blur,
+    largest,
+    luminance,
+    pick,
+    resize,
+    smoothstep,
+    unit,
+    working_size,
+)
 from ..shaded import Shaded, Step
 from .ground import Ground, compose, prepare
 
@@ -90,8 +101,6 @@ def form_and_edges(ground: Ground) -> Floats:
 
 def far_first(ground: Ground) -> Floats:
     """(h, w) 0 near … 1 far: a painter lays the background first."""
-    from ..resample import pick
-
     depth = pick(ground.shaded.depth, ground.height, ground.width)
     finite = depth[np.isfinite(depth)]
     if finite.size == 0:
@@ -103,14 +112,12 @@ def far_first(ground: Ground) -> Floats:
 def missing(paint: Floats, wanted: Floats, ground: Ground, low: float, high: float) -> Floats:
     """(h, w) 0..1: where the paint so far differs from what is wanted."""
     now = resize(paint, ground.height, ground.width, "box")
-    error = np.abs(now - wanted).max(axis=2)
+    error = largest(np.abs(now - wanted))
     return smoothstep(low, high, blur(error, 1.2)).astype(np.float32)
 
 
 def canvas(height: int, width: int) -> Floats:
     """(height, width) the weave of a canvas, about -1..1."""
-    from ..resample import unit
-
     scale = unit(height, width)
     x = np.sin(np.arange(width, dtype=np.float32) * np.float32(2 * np.pi / (3.6 * scale)))
     y = np.sin(np.arange(height, dtype=np.float32) * np.float32(2 * np.pi / (3.6 * scale)))
