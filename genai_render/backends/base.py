@@ -31,10 +31,15 @@ _BACKENDS: dict[str, tuple[str, str]] = {
     "openai": (".openai", "OpenAIBackend"),
     "gemini": (".gemini", "GeminiBackend"),
     "compatible": (".compatible", "CompatibleBackend"),
+    "comfyui": (".comfyui", "ComfyUIBackend"),
+    "a1111": (".a1111", "A1111Backend"),
 }
 
 # Those with a key and a connection of their own in the preferences.
 CONNECTING = ("openai", "gemini", "compatible")
+
+# Those that find the user's own servers in the settings, by kind.
+_OWN_SERVERS = ("comfyui", "a1111")
 
 
 def backend_names() -> tuple[str, ...]:
@@ -54,7 +59,7 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
             action=f"Known: {', '.join(_BACKENDS)}.",
         ) from None
     kind = getattr(importlib.import_module(module, __package__), attribute)
-    return kind(settings) if name in CONNECTING else kind()
+    return kind(settings) if name in (*CONNECTING, *_OWN_SERVERS) else kind()
 
 
 def check_access(

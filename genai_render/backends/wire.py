@@ -59,6 +59,7 @@ _HEADERS = (
     *("host", "user-agent", "accept", "accept-encoding", "connection", "content-type"),
     *("content-length", "transfer-encoding", "idempotency-key", "x-goog-api-client"),
     *("x-server-timeout", "openai-organization", "openai-project"),
+    *("upgrade", "sec-websocket-key", "sec-websocket-version"),
 )
 
 

@@ -119,6 +119,13 @@ def outlook(context: bpy.types.Context) -> Outlook:
     return Outlook("", words, asked)
 
 
+def check_allowed(context: bpy.types.Context, request: RenderRequest) -> None:
+    """Whether a request may be sent now. Raises a GenAIError that says why not."""
+    model = properties.catalog().model(request.model)
+    _check_budget(context, model, cost.estimate_parts(model, request).usd)
+    _check_access(context, model, None)
+
+
 def backend(model: Model) -> Backend:
     """The backend of a model, with what it has to know from the preferences."""
     settings = preferences.backend_settings(properties.catalog(), model)

@@ -16,6 +16,7 @@ from . import properties, redraw, session
 from .session import Work
 
 PAGE = 12
+_LONGEST_CHAIN = 64  # of edits of edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,21 @@ def record(item_id: str) -> dict[str, Any]:
         except GenAIError:
             _details[item_id] = {}
     return _details[item_id]
+
+
+def made_from_view(item_id: str) -> str:
+    """The item whose view an image shows: its own, or that of the image which it changes; "" if
+    there was none.
+    """
+    for _ in range(_LONGEST_CHAIN):
+        known = record(item_id)
+        if known.get("canvas"):
+            return item_id
+        request = known.get("request") or {}
+        if request.get("kind") != "edit" or not request.get("parent"):
+            return ""
+        item_id = str(request["parent"])
+    return ""
 
 
 def siblings(item_id: str) -> list[str]:

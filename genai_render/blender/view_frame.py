@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import bpy
 from mathutils import Matrix, Vector
 
+from ..core.canvas import View
 from ..core.framing import Size, fit_view, ratio, size_for
+from .capture.camera_frame import unit_metres
 
 _MARGIN = 6  # pixels
 
@@ -209,3 +211,41 @@ def _part_matrix(low: tuple[float, float], high: tuple[float, float]) -> Matrix:
     matrix[0][0], matrix[0][3] = 1 / width, -(low[0] + high[0] - 1) / width
     matrix[1][1], matrix[1][3] = 1 / height, -(low[1] + high[1] - 1) / height
     return matrix
+
+
+def go_to(
+    context: bpy.types.Context,
+    area: bpy.types.Area,
+    region: bpy.types.Region,
+    space: bpy.types.SpaceView3D,
+    view: View,
+) -> None:
+    """Turn a viewport to a view: to its camera where that is still in place, else freely, with
+    the lens or the zoom that shows as much of the scene in the frame.
+    """
+    metres = unit_metres(context.scene)
+    matrix = Matrix(view.camera_to_world)
+    matrix.translation /= metres
+    rv3d = region_data(space, area, region)
+    camera = _camera(context, space)
+    if view.camera and camera is not None and camera.name == view.camera:
+        turned = camera.matrix_world.normalized()
+        if all((a - b).length < 1e-3 for a, b in zip(turned, matrix, strict=True)):
+            rv3d.view_perspective = "CAMERA"
+            return
+    rv3d.view_perspective = view.projection
+    _turn(rv3d, matrix)
+    # How much is seen depends on the size of the region, too: measure it, and mend it.
+    seen = frame(context, area, region, space, view.aspect)
+    wanted = view.projection_matrix[1][1] * (metres if view.projection == "ORTHO" else 1.0)
+    scale = wanted / seen.projection[1][1]
+    if view.projection == "ORTHO":
+        rv3d.view_distance /= scale
+        _turn(rv3d, matrix)
+    elif abs(scale - 1) > 1e-3:
+        space.lens *= scale
+
+
+def _turn(rv3d: bpy.types.RegionView3D, matrix: Matrix) -> None:
+    rv3d.view_matrix = matrix.inverted()
+    rv3d.update()

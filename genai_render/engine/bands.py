@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -25,26 +26,27 @@ def each_band(
     tell: Callable[[float], None] | None = None,
     pixels: int = BAND_PIXELS,
 ) -> None:
-    """Call work(first row, last row + 1) for every band; tell(fraction) now and then.
+    """Call work(first row, last row + 1) for every band of `pixels` or up to twice as many.
 
+    tell(fraction) is called now and then.
     An exception in `work` or `tell` (a cancel) stops the rest and is raised.
     """
-    rows = max(1, pixels // max(1, width))
-    starts = list(range(0, height, rows))
-    if len(starts) == 1:
+    count = max(1, height // max(1, pixels // max(1, width)))
+    starts = [height * i // count for i in range(count + 1)]
+    if count == 1:
         work(0, height)
         if tell:
             tell(1.0)
         return
     with ThreadPoolExecutor(THREADS) as pool:
-        waiting = {pool.submit(work, y, min(height, y + rows)) for y in starts}
+        waiting = {pool.submit(work, first, last) for first, last in pairwise(starts)}
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
                 if tell:
-                    tell(1 - len(waiting) / len(starts))
+                    tell(1 - len(waiting) / count)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,31 +62,80 @@ def find_edges(
     step: Step | None = None,
 ) -> Edges:
     """The edges of a view. depth (H, W), normal and albedo (display sRGB, or None) (H, W, 3)."""
-    length = np.sqrt(inner(normal, normal))
-    covered = np.isfinite(depth) & (length > 0.3)
+    shape = height, width = depth.shape
+    covered = np.empty(shape, np.bool_)
+    unit_normal = np.empty(normal.shape, np.float32)
+
+    def prepare(top: int, bottom: int) -> None:
+        part = slice(top, bottom)
+        length = np.sqrt(inner(normal[part], normal[part]))
+        covered[part] = np.isfinite(depth[part]) & (length > 0.3)
+        length = np.maximum(length, np.float32(1e-6), out=length)
+        np.divide(normal[part], length[..., None], out=unit_normal[part])
+
+    each_band(height, width, prepare)
     near = _nearness(depth, covered, view)
-    unit_normal = normal / np.maximum(length, np.float32(1e-6))[..., None]
-    shape = depth.shape
-    found: list[list[Floats]] = [[], []]
-
-    def look_along(axis: int) -> None:
-        marks = [np.zeros(shape, np.float32) for _ in range(4)]
-        found[axis] = marks
-        if shape[axis] < 8:
-            return
-        between, against_nothing = _depth_gaps(near, covered, axis)
-        _mark(marks[0], between, axis)
-        _mark(marks[1], against_nothing, axis)
-        _mark(marks[2], _creases(unit_normal, covered, axis), axis)
-        if albedo is not None:
-            _mark(marks[3], _paint_gaps(albedo, axis), axis)
-
+    axes = [axis for axis in (0, 1) if shape[axis] >= 8]
     if step is not None:
-        step(0.2, "Lines")
-    each([lambda: look_along(0), lambda: look_along(1)])
-    silhouette, coverage, crease, paint = (
-        np.maximum(down, across, out=down) for down, across in zip(*found, strict=True)
-    )
+        step(0.15, "Lines")
+
+    # How much normals and colours change, and how much they do all around.
+    turns = {axis: np.empty(_less(shape, axis, 1), np.float32) for axis in axes}
+    changes = {axis: np.empty(_less(shape, axis, 3), np.float32) for axis in axes}
+
+    def measure(top: int, bottom: int) -> None:
+        for axis in axes:
+            for spacing, found in ((1, turns[axis]), (3, changes[axis])):
+                last = min(bottom, len(found))
+                rows = slice(top, last + spacing if axis == 0 else last)
+                if top >= last:
+                    continue
+                if spacing == 1:
+                    found[top:last] = _turn(unit_normal[rows], covered[rows], axis, 1)
+                elif albedo is not None:
+                    found[top:last] = _change(albedo[rows], axis)
+
+    each_band(height, width, measure)
+    if step is not None:
+        step(0.25, "Lines")
+    rough: dict[int, Floats] = {}
+    busy: dict[int, Floats] = {}
+
+    def look_around(axis: int) -> None:
+        # Rough materials turn everywhere: a crease turns more than all around it.
+        rough[axis] = blur(turns[axis], 4.0 * unit(*shape)) * np.float32(1.6)
+        if albedo is not None:
+            busy[axis] = blur(changes[axis], 6.0 * unit(*shape))
+
+    each([partial(look_around, axis) for axis in axes])
+    if step is not None:
+        step(0.35, "Lines")
+    silhouette, coverage, crease, paint = (np.zeros(shape, np.float32) for _ in range(4))
+
+    def mark(top: int, bottom: int) -> None:
+        # A pixel's marks depend on those up to 8 away.
+        first, last = max(0, top - 10), min(height, bottom + 10)
+        size = (last - first, width)
+        own = slice(top - first, bottom - first)
+        for axis in axes:
+            marks = [np.zeros(size, np.float32) for _ in range(4)]
+            part = slice(first, last)
+
+            def of(measured: Floats, less: int, axis: int = axis) -> Floats:
+                return measured[first : last - less if axis == 0 else last]
+
+            between, against_nothing = _depth_gaps(near[part], covered[part], axis)
+            _mark(marks[0], between, axis)
+            _mark(marks[1], against_nothing, axis)
+            wide = _turn(unit_normal[part], covered[part], axis, _WIDE)
+            _mark(marks[2], _creases(of(turns[axis], 1), of(rough[axis], 1), wide, axis), axis)
+            if albedo is not None:
+                gaps = _paint_gaps(albedo[part], of(changes[axis], 3) - of(busy[axis], 3), axis)
+                _mark(marks[3], gaps, axis)
+            for target, found in zip((silhouette, coverage, crease, paint), marks, strict=True):
+                np.maximum(target[top:bottom], found[own], out=target[top:bottom])
+
+    each_band(height, width, mark, pixels=1 << 17)
     if step is not None:
         step(0.5, "Lines")
     scale = unit(*shape)
@@ -216,54 +266,68 @@ def _depth_gaps(near: Floats, covered: NDArray[np.bool_], axis: int) -> tuple[Fl
     return inner.astype(np.float32), outer.astype(np.float32)
 
 
-def _creases(normal: Floats, covered: NDArray[np.bool_], axis: int) -> Floats:
+_WIDE = 3
+"""Pixels between the two normals that tell a narrow rounded edge."""
+
+
+def _less(shape: tuple[int, ...], axis: int, less: int) -> tuple[int, int]:
+    height, width = shape
+    return (height - less, width) if axis == 0 else (height, width - less)
+
+
+def _turn(normal: Floats, covered: NDArray[np.bool_], axis: int, spacing: int) -> Floats:
+    """How much the normal turns between pixels i and i + spacing."""
+    chord = _along(normal, axis, 0, -spacing) - _along(normal, axis, spacing, 0)
+    chord = np.sqrt(inner(chord, chord))
+    chord *= _along(covered, axis, 0, -spacing) & _along(covered, axis, spacing, 0)
+    return chord
+
+
+def _change(albedo: Floats, axis: int) -> Floats:
+    """How much the colour changes between pixels i and i + 3."""
+    difference = _along(albedo, axis, 3, 0) - _along(albedo, axis, 0, -3)
+    np.abs(difference, out=difference)
+    return difference[..., 0] * 0.35 + difference[..., 1] * 0.45 + difference[..., 2] * 0.2
+
+
+def _creases(sharp: Floats, rough: Floats, wide: Floats, axis: int) -> Floats:
     """Strength of creases between pixels i+1 and i+2; a rounded edge counts when it is narrow."""
-
-    def turn(spacing: int) -> Floats:
-        n = normal
-        a, b = _along(n, axis, 0, -spacing), _along(n, axis, spacing, 0)
-        chord = a - b
-        chord = np.sqrt(inner(chord, chord))
-        ok = _along(covered, axis, 0, -spacing) & _along(covered, axis, spacing, 0)
-        return np.where(ok, chord, 0).astype(np.float32)
-
-    sharp = turn(1)
     own = _along(sharp, axis, 1, -1)
     beside = np.maximum(_along(sharp, axis, 0, -2), _along(sharp, axis, 2, 0))
-    # Rough materials turn everywhere: a crease turns more than all around it.
-    rough = blur(sharp, 4.0 * unit(*normal.shape[:2])) * np.float32(1.6)
-    strength = smoothstep(0.24, 0.46, own - np.maximum(beside, _along(rough, axis, 1, -1)))
-    spacing = 3
-    if normal.shape[axis] > 6 * spacing:
-        wide = turn(spacing)
-        middle = _along(wide, axis, spacing, -spacing)
-        around = np.maximum(_along(wide, axis, 0, -2 * spacing), _along(wide, axis, 2 * spacing, 0))
-        calm = _along(rough, axis, spacing + 1, 0)
+    np.maximum(beside, _along(rough, axis, 1, -1), out=beside)
+    strength = smoothstep(0.24, 0.46, own - beside)
+    if wide.shape[axis] > 2 * _WIDE:
+        middle = _along(wide, axis, _WIDE, -_WIDE)
+        around = np.maximum(_along(wide, axis, 0, -2 * _WIDE), _along(wide, axis, 2 * _WIDE, 0))
+        calm = _along(rough, axis, _WIDE + 1, 0)
         calm = _along(calm, axis, 0, middle.shape[axis] - calm.shape[axis])
-        rounded = smoothstep(0.4, 0.65, middle - np.maximum(1.5 * around, 2.5 * calm)) * 0.8
+        np.maximum(1.5 * around, 2.5 * calm, out=around)
+        rounded = smoothstep(0.4, 0.65, middle - around)
+        rounded *= np.float32(0.8)
         # `middle` at j spans pixels j+3 … j+6: its centre is the gap between j+4 and j+5, which is
         # gap j+3 of `strength`.
-        target = _along(strength, axis, spacing, 0)
+        target = _along(strength, axis, _WIDE, 0)
         length = min(target.shape[axis], rounded.shape[axis])
         part = _along(target, axis, 0, length - target.shape[axis])
         np.maximum(part, _along(rounded, axis, 0, length - rounded.shape[axis]), out=part)
-    return strength.astype(np.float32)
+    return strength
 
 
-def _paint_gaps(albedo: Floats, axis: int) -> Floats:
-    """Strength of colour edges between pixels i+1 and i+2, where they are steepest."""
-    a, e = _along(albedo, axis, 0, -3), _along(albedo, axis, 3, 0)
-    difference = np.abs(e - a)
-    change = difference[..., 0] * 0.35 + difference[..., 1] * 0.45 + difference[..., 2] * 0.2
-    b, c = _along(albedo, axis, 1, -2), _along(albedo, axis, 2, -1)
-    here = np.abs(c - b)
+def _paint_gaps(albedo: Floats, more: Floats, axis: int) -> Floats:
+    """Strength of colour edges between pixels i+1 and i+2, where they are steepest.
+
+    more: how much more the colour changes there than all around.
+    """
+    here = _along(albedo, axis, 2, -1) - _along(albedo, axis, 1, -2)
+    np.abs(here, out=here)
     here = here[..., 0] + here[..., 1] + here[..., 2]
     padding = [(0, 0), (0, 0)]
     padding[axis] = (1, 1)
     beside = np.pad(here, padding)
     steepest = (here >= _along(beside, axis, 0, -2)) & (here > _along(beside, axis, 2, 0))
-    around = blur(change, 6.0 * unit(*albedo.shape[:2]))
-    return (smoothstep(0.035, 0.12, change - around) * steepest).astype(np.float32)
+    found = smoothstep(0.035, 0.12, more)
+    found *= steepest
+    return found
 
 
 def _mark(target: Floats, gaps: Floats, axis: int) -> None:

@@ -187,24 +187,31 @@ class BlenderWindow:
         )
         return x, window - y - height, width, height
 
-    def find_button(self, wanted: str, across: float | None = None) -> tuple[int, int]:
+    def find_button(
+        self,
+        wanted: str,
+        across: float | None = None,
+        kind: str = "UI",
+        area: str = "VIEW_3D",
+    ) -> tuple[int, int]:
         """Where in the sidebar the button of an operator or property is, found by hovering.
 
+        kind, area: of another region than the 3D Viewport's sidebar.
         wanted: a part of what "Copy Python Command" or "Copy Data Path" of the button gives.
         across: where in the sidebar's width, 0 to 1; looked for if it is not said.
         """
-        left, top, width, height = self.region("UI")
+        left, top, width, height = self.region(kind, area)
         for share in (0.35, 0.8, 0.12) if across is None else (across,):
             x = left + round((width - 24) * share)
             for y in range(top + 8, top + height - 4, 9):
                 self.move_mouse(x, y)
                 time.sleep(0.03)
-                if wanted in self.run(_UNDER_MOUSE):
+                if wanted in self.run(f"where = {kind!r}, {area!r}\n{_UNDER_MOUSE}"):
                     return x, y + 4
-        raise AssertionError(f"no button for {wanted!r} in the sidebar")
+        raise AssertionError(f"no button for {wanted!r} in {kind} of {area}")
 
-    def press(self, wanted: str, across: float | None = None) -> None:
-        self.click(*self.find_button(wanted, across))
+    def press(self, wanted: str, across: float | None = None, **where: str) -> None:
+        self.click(*self.find_button(wanted, across, **where))
 
     # What the test asks
 
@@ -347,7 +354,7 @@ _UNDER_MOUSE = """
 answer = ""
 wm = bpy.context.window_manager
 wm.clipboard = ""
-with override("UI"):
+with override(*where):
     for copy in (bpy.ops.ui.copy_python_command_button, bpy.ops.ui.copy_data_path_button):
         if copy.poll():
             try:

@@ -15,14 +15,14 @@ from ...console import Console
 from ...core import cost, images
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
-from ...core.errors import Cancelled, GenAIError, InvalidInput
+from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
 from ...core.events import Notice, Progress, Result
 from ...core.framing import Size
 from ...core.history import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.plan import Plan, plan
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
-from ..preferences import backend_settings, load_catalog
+from ..preferences import backend_settings, load_catalog, preferences
 from . import arguments, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
@@ -61,8 +61,9 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
-    making = _Making(parsed, console, catalog, request, len(names))
     asked = plan(model, request, None if planned is None else shots.own_aspect())
+    canvas = None if planned is None else (asked.width, asked.height)
+    making = _Making(parsed, console, catalog, request, len(names), canvas)
     for note in asked.notes:
         console.notice(note)
     if parsed.dry_run:
@@ -145,6 +146,7 @@ class _Making:
         catalog: Catalog,
         request: RenderRequest,
         jobs: int,
+        canvas_size: tuple[int, int] | None = None,
     ) -> None:
         self._parsed = parsed
         self._console = console
@@ -152,9 +154,13 @@ class _Making:
         self._model = model = catalog.model(request.model)
         self._request = request
         self._jobs = jobs
-        each = cost.estimate(model, request)
-        self._cost = None if each is None else each * jobs
-        cost.check_budget(self._cost, parsed.max_cost)
+        self._each = cost.estimate(model, request, canvas_size)
+        self._cost = None if self._each is None else self._each * jobs
+        prefs = preferences()
+        own = [parsed.max_cost, prefs.run_limit if prefs is not None else None]
+        self._limit = min((limit for limit in own if limit is not None), default=None)
+        self._month_limit = prefs.month_limit if prefs is not None else None
+        cost.check_budget(self._cost, self._limit)
         # For what has no canvas. Asked now: the workers must not ask Blender.
         self._view = View(
             width=1,
@@ -168,6 +174,7 @@ class _Making:
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
+        self._spent = 0.0
 
     def say_plan(self, names: list[str], asked: Plan) -> int:
         request, images_planned = self._request, self._jobs * self._request.count
@@ -183,7 +190,7 @@ class _Making:
             images=images_planned,
             cost_usd=self._cost,
         )
-        price = "unknown" if self._cost is None else f"${self._cost:.2f}"
+        price = "unknown" if self._cost is None else cost.dollars(self._cost)
         self._console.line(
             f"Would make {images_planned} image(s) with {self._model.label}, style "
             f"{request.style}, {asked.text}, of {', '.join(names)}. Cost: {price}."
@@ -191,15 +198,22 @@ class _Making:
         return 0
 
     def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
-        backend = create_backend(self._model.backend, backend_settings(self._catalog))
+        backend = create_backend(self._model.backend, backend_settings(self._catalog, self._model))
         with OutputFolder(self._parsed.output) as output:
             store = HistoryStore(folder_of(self._parsed))
             self._store, self._output = store, output
             queue = JobQueue(self._keep, store.add_failed)
             try:
+                stop = self._affordable(self._cost)
+                if stop is not None:
+                    raise stop
                 for name in names:
                     while len(queue.jobs()) >= _AHEAD:
                         self._pump(queue)
+                    ahead = None if self._each is None else self._each * (len(queue.jobs()) + 1)
+                    stop = self._affordable(ahead)
+                    if stop is not None:
+                        break  # what is on its way is paid for: it comes to its end
                     request = next(requests)
                     self._names[queue.submit(request, backend.run).id] = name
                     self._take(queue.drain())  # what was finished during the capture
@@ -212,10 +226,25 @@ class _Making:
                 self._take(queue.drain())
             if not ended:
                 raise GenAIError("A job did not stop in time.")
+        if stop is not None:
+            raise stop
         if self._first_error is not None:
             return self._first_error.exit_code
-        self._console.event("done", images=self._made, history=str(store.folder))
+        self._console.event(
+            "done", images=self._made, history=str(store.folder), cost_usd=round(self._spent, 6)
+        )
         return 0
+
+    def _affordable(self, coming: float | None) -> OverBudget | None:
+        """Why the next may not be sent, by what was really paid so far and what is on its way."""
+        try:
+            if coming is not None and self._limit is not None:
+                cost.check_budget(self._spent + coming, self._limit)
+            if self._month_limit is not None:
+                cost.check_month(coming, self._store.spent_this_month(), self._month_limit)
+        except OverBudget as error:
+            return error
+        return None
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
@@ -249,6 +278,7 @@ class _Making:
                 name += f"-{saved.result.index + 1}"
             path = self._output.write(self._store, item, name, self._parsed.format)
         self._made += 1
+        self._spent += saved.result.cost_usd or 0.0
         view = job.request.canvas.view if job.request.canvas is not None else None
         info = saved.result.info
         self._console.event(

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import connections, generate, history, prompts, references, results
+from . import connections, editing, generate, history, prompts, references, results, views
 
-_MODULES = (generate, results, history, references, prompts, connections)
+_MODULES = (generate, editing, results, views, history, references, prompts, connections)
 
 
 def register() -> None:

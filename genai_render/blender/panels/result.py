@@ -9,7 +9,8 @@ from typing import Any
 
 import bpy
 
-from .. import history_view, overlay, previews, properties
+from ...core.history import Item
+from .. import history_view, overlay, previews, projection, properties
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -49,11 +50,15 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
         row.operator("genai_render.use_as_reference", text="Reference 1").slot = 1
         row.operator("genai_render.use_as_reference", text="Reference 2").slot = 2
         row = column.row(align=True)
+        row.operator("genai_render.edit", text="Edit", icon="GREASEPENCIL")
         row.operator("genai_render.vary", text="Vary", icon="FILE_REFRESH")
-        row.operator("genai_render.repeat", text="Same Settings", icon="LOOP_BACK")
-        column.operator("genai_render.recall", icon="RECOVER_LAST")
+        row = column.row(align=True)
+        row.operator("genai_render.recall", text="Recall", icon="RECOVER_LAST")
+        row.operator("genai_render.repeat", text="Same Again", icon="LOOP_BACK")
         column.operator("genai_render.open_image", icon="IMAGE_DATA")
         column.operator("genai_render.camera_background", icon="CAMERA_DATA")
+        column.operator("genai_render.return_to_view", text="Return to Its View", icon="HIDE_OFF")
+        _draw_projection(column, context, item)
 
 
 def _draw_over_view(layout: Any, state: Any, shown: overlay.Shown) -> None:
@@ -68,14 +73,15 @@ def _draw_over_view(layout: Any, state: Any, shown: overlay.Shown) -> None:
     row.operator("genai_render.hide_result", text="Back to the Scene", icon="VIEW3D")
 
 
+def _draw_projection(layout: Any, context: Any, item: Item) -> None:
+    scene = context.scene
+    row = layout.row(align=True)
+    if projection.of(scene).item != item.id:
+        row.operator("genai_render.project", icon="MOD_UVPROJECT")
+    if projection.is_on(scene):
+        row.operator("genai_render.unproject", icon="X", depress=True)
+
+
 _CLASSES = (GENAI_RENDER_PT_result,)
 
-
-def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)
