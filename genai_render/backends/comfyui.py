@@ -1,0 +1,559 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Workflows on ComfyUI servers of the user's own: one server or many.
+
+Each image is a job of its own on a server, so that several spread over all of them. A job whose
+server goes away is given to another; its image is taken from one server only, so none is lost and
+none comes twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..core import images, prompt
+from ..core.canvas import Canvas
+from ..core.catalog import Model
+from ..core.errors import Cancelled, GenAIError, ImageError, InvalidInput
+from ..core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ..core.guides import encode_depth, encode_normal
+from ..core.plan import Plan, plan
+from ..core.prompt import SentImage
+from ..core.request import MAX_SEED, RenderRequest
+from . import comfyui_errors as errors
+from . import comfyui_farm as farm
+from . import comfyui_library as library
+from . import provider_errors
+from .comfyui_client import ComfyClient, JobReport, Listener, Message
+from .comfyui_errors import MissingPart, ServerGone
+from .comfyui_workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
+from .parallel import Work, in_parallel
+from .servers import Server, servers_of
+from .settings import BackendSettings
+
+_LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
+_BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
+_SPECS_SECONDS = 30.0
+_LONGEST_MOVES = 5
+_SIDE = 2048
+
+_specs: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request, worked out for a workflow. files: the encoded images, by input."""
+
+    request: RenderRequest
+    model: Model
+    workflow: Workflow
+    plan: Plan
+    prompt: str
+    negative: str
+    files: Mapping[str, bytes]
+    servers: tuple[Server, ...]
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of a job that runs: for its progress."""
+
+    nodes: int
+    titles: Mapping[str, str]
+    done: set[str] = field(default_factory=set)
+
+    def told(self, message: Message) -> Progress | None:
+        data = message.data
+        if message.kind == "execution_cached":
+            self.done |= set(map(str, data.get("nodes") or []))
+        elif message.kind == "executing" and data.get("node") is not None:
+            return Progress(self._share(0.0), self._title(data["node"]))
+        elif message.kind == "executed":
+            self.done.add(str(data.get("node")))
+        elif message.kind == "progress":
+            value, most = _number(data.get("value")), _number(data.get("max"))
+            if most > 0:
+                step = f"{self._title(data.get('node'))}: step {value:.0f} of {most:.0f}"
+                return Progress(self._share(min(1.0, value / most)), step)
+        elif message.kind == "progress_state" and isinstance(data.get("nodes"), Mapping):
+            for id, state in data["nodes"].items():
+                if isinstance(state, Mapping) and state.get("state") == "finished":
+                    self.done.add(str(id))
+        return None
+
+    def _share(self, of_node: float) -> float:
+        return min(0.99, (len(self.done) + of_node) / max(1, self.nodes))
+
+    def _title(self, node: Any) -> str:
+        return self.titles.get(str(node), "Working")
+
+
+class ComfyUIBackend:
+    """Runs the workflow that the model names, on the least busy server that has what it needs."""
+
+    def __init__(self, settings: BackendSettings | None = None) -> None:
+        self._settings = settings or BackendSettings()
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        """Raises MissingParts, before anything is sent, where no server has what is needed."""
+        model = self._settings.models().model(request.model)
+        workflow = library.workflow_of(model)
+        servers = tuple(servers_of(self._settings, "comfyui"))
+        cancel.check()
+        yield Progress(None, "Preparing the images")
+        order = self._order(model, workflow, request, servers)
+        for text in order.plan.notes:
+            yield Notice(text)
+        first = request.seed
+        if first is None:
+            first = secrets.randbelow(MAX_SEED - request.count)
+        if workflow.takes("count") or request.count == 1:
+            yield from self._job(order, 0, first, request.count, cancel)
+            return
+
+        def work(number: int) -> Work:
+            # A seed of its own for each, so that each can be made again by itself.
+            seed = (first + number) % (MAX_SEED + 1)
+            return lambda token: self._job(order, number, seed, 1, token)
+
+        works = [work(number) for number in range(request.count)]
+        yield from in_parallel(works, cancel, at_once=max(2, len(servers)))
+
+    def check(self, cancel: CancelToken, name: str = "") -> str:
+        """Ask the servers how they are. name: only this one, "comfyui:NAME". For the user."""
+        only = name.partition(":")[2]
+        lines, problem = [], None
+        for server in servers_of(self._settings, "comfyui"):
+            if only and server.name != only:
+                continue
+            try:
+                with self._client(server, cancel) as client:
+                    load = client.load()
+            except Cancelled:
+                raise
+            except GenAIError as error:
+                problem = error
+                continue
+            free = f", {load.memory_free / 2**30:.1f} GB free" if load.memory_total else ""
+            lines.append(f"{server.name}: ComfyUI {load.version}, {load.length} in queue{free}")
+        if not lines and problem is not None:
+            raise problem.with_traceback(None)
+        return ". ".join(lines) + "." if lines else "No server of that name."
+
+    # ---- what is sent -------------------------------------------------------------------------
+
+    def _order(
+        self, model: Model, workflow: Workflow, request: RenderRequest, servers: tuple[Server, ...]
+    ) -> Order:
+        made = plan(model, request)
+        files = _files(workflow, model, request)
+        style = self._settings.models().style(request.style)
+        if model.extra.get("describe_images"):
+            # Models that read the prompt as an instruction are told which image is what.
+            told = [SentImage(_role(name, request)) for name in IMAGE_INPUTS if name in files]
+            text = prompt.compose(request, style, told)
+        else:
+            text = prompt.wish(request, style)
+        negative = str(request.options.get("negative", _default(model, "negative")))
+        return Order(request, model, workflow, made, text, negative, files, servers)
+
+    def _values(
+        self, order: Order, names: Mapping[str, str], seed: int, count: int
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "positive": order.prompt,
+            "seed": seed,
+            "width": order.plan.width,
+            "height": order.plan.height,
+            "count": count,
+            **names,
+        }
+        if order.negative:
+            values["negative"] = order.negative
+        return values
+
+    # ---- one job, wherever it ends up ---------------------------------------------------------
+
+    def _job(
+        self, order: Order, index: int, seed: int, count: int, cancel: CancelToken
+    ) -> Iterator[Event]:
+        gone: set[str] = set()
+        left: list[tuple[Server, str]] = []
+        while True:
+            cancel.check()
+            yield Progress(None, "Looking for a server")
+            look = self._looker(order, cancel)
+            name = order.model.label
+            with farm.chosen(order.servers, name, look, frozenset(gone)) as server:
+                prompt_id = str(uuid.uuid4())
+                problem: ServerGone
+                try:
+                    yield from self._on(server, order, index, seed, count, prompt_id, cancel)
+                    break
+                except ServerGone as error:
+                    problem = error
+            farm.mark_gone(server)
+            gone.add(server.address)
+            left.append((server, prompt_id))
+            if len(gone) >= len(order.servers) or len(left) >= _LONGEST_MOVES:
+                raise problem.with_traceback(None)
+            yield Notice(f"{server.label} went away: its job was given to another server.")
+        for server, prompt_id in left:
+            # It may be back, with the job still in its queue.
+            self._withdraw(server, prompt_id, connect_timeout=0.5)
+
+    def _looker(self, order: Order, cancel: CancelToken) -> farm.Look:
+        def look(server: Server) -> tuple[int, list[MissingPart]]:
+            with self._client(server, cancel) as client:
+                running, pending = client.queue()
+                specs = self._specs(client, server, order.workflow)
+                known = {name: spec or {} for name, spec in specs.items()}
+                names = {name: "" for name in order.files}
+                values = self._values(order, names, 0, 1)
+                graph = order.workflow.filled(values, order.request.options, known)
+                parts = order.workflow.missing(graph, specs)
+                if not parts:
+                    client.system_stats()
+            return len(running) + len(pending), parts
+
+        return look
+
+    def _specs(
+        self, client: ComfyClient, server: Server, workflow: Workflow
+    ) -> dict[str, dict[str, Any] | None]:
+        """What the server says of the workflow's node classes; asked again after a while."""
+        found = {}
+        for name in workflow.classes:
+            key = server.address, name
+            kept = _specs.get(key)
+            if kept is None or time.monotonic() - kept[0] > _SPECS_SECONDS or kept[1] is None:
+                kept = time.monotonic(), client.node(name)
+                _specs[key] = kept
+            found[name] = kept[1]
+        return found
+
+    def _on(
+        self,
+        server: Server,
+        order: Order,
+        index: int,
+        seed: int,
+        count: int,
+        prompt_id: str,
+        cancel: CancelToken,
+    ) -> Iterator[Event]:
+        """The job on one server. Raises ServerGone where it is to be given to another."""
+        titles = order.workflow.titles
+        with self._client(server, cancel) as client:
+            yield Progress(None, f"Sending {len(order.files)} images to {server.name}")
+            names = {}
+            for name, data in order.files.items():
+                digest = hashlib.sha256(data).hexdigest()[:20]
+                suffix = images.probe(data).suffix
+                names[name] = client.upload(f"{name}-{digest}{suffix}", data)
+            specs = {
+                name: spec or {}
+                for name, spec in self._specs(client, server, order.workflow).items()
+            }
+            values = self._values(order, names, seed, count)
+            graph = order.workflow.filled(values, order.request.options, specs)
+            client_id = uuid.uuid4().hex
+            listener = client.listen(client_id)
+            ended = False
+            try:
+                try:
+                    prompt_id = client.submit(graph, client_id, prompt_id, titles)
+                except ServerGone:
+                    # It may have the job all the same: then it goes on there.
+                    listener.close()
+                    listener = self._back(client, client_id, prompt_id, cancel)
+                yield Progress(None, f"In the queue of {server.name}")
+                watch = _Watch(len(graph), titles)
+                report = None
+                while report is None:
+                    try:
+                        report = yield from self._follow(
+                            client, listener, watch, prompt_id, index, server, cancel
+                        )
+                    except ServerGone:
+                        listener.close()
+                        yield Progress(None, f"The connection to {server.name} broke: waiting")
+                        listener = self._back(client, client_id, prompt_id, cancel)
+                ended = True
+            finally:
+                listener.close()
+                if not ended:
+                    self._withdraw(server, prompt_id)
+            yield from self._results(client, server, order, report, graph, index, seed)
+
+    def _follow(
+        self,
+        client: ComfyClient,
+        listener: Listener,
+        watch: _Watch,
+        prompt_id: str,
+        index: int,
+        server: Server,
+        cancel: CancelToken,
+    ) -> Iterator[Event]:
+        """Until the job is over there. What the websocket tells is for show; whether it is over
+        is asked, because messages can be missed."""
+        asked, misses = 0.0, 0
+        running = False
+        while True:
+            cancel.check()
+            message = listener.next(0.5)
+            if message is not None and message.kind == "preview":
+                if running and message.data.get("prompt_id", prompt_id) == prompt_id:
+                    preview = _whole_image(message.preview)
+                    if preview is not None:
+                        yield PartialImage(preview, index)
+                continue
+            ours = message is not None and message.prompt_id == prompt_id
+            if message is not None and ours:
+                running = running or message.kind.startswith("execut")
+                told = watch.told(message)
+                if told is not None:
+                    yield told
+            over = (
+                ours
+                and message is not None
+                and (
+                    message.kind
+                    in ("execution_success", "execution_error", "execution_interrupted")
+                    or (message.kind == "executing" and message.data.get("node") is None)
+                )
+            )
+            if not over and time.monotonic() - asked < _LOOK_SECONDS:
+                continue
+            asked = time.monotonic()
+            report = client.report(prompt_id)
+            if report.state in ("done", "failed", "interrupted"):
+                return report
+            if report.state == "running":
+                running = True
+            elif report.state == "pending":
+                ahead = client.queue()[1].index(prompt_id) if not running else 0
+                yield Progress(None, f"In the queue of {server.name}, {ahead + 1} to go")
+            misses = misses + 1 if report.state == "unknown" else 0
+            if misses >= 3:
+                # Neither in the queue nor in history while the connection stood.
+                raise errors.cleared(server.label)
+
+    def _back(
+        self, client: ComfyClient, client_id: str, prompt_id: str, cancel: CancelToken
+    ) -> Listener:
+        """Connected again after the connection broke. Raises ServerGone if it does not come back
+        in time, or comes back without the job: then it was started anew."""
+        ends = time.monotonic() + _BACK_WITHIN
+        while True:
+            problem: ServerGone
+            try:
+                listener = client.listen(client_id)
+                try:
+                    known = client.report(prompt_id).state != "unknown"
+                except BaseException:
+                    listener.close()
+                    raise
+                if known:
+                    return listener
+                listener.close()
+                raise errors.ServerGone(
+                    f"{client.label} was started anew, without its queue.",
+                    action="Generate again.",
+                )
+            except ServerGone as error:
+                problem = error
+            if time.monotonic() > ends or "started anew" in problem.what:
+                raise problem.with_traceback(None)
+            if cancel.wait(0.5):
+                cancel.check()
+
+    def _withdraw(self, server: Server, prompt_id: str, connect_timeout: float = 2.0) -> None:
+        """Best effort: what is cancelled here, or was given to another, is not made there."""
+        with contextlib.suppress(GenAIError):
+            client = ComfyClient(
+                server.where, server.label, CancelToken(), self._settings.online_access, 3.0
+            )
+            with client:
+                client.withdraw(prompt_id)
+
+    # ---- what comes back ----------------------------------------------------------------------
+
+    def _results(
+        self,
+        client: ComfyClient,
+        server: Server,
+        order: Order,
+        report: JobReport,
+        graph: Mapping[str, Any],
+        index: int,
+        seed: int,
+    ) -> Iterator[Event]:
+        if report.state == "interrupted":
+            raise errors.interrupted(server.label)
+        if report.state == "failed":
+            raise errors.failed(server.label, report.error, order.workflow.titles)
+        found, kinds = outputs_of(report.outputs)
+        if not found:
+            raise errors.no_images(server.label, kinds)
+        for number, entry in enumerate(found):
+            data = client.view(
+                str(entry["filename"]),
+                str(entry.get("subfolder") or ""),
+                str(entry.get("type") or "output"),
+            )
+            try:
+                info = images.probe(data)
+                images.decode(data, "The image")
+            except ImageError:
+                info = None
+            if info is None:
+                raise provider_errors.bad_answer(
+                    server.label, "What it made cannot be opened as an image.", "Generate again."
+                )
+            yield Result(
+                data,
+                info.mime,
+                info.width,
+                info.height,
+                index + number,
+                seed=seed,
+                prompt_sent=order.prompt,
+                sent={f"{name}{images.probe(sent).suffix}": sent for name, sent in _kept(order)},
+                info={
+                    "provider": "ComfyUI",
+                    "server": server.name,
+                    "model": order.model.name or order.model.id,
+                    "workflow": json.loads(json.dumps(graph)),
+                    **({"negative": order.negative} if order.negative else {}),
+                },
+                cost_usd=0.0 if server.where.local else None,
+            )
+
+    def _client(self, server: Server, cancel: CancelToken) -> ComfyClient:
+        return ComfyClient(server.where, server.label, cancel, self._settings.online_access)
+
+
+def _kept(order: Order) -> list[tuple[str, bytes]]:
+    """What History keeps of what was sent: not the references, which it has anyway."""
+    return [
+        ("canvas" if name == "color" else name, data)
+        for name, data in order.files.items()
+        if name in ("color", "depth", "normal", "mask")
+    ]
+
+
+def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str, bytes]:
+    """The images that the workflow takes and the request has, encoded for it."""
+    made: dict[str, bytes] = {}
+    canvas = request.canvas
+    if canvas is not None and request.kind == "render":
+        if workflow.takes("color"):
+            made["color"] = _png(images.flatten(canvas.color, (128, 128, 128)))
+        if canvas.depth_range() is not None:
+            if workflow.takes("depth"):
+                made["depth"] = _png(depth_guide(canvas))
+            if workflow.takes("normal"):
+                flip = bool(model.extra.get("normal_red_left", True))
+                made["normal"] = _png(normal_guide(canvas, flip))
+    if request.source is not None:
+        name = "source" if workflow.takes("source") else "color"
+        if workflow.takes(name):
+            made[name] = request.source
+        if request.mask is not None:
+            if not workflow.takes("mask"):
+                raise InvalidInput(
+                    f"{model.label} has no place for a mask.",
+                    action="Choose an inpainting workflow, or remove the mask.",
+                )
+            made["mask"] = _mask(request.mask)
+        if request.markup is not None:
+            raise InvalidInput(
+                f"{model.label} cannot read marks.", action="Draw a mask, or choose another model."
+            )
+    for number, reference in enumerate(request.references, start=1):
+        name = f"reference_{number}"
+        if workflow.takes(name):
+            made[name] = reference.data
+        elif number == 1 and canvas is None and workflow.takes("color") and not request.source:
+            made["color"] = reference.data
+        else:
+            raise InvalidInput(
+                f"{model.label} has no place for {LABELS[name]}.",
+                action="Remove it, or choose another workflow.",
+            )
+    return made
+
+
+def depth_guide(canvas: Canvas) -> np.ndarray:
+    """(H, W, 3) uint8: what depth ControlNets were trained on, linear in 1/distance, near white.
+
+    As 8-bit RGB: ComfyUI's Load Image clips 16-bit pictures to white.
+    """
+    grey = encode_depth(canvas.depth, "disparity", 8)[0]
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def normal_guide(canvas: Canvas, red_left: bool = True) -> np.ndarray:
+    """(H, W, 3) uint8: normals as ControlNets know them: red to the left, green up, blue ahead.
+
+    red_left False: red to the right, as renderers and newer models have it. Where nothing is, the
+    surface faces the viewer, as it does behind everything in what they were trained on.
+    """
+    normal = canvas.normal.copy()
+    normal[~canvas.covered] = (0.0, 0.0, 1.0)
+    if red_left:
+        normal[..., 0] *= -1
+    return encode_normal(normal)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    height, width = pixels.shape[:2]
+    scale = _SIDE / max(width, height)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    return images.encode_png(pixels)
+
+
+def _mask(data: bytes) -> bytes:
+    """As Load Image reads it: what is transparent is what may change."""
+    pixels = images.decode(data, "mask")
+    if pixels.shape[2] != 4 or pixels[..., 3].min() >= 128:
+        raise InvalidInput(
+            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
+        )
+    return images.encode_png(pixels)
+
+
+def _role(name: str, request: RenderRequest) -> Any:
+    if name.startswith("reference"):
+        return request.references[int(name[-1]) - 1].role
+    return {"color": "source" if request.source else "canvas"}.get(name, name)
+
+
+def _default(model: Model, id: str) -> Any:
+    return next((option.default for option in model.options if option.id == id), "")
+
+
+def _whole_image(data: bytes) -> bytes | None:
+    try:
+        images.probe(data)
+    except ImageError:
+        return None
+    return data
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The user's own servers: what they are called, where they are, and what kind each is.
+
+They stand among the endpoints of the settings as "comfyui:Studio 1" or "a1111:Desk"; where the
+environment names some, those are used in their place. Never in a scene.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..core.errors import InvalidInput
+from .settings import Access, BackendSettings, Endpoint, access
+
+KINDS = ("comfyui", "a1111")
+
+VARIABLES = {"comfyui": "GENAI_RENDER_COMFYUI", "a1111": "GENAI_RENDER_A1111"}
+"""Environment variables that name servers: addresses with commas in between."""
+
+WORKFLOWS_VARIABLE = "GENAI_RENDER_WORKFLOWS"
+"""A folder of workflows of one's own, in ComfyUI's API format."""
+
+LABELS = {"comfyui": "ComfyUI", "a1111": "A1111"}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server as a job sees it. name: the user's own for it."""
+
+    kind: str
+    name: str
+    where: Access
+
+    @property
+    def address(self) -> str:
+        return self.where.base_url
+
+    @property
+    def label(self) -> str:
+        """For people: 'ComfyUI "Studio 1"'."""
+        return f'{LABELS[self.kind]} "{self.name}"'
+
+
+def endpoint_name(kind: str, name: str) -> str:
+    return f"{kind}:{name}"
+
+
+def from_environment(kind: str, environ: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
+    """Servers that the environment names, as endpoints. Raises InvalidInput for a bad address."""
+    environ = os.environ if environ is None else environ
+    made = {}
+    for text in environ.get(VARIABLES[kind], "").split(","):
+        address = text.strip().rstrip("/")
+        if address:
+            address = address if "://" in address else f"http://{address}"
+            name = urllib.parse.urlsplit(address).netloc
+            made[endpoint_name(kind, name)] = Endpoint(base_url=address, needs_key=False)
+    return made
+
+
+def endpoints_of(settings: BackendSettings, kind: str) -> dict[str, Endpoint]:
+    """By the user's name for each."""
+    named = from_environment(kind) or {
+        name: endpoint
+        for name, endpoint in settings.endpoints.items()
+        if name.startswith(f"{kind}:") and endpoint.base_url
+    }
+    return {name.partition(":")[2]: endpoint for name, endpoint in named.items()}
+
+
+def servers_of(settings: BackendSettings, kind: str) -> list[Server]:
+    """The servers of a kind that may be reached, in the user's order.
+
+    Raises InvalidInput where there is none, OnlineAccessOff where none may be reached.
+    """
+    found = endpoints_of(settings, kind)
+    if not found:
+        raise InvalidInput(
+            f"No {LABELS[kind]} server is known.",
+            action=f"Add one in the add-on's preferences, or name it in {VARIABLES[kind]}.",
+        )
+    made: list[Server] = []
+    refused: Exception | None = None
+    for name, endpoint in found.items():
+        key = endpoint_name(kind, name)
+        known = BackendSettings(
+            settings.online_access, {key: endpoint}, settings.catalog, settings.credentials
+        )
+        try:
+            made.append(Server(kind, name, access(known, key)))
+        except InvalidInput:
+            raise
+        except Exception as error:
+            refused = error
+    if not made and refused is not None:
+        raise refused
+    return made
