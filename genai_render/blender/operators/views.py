@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What uses the view that an image was made from: going back to it, projecting from it."""
+
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...core.canvas import Canvas, View
+from ...core.errors import GenAIError, SceneError
+from .. import history_view, overlay, projection, properties, session, view_frame
+from .reporting import ItemOperator, TellingOperator
+from .results import load_image
+
+
+def _has_view(cls: Any, context: bpy.types.Context) -> bool:
+    selected = properties.window(context).selected
+    if selected and not history_view.made_from_view(selected):
+        cls.poll_message_set("This image was made without a view")
+        return False
+    return True
+
+
+class GENAI_RENDER_OT_project(ItemOperator):
+    """Throw the image onto the objects that its view showed, as a projector would. \
+The objects' own materials are kept and come back with Remove Projection"""
+
+    bl_idname = "genai_render.project"
+    bl_label = "Project onto Scene"
+    bl_options = {"REGISTER", "UNDO"}
+
+    occlude: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Only What Was Seen",
+        description="What the view did not show keeps its own material, instead of getting what "
+        "was in front of it",
+        default=True,
+    )
+    show: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Show It",
+        description="Switch the viewport to Material Preview if it does not show materials",
+        default=True,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return super().poll(context) and _has_view(cls, context)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        item = self.item(context)
+        canvas = _canvas(item.id)
+        picture = projection.copy_of(load_image(item))
+        depth = canvas.depth if self.occlude else None
+        left_out = projection.put(context, item.id, picture, canvas.view, depth)
+        if left_out:
+            self.report(
+                {"WARNING"}, f"{left_out} objects belong to another file and keep their materials"
+            )
+        overlay.hide()
+        found = view_frame.find_view(context)
+        if self.show and found is not None and found[2].shading.type in ("WIREFRAME", "SOLID"):
+            projection.of(context.scene).shading = found[2].shading.type
+            found[2].shading.type = "MATERIAL"
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_unproject(TellingOperator):
+    """Give all objects their own materials back"""
+
+    bl_idname = "genai_render.unproject"
+    bl_label = "Remove Projection"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not projection.is_on(context.scene):
+            cls.poll_message_set("No image is projected onto this scene")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        record = projection.of(context.scene)
+        shading, record.shading = record.shading, ""
+        projection.remove(context.scene)
+        found = view_frame.find_view(context)
+        if shading and found is not None and found[2].shading.type == "MATERIAL":
+            found[2].shading.type = shading
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_return_to_view(ItemOperator):
+    """Turn the viewport to where the image was made from"""
+
+    bl_idname = "genai_render.return_to_view"
+    bl_label = "Return to View of Image"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return super().poll(context) and _has_view(cls, context)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        found = view_frame.find_view(context)
+        if found is None:
+            raise SceneError("There is no 3D Viewport.", action="Open one.")
+        view_frame.go_to(context, *found, _view(self.item(context).id))
+        return {"FINISHED"}
+
+
+def _canvas(item_id: str) -> Canvas:
+    origin = history_view.made_from_view(item_id)
+    canvas = session.session().store.canvas(origin) if origin else None
+    if canvas is None:
+        raise GenAIError("This image was made without a view.", action="Choose another one.")
+    return canvas
+
+
+def _view(item_id: str) -> View:
+    origin = history_view.made_from_view(item_id)
+    values = (history_view.record(origin).get("request") or {}).get("canvas") if origin else None
+    if not values:
+        raise GenAIError("This image was made without a view.", action="Choose another one.")
+    return View.from_json(values)
+
+
+_CLASSES = (
+    GENAI_RENDER_OT_project,
+    GENAI_RENDER_OT_unproject,
+    GENAI_RENDER_OT_return_to_view,
+)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)
