@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="EXE",
         help="an installed Blender for tests/window; may be given several times",
     )
+    parser.addoption(
+        "--comfyui",
+        metavar="DIR",
+        help="ComfyUI's source with a venv: the tests of ComfyUI run against it, too",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,15 +18,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from ..core import images, prompt
-from ..core.canvas import Canvas
 from ..core.catalog import Model
 from ..core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ..core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
-from ..core.guides import encode_depth, encode_normal
 from ..core.plan import Plan, plan
 from ..core.prompt import SentImage
 from ..core.request import MAX_SEED, RenderRequest
@@ -37,6 +32,7 @@ from . import provider_errors
 from .comfyui_client import ComfyClient, JobReport, Listener, Message
 from .comfyui_errors import MissingPart, ServerGone
 from .comfyui_workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
+from .control_guides import depth_guide, encoded, normal_guide, view_guide
 from .parallel import Work, in_parallel
 from .servers import Server, servers_of
 from .settings import BackendSettings
@@ -45,7 +41,6 @@ _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
 _SPECS_SECONDS = 30.0
 _LONGEST_MOVES = 5
-_SIDE = 2048
 
 _specs: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
 
@@ -218,7 +213,7 @@ class ComfyUIBackend:
                 running, pending = client.queue()
                 specs = self._specs(client, server, order.workflow)
                 known = {name: spec or {} for name, spec in specs.items()}
-                names = {name: "" for name in order.files}
+                names = dict.fromkeys(order.files, "")
                 values = self._values(order, names, 0, 1)
                 graph = order.workflow.filled(values, order.request.options, known)
                 parts = order.workflow.missing(graph, specs)
@@ -343,8 +338,10 @@ class ComfyUIBackend:
             if report.state == "running":
                 running = True
             elif report.state == "pending":
-                ahead = client.queue()[1].index(prompt_id) if not running else 0
-                yield Progress(None, f"In the queue of {server.name}, {ahead + 1} to go")
+                waiting = client.queue()[1]
+                if prompt_id in waiting:
+                    ahead = waiting.index(prompt_id)
+                    yield Progress(None, f"In the queue of {server.name}, {ahead} before it")
             misses = misses + 1 if report.state == "unknown" else 0
             if misses >= 3:
                 # Neither in the queue nor in history while the connection stood.
@@ -460,13 +457,13 @@ def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str
     canvas = request.canvas
     if canvas is not None and request.kind == "render":
         if workflow.takes("color"):
-            made["color"] = _png(images.flatten(canvas.color, (128, 128, 128)))
+            made["color"] = encoded(view_guide(canvas))
         if canvas.depth_range() is not None:
             if workflow.takes("depth"):
-                made["depth"] = _png(depth_guide(canvas))
+                made["depth"] = encoded(depth_guide(canvas))
             if workflow.takes("normal"):
                 flip = bool(model.extra.get("normal_red_left", True))
-                made["normal"] = _png(normal_guide(canvas, flip))
+                made["normal"] = encoded(normal_guide(canvas, flip))
     if request.source is not None:
         name = "source" if workflow.takes("source") else "color"
         if workflow.takes(name):
@@ -494,37 +491,6 @@ def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str
                 action="Remove it, or choose another workflow.",
             )
     return made
-
-
-def depth_guide(canvas: Canvas) -> np.ndarray:
-    """(H, W, 3) uint8: what depth ControlNets were trained on, linear in 1/distance, near white.
-
-    As 8-bit RGB: ComfyUI's Load Image clips 16-bit pictures to white.
-    """
-    grey = encode_depth(canvas.depth, "disparity", 8)[0]
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
-def normal_guide(canvas: Canvas, red_left: bool = True) -> np.ndarray:
-    """(H, W, 3) uint8: normals as ControlNets know them: red to the left, green up, blue ahead.
-
-    red_left False: red to the right, as renderers and newer models have it. Where nothing is, the
-    surface faces the viewer, as it does behind everything in what they were trained on.
-    """
-    normal = canvas.normal.copy()
-    normal[~canvas.covered] = (0.0, 0.0, 1.0)
-    if red_left:
-        normal[..., 0] *= -1
-    return encode_normal(normal)
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    height, width = pixels.shape[:2]
-    scale = _SIDE / max(width, height)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-    return images.encode_png(pixels)
 
 
 def _mask(data: bytes) -> bytes:

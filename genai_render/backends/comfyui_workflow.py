@@ -77,7 +77,11 @@ class Workflow:
 
     @property
     def titles(self) -> dict[str, str]:
-        return {id: title_of(node) for id, node in self.graph.items()}
+        """Of the nodes, by id, without the marks of options."""
+        return {
+            id: _OPTIONS_IN_TITLE.sub("", title_of(node)).strip() or str(node["class_type"])
+            for id, node in self.graph.items()
+        }
 
     def takes(self, name: str) -> bool:
         return bool(self.places.get(name))
@@ -403,9 +407,9 @@ def _text_behind(graph: Mapping[str, Any], id: str) -> str | None:
 
 def _text_key(node: Mapping[str, Any]) -> str | None:
     kind = str(node["class_type"])
-    if "TextEncode" not in kind and "Prompt" not in kind and "Text" not in kind:
-        if not re.search(r"\b(positive|negative|prompt)\b", title_of(node).lower()):
-            return None
+    told = re.search(r"\b(positive|negative|prompt)\b", title_of(node).lower())
+    if told is None and "Prompt" not in kind and "Text" not in kind:
+        return None
     for key in ("text", "prompt", "value", "clip_l", "text_g"):
         if isinstance(node["inputs"].get(key), str):
             return key

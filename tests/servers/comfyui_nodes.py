@@ -15,7 +15,7 @@ class GenAISlow:
     FUNCTION = "run"
 
     @classmethod
-    def INPUT_TYPES(cls):
+    def INPUT_TYPES(cls):  # noqa: N802
         return {
             "required": {
                 "image": ("IMAGE",),
@@ -47,7 +47,7 @@ class GenAIFail:
     FUNCTION = "run"
 
     @classmethod
-    def INPUT_TYPES(cls):
+    def INPUT_TYPES(cls):  # noqa: N802
         return {"required": {"image": ("IMAGE",), "how": (["bug", "memory"],)}}
 
     def run(self, image, how):
