@@ -488,11 +488,11 @@ def _refusal(label: str, text: str, details: Any) -> GenAIError:
         stage = details.get("moderation_stage")
         found = details.get("categories")
         named = ", ".join(str(entry) for entry in found) if isinstance(found, list) else ""
-        why = f" It was taken for: {errors.plain(named, 100)}." if named else ""
+        why = f"It was taken for: {errors.plain(named, 100)}. " if named else ""
         if stage == "output":
-            hint = f"The finished image was held back.{why} Try again or change the words."
+            hint = f"{why}The finished image was held back: try again or change the words."
         elif stage == "input" or why:
-            hint = f"Change the words or the images that could be taken wrongly.{why}"
+            hint = f"{why}Change the words or the images that could be taken wrongly."
     return errors.refused(label, text, hint)
 
 

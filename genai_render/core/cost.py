@@ -66,7 +66,7 @@ def dollars(usd: float) -> str:
     """ "$0.004", "$0.21", "$12.50": small sums with as many digits as they need."""
     if usd == 0 or usd >= 0.1:
         return f"${usd:.2f}"
-    return f"${usd:.3f}" if usd >= 0.001 else f"${usd:.2g}"
+    return f"${usd:.3f}".removesuffix("0") if usd >= 0.001 else f"${usd:.2g}"
 
 
 def estimate(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.credentials import PROVIDERS
-from ...core.errors import GenAIError
+from ...core.errors import CredentialsError, GenAIError
 from .. import keys
 from ..connections import OWN_PROXY, settings_of
 from .wrapping import wrapped
@@ -38,6 +38,7 @@ def _draw_one(layout: Any, context: Any, connection: Any, label: str, usual: str
     _draw_key(box, context, connection)
     row = box.row()
     row.alignment = "LEFT"
+    row.use_property_split = False
     row.prop(
         connection,
         "show_server",
@@ -103,7 +104,19 @@ def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> N
         wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
     elif source:
         wrapped(column, context, f"The key comes from {source}.", icon="KEYINGSET")
+    elif known is not None and isinstance(known.problem, CredentialsError):
+        _draw_how_to_get_one(column, connection.endpoint)
     elif problem or (known is not None and known.problem is not None):
         wrapped(column, context, problem or str(known and known.problem), icon="INFO")
-    elif known is not None and needed:
-        column.label(text="There is no key.", icon="INFO")
+
+
+def _draw_how_to_get_one(column: Any, endpoint: str) -> None:
+    provider = PROVIDERS[endpoint]
+    row = column.row()
+    variables = " or ".join(provider.variables)
+    row.label(
+        text=f"There is no key yet. {variables} in the environment would do, too", icon="INFO"
+    )
+    part = row.row()
+    part.alignment = "RIGHT"
+    part.operator("wm.url_open", text="Get a Key", icon="URL").url = provider.key_page

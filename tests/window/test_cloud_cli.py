@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenAI and Gemini from the command line of a real Blender, with the SDKs that ship in the zip."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..servers import gemini_api, openai_api
+from .test_install import Installed, installed, scene  # noqa: F401  fixtures
+
+MODEL = "gpt-image-2.5-flare"
+GEMINI = "gemini-3.1-flash-image"
+
+
+class Runner:
+    """`render` in Blender's background, against a server of ours. Keeps all that was printed."""
+
+    def __init__(self, blender: Installed, blend: Path, history: Path) -> None:
+        self.blender, self.blend, self.history = blender, blend, history
+        self.printed = ""
+
+    def __call__(
+        self, server: Any, *words: str, model: str = MODEL, before: tuple[str, ...] = ()
+    ) -> tuple[int, list[dict[str, Any]], str]:
+        """The exit code, the events, and what went to standard error."""
+        if isinstance(server, openai_api.OpenAIServer):
+            known = {"OPENAI_API_KEY": openai_api.KEY, "OPENAI_BASE_URL": server.base_url}
+        elif server is not None:
+            known = {"GEMINI_API_KEY": gemini_api.KEY, "GOOGLE_GEMINI_BASE_URL": server.origin}
+        else:
+            known = {"OPENAI_API_KEY": openai_api.KEY}
+        self.blender.environ.update(known)
+        told: subprocess.CompletedProcess[str] = self.blender.run(
+            *("-b", str(self.blend), *before, "--command", "genai_render", "render", "--json"),
+            *("--prompt", "golden hour", "--model", model, "--history", str(self.history), *words),
+        )
+        for name in known:
+            del self.blender.environ[name]
+        self.printed += told.stdout + told.stderr
+        events = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+        return told.returncode, events, told.stderr
+
+
+@pytest.fixture
+def render(installed: Installed, scene: Path, tmp_path: Path) -> Runner:  # noqa: F811
+    return Runner(installed, scene, tmp_path / "history")
+
+
+def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["event"] == kind]
+
+
+def kept(history: Path) -> list[dict[str, Any]]:
+    """Every entry of History."""
+    return [json.loads(path.read_text()) for path in history.rglob("request.json")]
+
+
+def test_both_providers_and_what_they_cost(render: Runner) -> None:
+    with openai_api.OpenAIServer() as server:
+        code, events, said = render(server)
+    assert code == 0, said
+    (result,) = of(events, "result")
+    assert result["cost_usd"] == pytest.approx((100 * 5 + 1000 * 8 + 439 * 30) / 1e6)
+    assert Path(result["path"]).is_file()
+    with gemini_api.GeminiServer() as server:
+        code, events, said = render(server, "--count", "2", model=GEMINI)
+    assert code == 0, said
+    assert len(of(events, "result")) == 2
+    assert [one["status"] for one in kept(render.history)] == ["done"] * 3
+
+
+def test_a_refusal_is_exit_code_3_and_kept(render: Runner) -> None:
+    refusing = openai_api.fault(400, "Your request was rejected.", "moderation_blocked")
+    with openai_api.OpenAIServer(refusing) as server:
+        code, events, said = render(server)
+        assert len(server.received) == 1
+    assert code == 3
+    assert "refused" in of(events, "failed")[0]["message"]
+    assert "Your request was rejected." in said
+    (entry,) = kept(render.history)
+    assert entry["status"] == "refused"
+
+
+def test_a_wait_that_is_asked_for_is_told_and_kept_to(render: Runner) -> None:
+    limit = openai_api.fault(429, "Slow down", "rate_limit_exceeded", headers={"retry_after": "2"})
+    with openai_api.OpenAIServer(limit) as server:
+        code, events, said = render(server)
+        assert len(server.received) == 2
+    assert code == 0, said
+    assert any("as OpenAI asked" in event["message"] for event in of(events, "progress"))
+
+
+def test_a_wrong_key_is_exit_code_4(render: Runner) -> None:
+    with openai_api.OpenAIServer(key="sk-another-key-of-somebody") as server:
+        code, events, said = render(server)
+    assert code == 4, said
+    assert "does not accept the key" in of(events, "failed")[0]["message"]
+    assert openai_api.KEY not in render.printed
+
+
+def test_budgets_are_exit_code_6_and_nothing_is_sent(render: Runner) -> None:
+    with openai_api.OpenAIServer() as server:
+        code, events, _ = render(server, "--max-cost", "0.01")
+        assert code == 6
+        assert "your limit is $0.01" in of(events, "failed")[0]["message"]
+        # Of which the first is already spent.
+        code, *_ = render(server)
+        assert code == 0
+        render.blender.ask(
+            "import bpy\n"
+            "prefs = bpy.context.preferences.addons"
+            "['bl_ext.user_default.genai_render'].preferences\n"
+            "prefs.use_month_budget, prefs.month_budget = True, 0.04\n"
+            "bpy.ops.wm.save_userpref()\n"
+            "answer = True"
+        )
+        sent = len(server.received)
+        code, events, _ = render(server)
+        assert code == 6
+        assert "of this month's" in of(events, "failed")[0]["message"]
+        assert len(server.received) == sent
+
+
+# Notes whom anything of Python's talks to, from before our command begins.
+_GUARD = """
+import sys, ipaddress
+def _guard(event, values):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.connect"):
+        where = values[-1] if event in ("socket.connect", "socket.sendto") else values[0]
+        host = where[0] if isinstance(where, tuple) else where
+        local = isinstance(where, str) and event == "socket.connect"
+        try:
+            local = local or ipaddress.ip_address(str(host)).is_loopback
+        except ValueError:
+            local = local or str(host) in ("localhost", "None")
+        if not local:
+            print("LEAVES THIS COMPUTER:", event, host, file=sys.stderr, flush=True)
+sys.addaudithook(_guard)
+"""
+
+
+@pytest.mark.parametrize("proxy", ["", "http://192.0.2.1:3128"])
+def test_without_online_access_nothing_leaves_this_computer(render: Runner, proxy: str) -> None:
+    guard = ("--offline-mode", "--python-expr", _GUARD)
+    if proxy:
+        render.blender.environ.update(HTTPS_PROXY=proxy, HTTP_PROXY=proxy, ALL_PROXY=proxy)
+    code, events, said = render(None, before=guard)
+    assert code == 5, said
+    assert "Online access is off" in of(events, "failed")[0]["message"]
+    assert "LEAVES" not in said
+    with openai_api.OpenAIServer() as server:
+        code, events, said = render(server, before=guard)
+    assert code == 0, said
+    assert "LEAVES" not in said
+
+
+def test_the_guard_sees_what_would_leave(installed: Installed) -> None:  # noqa: F811
+    told = installed.run(
+        *("-b", "--python-expr", _GUARD, "--python-expr"),
+        "import socket\ns = socket.socket()\ns.settimeout(0.1)\ns.connect_ex(('192.0.2.1', 9))",
+    )
+    assert "LEAVES THIS COMPUTER: socket.connect 192.0.2.1" in told.stderr
+
+
+def test_a_key_is_in_nothing_that_is_written(
+    render: Runner, tmp_path: Path, user_folder: Path
+) -> None:
+    """Through what works and what fails, with servers that give the key back in their words."""
+    echo = openai_api.fault(400, f"Bad request with key {openai_api.KEY}", "invalid_request")
+    with openai_api.OpenAIServer(
+        lambda request, server: None,
+        echo,
+        openai_api.fault(500, f"crash: Authorization: Bearer {openai_api.KEY}", "server_error"),
+    ) as server:
+        for _ in range(3):
+            render(server, "--output", str(tmp_path / "out"))
+        code, *_ = render(server, "--output", str(tmp_path / "out"))
+        assert code == 0
+    with gemini_api.GeminiServer(key="another") as server:
+        code, *_ = render(server, model=GEMINI)
+        assert code == 4
+    render.blender.ask(
+        "import bpy\nbpy.ops.wm.save_userpref()\n"
+        f"bpy.ops.wm.save_as_mainfile(filepath={str(tmp_path / 'saved.blend')!r})\nanswer = True"
+    )
+    assert kept(render.history)
+    for key in (openai_api.KEY, gemini_api.KEY):
+        middle = key[10:24]  # also of a key that is starred out at its ends
+        assert middle not in render.printed
+        for folder in (tmp_path, user_folder):
+            for path in folder.rglob("*"):
+                if path.is_file():
+                    assert middle.encode() not in path.read_bytes(), path
