@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from .bands import each_band
 from .resample import Floats, Rows, unit
 
 
@@ -98,11 +99,26 @@ class PaperRows:
     """
 
     def __init__(self, height: int, width: int, seed: int, roughness: float = 1.0) -> None:
+        self._enlarged: Rows | None = None
+        if unit(height, width) * roughness >= 3:
+            # Its finest grain is wider than two pixels: made at half the size, it looks the same.
+            half = math.ceil(height / 2), math.ceil(width / 2)
+            relief = np.empty(half, np.float32)
+            small = PaperRows(*half, seed, roughness)
+
+            def work(top: int, bottom: int) -> None:
+                relief[top:bottom] = small(top, bottom)
+
+            each_band(*half, work)
+            self._enlarged = Rows(relief, height, width)
+            return
         self._tooth = NoiseRows(height, width, 2.4 * roughness, seed, "paper/tooth", 3, 0.75)
         self._felt = NoiseRows(height, width, 9.0 * roughness, seed, "paper/felt", 2)
 
     def __call__(self, top: int, bottom: int) -> Floats:
         """Rows top to bottom - 1: (bottom - top, width)."""
+        if self._enlarged is not None:
+            return self._enlarged(top, bottom)
         felt = self._felt(top, bottom) * np.float32(0.4)
         return self._tooth(top, bottom) * np.float32(0.9) + felt
 

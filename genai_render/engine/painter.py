@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .bands import each_band
+from .bands import beside, each_band
 from .noise import generator
 from .resample import Floats, blur, gradient, lookup
 from .strokes import trace
@@ -150,8 +150,9 @@ def lay_paint(
     if not len(strokes):
         return
     height, width = relief.shape
-    numbers = _shapes(strokes, height, width, scale)
-    hairs = _bristles(seed)
+    with beside(lambda _: _bristles(seed)) as bristles:
+        numbers = _shapes(strokes, height, width, scale)
+    hairs = bristles().reshape(-1)
     values = [
         a.astype(np.float32)
         for a in (
@@ -168,22 +169,24 @@ def lay_paint(
     span = strokes.second - strokes.first
     across = (strokes.half_width / TEXEL_UNITS).astype(np.float32)
     along = (strokes.half_length / TEXEL_UNITS / 5).astype(np.float32)
+    lanes = (strokes.hair * TEXTURE * 0.37).astype(np.int32) % TEXTURE
 
     def work(top: int, bottom: int) -> None:
-        part = numbers[top:bottom]
-        rows, columns = np.nonzero(part)
-        if rows.size == 0:
+        part = numbers[top:bottom].reshape(-1)
+        at = np.flatnonzero(part)
+        if at.size == 0:
             return
-        which = part[rows, columns] - 1
+        which = part[at] - 1
+        row = at // width
         cx, cy, cos, sin, per_length, per_width, sag, hair = (v[which] for v in values)
-        dx = columns.astype(np.float32) + 0.5 - cx
-        dy = rows.astype(np.float32) + np.float32(top + 0.5) - cy
+        dx = (at - row * width).astype(np.float32) + np.float32(0.5) - cx
+        dy = row.astype(np.float32) + np.float32(top + 0.5) - cy
         u = (dx * cos + dy * sin) * per_length
         v = (dy * cos - dx * sin - sag * (1 - np.minimum(u * u, 1.5))) * per_width
-        row = (v * across[which] + hair).astype(np.int32) % TEXTURE
+        row = (v * across[which] + hair).astype(np.int32) % TEXTURE * TEXTURE
         column = (u * along[which] + hair * 1.7).astype(np.int32) % TEXTURE
-        bristle = hairs[row, column]
-        lane = hairs[row, (hair * 0.37).astype(np.int32) % TEXTURE]
+        bristle = hairs[row + column]
+        lane = hairs[row + lanes[which]]
         ragged = np.float32(brush.ragged)
         side = 1 - np.abs(v) - ragged * 0.3 * bristle
         # Hairs lift one after the other at the ends, which are round.
@@ -194,17 +197,22 @@ def lay_paint(
         run_out = brush.dry * (0.6 + 0.9 * np.clip(u, -0.4, 1))
         cover *= np.clip((bristle - run_out) * 5.0 + 0.5, 0, 1) if brush.dry > 0 else 1.0
         if grain is not None:
-            cover *= np.clip(grain[top:bottom][rows, columns], 0, 1)
+            cover *= np.clip(grain[top:bottom].reshape(-1)[at], 0, 1)
         mix = np.clip(0.5 + (lane - 0.5) * 2.0 * brush.streaks, 0, 1)[:, None]
         color = strokes.first[which] + span[which] * mix
         color *= (1 + (bristle - 0.5) * np.float32(0.1 * brush.streaks))[:, None]
-        under = paint[top:bottom][rows, columns]
-        paint[top:bottom][rows, columns] = under + (color - under) * cover[:, None]
+        page = paint[top:bottom].reshape(-1, 3)
+        under = page[at]
+        color -= under
+        color *= cover[:, None]
+        color += under
+        page[at] = color
         if brush.body > 0:
             ridge = np.clip((np.abs(v) - 0.55) * 1.6, 0, 0.6)
             thick = (0.35 + 0.75 * bristle + ridge) * np.float32(brush.body)
-            below = relief[top:bottom][rows, columns]
-            relief[top:bottom][rows, columns] = below + (thick - below * 0.55) * cover
+            heights = relief[top:bottom].reshape(-1)
+            below = heights[at]
+            heights[at] = below + (thick - below * 0.55) * cover
 
     each_band(height, width, work, tell)
 

@@ -7,11 +7,14 @@ Pillow does the work in C; numpy has no resize, and a box filter in numpy is slo
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from .bands import each
 
 Floats = NDArray[np.floating[Any]]
 """float32 images; numpy's types cannot promise that arithmetic keeps them so, but it does."""
@@ -43,8 +46,11 @@ def resize(image: Floats, height: int, width: int, how: str = "bilinear") -> Flo
         source = Image.fromarray(np.ascontiguousarray(image, np.float32))
         return np.asarray(source.resize((width, height), _FILTERS[how]), np.float32)
     result = np.empty((height, width, image.shape[2]), np.float32)
-    for channel in range(image.shape[2]):
+
+    def one(channel: int) -> None:
         result[..., channel] = resize(image[..., channel], height, width, how)
+
+    each([partial(one, channel) for channel in range(image.shape[2])])
     return result
 
 
