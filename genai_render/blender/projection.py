@@ -77,14 +77,17 @@ def put(
 ) -> int:
     """Throw a picture onto all that the scene shows; how many objects could not be given it.
 
-    image: the picture, which covers exactly the view. depth: (H, W) float32 metres, row 0 on top,
-    for what the view did not see to stay as it is; None throws it through everything.
+    image: the picture, which covers exactly the view; it is the projection's from now on.
+    depth: (H, W) float32 metres, row 0 on top, for what the view did not see to stay as it is;
+    None throws it through everything.
     Raises SceneError if there is nothing to throw it on.
     """
     scene = context.scene
     remove(scene)
+    image[_MARK] = True
     things, left_out = _things(context)
     if not things:
+        _clear_up()
         raise SceneError(
             "There is nothing to project the image onto.", action="Show an object of this file."
         )
@@ -139,7 +142,7 @@ def _take_slot(thing: bpy.types.Object, index: int) -> None:
         len(one.material_slots) > index and one.material_slots[index].material for one in users
     )
     if not used and len(materials) == index + 1 and materials[index] is None:
-        materials.pop(index=index)
+        materials.clear()  # pop would leave the objects with a slot too many
 
 
 def _clear_up() -> None:
@@ -168,16 +171,6 @@ def _things(context: bpy.types.Context) -> tuple[list[bpy.types.Object], int]:
         taken = any(_is_ours(slot.material) for slot in thing.material_slots)
         found[thing] = thing.is_editable and not taken and (slots or thing.data.is_editable)
     return [thing for thing, can in found.items() if can], sum(not can for can in found.values())
-
-
-def copy_of(image: bpy.types.Image) -> bpy.types.Image:
-    """A copy of a picture for the projection, which may have colours of its own."""
-    own = image.copy()
-    own.name = f"{image.name} Projected"
-    own[_MARK] = True
-    if "genai_render" in own:
-        del own["genai_render"]  # it is not the one to open in an Image Editor
-    return own
 
 
 def _see_as_it_is(image: bpy.types.Image, scene: bpy.types.Scene) -> None:

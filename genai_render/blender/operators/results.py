@@ -251,6 +251,13 @@ def load_image(item: Any) -> bpy.types.Image:
     for image in bpy.data.images:
         if image.get("genai_render") == item.id:
             return image
+    image = new_image(item)
+    image["genai_render"] = item.id
+    return image
+
+
+def new_image(item: Any) -> bpy.types.Image:
+    """As `load_image`, whether or not it is in the .blend already."""
     if item.image_path is None:
         raise StorageError("This request gave no image.")
     try:
@@ -260,7 +267,6 @@ def load_image(item: Any) -> bpy.types.Image:
     image.name = sensible_name(item)
     image.pack()
     image.filepath_raw = ""  # a path of this computer has no business in the .blend
-    image["genai_render"] = item.id
     return image
 
 

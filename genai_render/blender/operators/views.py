@@ -13,7 +13,7 @@ from ...core.canvas import Canvas, View
 from ...core.errors import GenAIError, SceneError
 from .. import history_view, overlay, projection, properties, session, view_frame
 from .reporting import ItemOperator, TellingOperator
-from .results import load_image
+from .results import new_image
 
 
 def _has_view(cls: Any, context: bpy.types.Context) -> bool:
@@ -51,9 +51,8 @@ The objects' own materials are kept and come back with Remove Projection"""
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
         canvas = _canvas(item.id)
-        picture = projection.copy_of(load_image(item))
         depth = canvas.depth if self.occlude else None
-        left_out = projection.put(context, item.id, picture, canvas.view, depth)
+        left_out = projection.put(context, item.id, new_image(item), canvas.view, depth)
         if left_out:
             self.report(
                 {"WARNING"}, f"{left_out} objects belong to another file and keep their materials"
