@@ -342,7 +342,13 @@ _CALLED = {"depth": "depth", "normal": "normals"}
 class A1111Client:
     """One server's API. Raises what `ComfyClient` does."""
 
-    def __init__(self, server: Server, cancel: CancelToken, online_access: bool) -> None:
+    def __init__(
+        self,
+        server: Server,
+        cancel: CancelToken,
+        online_access: bool,
+        patience: float = _ASK_TIMEOUT,
+    ) -> None:
         try:
             from . import wire
         except ImportError as error:
@@ -363,7 +369,7 @@ class A1111Client:
                 label=server.label,
             )
 
-        self._http = opened(_ASK_TIMEOUT)
+        self._http = opened(patience)
         # An image may wait for many others.
         self._patient = opened(3600.0)
 
@@ -398,6 +404,15 @@ class A1111Client:
         if not isinstance(body, Mapping) or "progress" not in body:
             raise errors.wrong_server(self.label, "A1111")
         return body
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes free and in all, of the graphics card; zeros where the server does not say."""
+        body = self._asked("GET", "/sdapi/v1/memory")
+        cuda = body.get("cuda") if isinstance(body, Mapping) else None
+        system = cuda.get("system") if isinstance(cuda, Mapping) else None
+        if not isinstance(system, Mapping):
+            return 0, 0
+        return int(_number(system.get("free"))), int(_number(system.get("total")))
 
     def interrupt(self) -> None:
         self._asked("POST", "/sdapi/v1/interrupt")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.catalog import Option
+from ..core.catalog import Option, OptionKind
 from ..core.errors import GenAIError, InvalidInput, StorageError
 from ..core.request import OptionValue
 from .comfyui_errors import InvalidWorkflow, MissingPart
@@ -427,21 +427,47 @@ def _marked(graph: Mapping[str, Any]) -> tuple[list[Option], dict[str, tuple[str
         plain = _OPTIONS_IN_TITLE.sub("", title_of(node)).strip()
         for key in (word.strip() for word in marked.group(1).split(",")):
             value = node["inputs"].get(key)
-            if isinstance(value, bool):
-                kind = "bool"
-            elif isinstance(value, int):
-                kind = "int"
-            elif isinstance(value, float):
-                kind = "float"
-            elif isinstance(value, str):
-                kind = "text"
-            else:
+            kind = _kind(value)
+            if kind is None:
                 continue
             name = key if key not in options else f"{key}_{id}"
             label = key.replace("_", " ").title()
             options[name] = Option(name, label, kind, value, f"{key} of the node {plain}")
             places[name] = (f"{id}.{key}",)
     return list(options.values()), places
+
+
+def options_at(name: str, graph: Mapping[str, Any], places: Iterable[str]) -> list[dict[str, Any]]:
+    """The options of a mapping for places, with their values as defaults. Raises
+    InvalidWorkflow for a place that is none."""
+    made: dict[str, dict[str, Any]] = {}
+    for place in places:
+        id, _, key = place.partition(".")
+        node = graph.get(id)
+        value = node["inputs"].get(key) if node is not None else None
+        kind = _kind(value)
+        if kind is None:
+            raise InvalidWorkflow(
+                f'The workflow "{name}" has no setting at "{place}".',
+                action='Write it as "3.steps": the number of the node, then the setting.',
+            )
+        made[key if key not in made else f"{key}_{id}"] = {
+            "label": key.replace("_", " ").title(),
+            "kind": kind,
+            "default": value,
+            "places": [place],
+        }
+    return [{"id": id, **values} for id, values in made.items()]
+
+
+def _kind(value: Any) -> OptionKind | None:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int"
+    if isinstance(value, float):
+        return "float"
+    return "text" if isinstance(value, str) else None
 
 
 def _given_options(name: str, given: Any) -> tuple[list[Option], dict[str, tuple[str, ...]]]:

@@ -17,6 +17,7 @@ from . import (
     previews,
     projection,
     properties,
+    server_preferences,
     session,
     view_capture,
 )
@@ -28,6 +29,7 @@ _MODULES = (
     keys,
     previews,
     properties,
+    server_preferences,
     projection,
     view_capture,
     session,

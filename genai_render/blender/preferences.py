@@ -11,7 +11,7 @@ from ..backends.settings import BackendSettings, endpoint_name
 from ..core import catalog
 from ..core.catalog import Catalog, Model
 from ..core.errors import GenAIError, StorageError
-from . import connections, keys
+from . import connections, keys, server_preferences
 
 PACKAGE = (__package__ or "genai_render").removesuffix(".blender")
 """`bl_ext.<repository>.genai_render` in Blender, `genai_render` with the bpy module."""
@@ -53,6 +53,16 @@ class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPref
     )
     servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
         type=connections.GenAIServerConnection
+    )
+
+    own_servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
+        type=server_preferences.GenAIOwnServer
+    )
+    workflow_folder: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Workflows",
+        description="A folder with workflows of your own, exported from ComfyUI in API format",
+        subtype="DIR_PATH",
+        update=_models_changed,
     )
 
     history_folder: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -131,6 +141,7 @@ class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPref
             from .panels import connections as shown
 
             shown.draw(layout, context, self)
+            server_preferences.draw(layout, context, self)
         elif self.show == "COST":
             from .panels import spending
 
@@ -207,7 +218,7 @@ def load_catalog() -> Catalog:
     """
     prefs = preferences()
     if prefs is None:
-        return catalog.shipped()
+        return server_preferences.with_models(catalog.shipped(), None)
     path = Path(bpy.path.abspath(prefs.models_file)) if prefs.models_file else None
     known = catalog.shipped() if path is None else catalog.load([path])
     return _with_servers(known, prefs)
@@ -235,7 +246,8 @@ def models_problem() -> str:
 
 
 def _with_servers(known: Catalog, prefs: GenAIRenderPreferences) -> Catalog:
-    return known.plus(model for server in prefs.servers for model in server.catalog_models())
+    known = known.plus(model for server in prefs.servers for model in server.catalog_models())
+    return server_preferences.with_models(known, prefs)
 
 
 def backend_settings(known: Catalog, model: Model | None = None) -> BackendSettings:
@@ -255,6 +267,7 @@ def backend_settings(known: Catalog, model: Model | None = None) -> BackendSetti
             # A profile of the user's models file that has no server here: its address is the
             # model's, and it is reached as everything is.
             endpoints[name] = connections.plain_endpoint(prefs)
+        endpoints |= server_preferences.endpoints(prefs, model.backend)
     return BackendSettings(
         online_access=bpy.app.online_access,
         endpoints=endpoints,
@@ -263,7 +276,7 @@ def backend_settings(known: Catalog, model: Model | None = None) -> BackendSetti
     )
 
 
-_CLASSES = (*connections.CLASSES, GenAIRenderPreferences)
+_CLASSES = (*connections.CLASSES, *server_preferences.CLASSES, GenAIRenderPreferences)
 
 
 def register() -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workflows on ComfyUI servers: against our protocol server, and with `--comfyui DIR` the same
+"""Workflows on ComfyUI servers: against our protocol server, and with `--comfyui=DIR` the same
 tests against a real one."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -128,7 +129,7 @@ def servers(request, real_servers, tmp_path_factory) -> Iterator[Any]:
         return list(started)
 
     if request.param == "real" and not request.config.getoption("--comfyui"):
-        pytest.skip("needs --comfyui DIR")
+        pytest.skip("needs --comfyui=DIR")
     yield make
     for server in started:
         server.__exit__(None, None, None)
@@ -259,9 +260,13 @@ def test_history_has_the_seed_and_the_workflow(tmp_path, server):
 # ---- cancel ------------------------------------------------------------------------------------
 
 
+_seeds = itertools.count(1000)
+
+
 def somebody_elses(server: Any, work: ComfyUIBackend) -> tuple[threading.Thread, Any]:
     made: list[Any] = []
-    other = request(seed=99, options={"steps": 20, "seconds": 0.1})
+    # A seed of its own each time, or the server has it in its cache.
+    other = request(seed=next(_seeds), options={"steps": 20, "seconds": 0.1})
     thread = threading.Thread(target=lambda: made.append(run(work, other)))
     thread.start()
     return thread, made

@@ -2,7 +2,7 @@
 """ComfyUI's server, as its source has it: queue, history, websocket, uploads; without torch.
 
 Runs the nodes that the tests use on plain pixels. `tests/pure/test_comfyui.py` runs the same tests
-against a real ComfyUI with `--comfyui DIR`, which is how its fields are known to be right.
+against a real ComfyUI with `--comfyui=DIR`, which is how its fields are known to be right.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """A real ComfyUI on the CPU, without weights, from a folder that holds its source.
 
 The Python that runs it is the folder's own ("venv/bin/python" in it or beside it). Opt-in: it is
-in no package registry, so `pytest --comfyui DIR` says where it is.
+in no package registry, so `pytest --comfyui=DIR` says where it is.
 """
 
 from __future__ import annotations

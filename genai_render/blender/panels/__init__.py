@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import history, main, menus, result, spending
+from . import history, main, menus, result, servers, spending
 
-_MODULES = (main, result, history, spending, menus)
+_MODULES = (main, result, history, servers, spending, menus)
 
 
 def register() -> None:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a server of the user's own is: how much it has to do, how much memory is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.events import CancelToken
+from .a1111 import A1111Client
+from .comfyui_client import ComfyClient
+from .servers import Server
+
+_PATIENCE = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """length: jobs that run and wait. Memory in bytes, of the graphics card where there is one; 0
+    where the server does not say."""
+
+    length: int
+    memory_free: int = 0
+    memory_total: int = 0
+
+    @property
+    def text(self) -> str:
+        """For people: "2 in queue, 18.2 of 24 GB free"."""
+        queue = f"{self.length} in queue" if self.length else "Idle"
+        if not self.memory_total:
+            return queue
+        free, total = self.memory_free / 2**30, self.memory_total / 2**30
+        return f"{queue}, {free:.1f} of {total:.0f} GB free"
+
+
+def look(server: Server, cancel: CancelToken, online_access: bool) -> Status:
+    """Ask a server. Raises what its client does, within some seconds."""
+    if server.kind == "comfyui":
+        with ComfyClient(server.where, server.label, cancel, online_access, _PATIENCE) as client:
+            load = client.load()
+        return Status(load.length, load.memory_free, load.memory_total)
+    with A1111Client(server, cancel, online_access, _PATIENCE) as client:
+        return Status(client.jobs(), *client.memory())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The user's own servers: a row for each in the sidebar, and their list in the preferences."""
+
+# Blender's stubs do not know what a panel always has.
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...backends import servers
+from ...core.errors import GenAIError
+from .. import keys, properties, server_preferences
+from .main import SidebarPanel
+from .wrapping import wrapped
+
+
+class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
+    bl_idname = "GENAI_RENDER_PT_servers"
+    bl_label = "Servers"
+    bl_order = 1
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        settings = properties.settings(context)
+        return properties.chosen_model(settings).backend in servers.KINDS
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        model = properties.chosen_model(properties.settings(context))
+        try:
+            settings = server_preferences.own_settings(model.backend)
+            found = servers.endpoints_of(settings, model.backend)
+        except GenAIError as error:
+            wrapped(layout, context, error.text, icon="ERROR")
+            return
+        column = layout.column(align=True)
+        for name in found:
+            state = server_preferences.state_of(model.backend, name, settings)
+            row = column.row()
+            row.alert = state is not None and state.is_error
+            icon = "SORTTIME" if state is None else "ERROR" if state.is_error else "CHECKMARK"
+            part = row.split(factor=0.4)
+            part.label(text=name, icon=icon, translate=False)
+            told = "…" if state is None else "Not there" if state.is_error else state.text
+            part.label(text=told, translate=False)
+            if state is not None and state.is_error:
+                wrapped(column, context, state.text)
+
+
+def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
+    for number, server in enumerate(prefs.own_servers):
+        _draw_one(layout, context, server, number)
+    row = layout.row(align=True)
+    row.alignment = "LEFT"
+    for kind, label in servers.LABELS.items():
+        button = row.operator("genai_render.own_server_add", text=f"Add {label} Server", icon="ADD")
+        button.kind = kind
+    if any(server.kind == "comfyui" for server in prefs.own_servers):
+        row = layout.row(align=True)
+        row.prop(prefs, "workflow_folder")
+        row.operator("genai_render.workflows_read", text="", icon="FILE_REFRESH")
+        for model in properties.catalog().models.values():
+            path = model.extra.get("workflow_file")
+            if path:
+                row = layout.row()
+                row.label(text=model.label, icon="NODETREE", translate=False)
+                part = row.row()
+                part.alignment = "RIGHT"
+                part.operator("genai_render.workflow_map", text="Map").path = path
+    for problem in server_preferences.problems():
+        column = layout.column()
+        column.alert = True
+        wrapped(column, context, problem.text, icon="ERROR")
+
+
+def _draw_one(layout: Any, context: Any, server: Any, number: int) -> None:
+    box = layout.box()
+    row = box.row()
+    row.use_property_split = False
+    row.prop(server, "use", text="")
+    row.label(text=f"{servers.LABELS[server.kind]}: {server.name}", translate=False)
+    part = row.row(align=True)
+    part.alignment = "RIGHT"
+    part.enabled = not keys.busy(server.endpoint)
+    part.operator("genai_render.own_server_test", icon="PLUGIN").index = number
+    row.operator("genai_render.own_server_remove", text="", icon="X", emboss=False).index = number
+    column = box.column()
+    column.active = server.use
+    column.prop(server, "name")
+    column.prop(server, "base_url", placeholder=server_preferences.usual_address(server.kind))
+    column.prop(server, "key_entry", placeholder="If it needs one: name:password, or the key")
+    doing, told = keys.busy(server.endpoint), keys.told(server.endpoint)
+    if doing:
+        box.label(text=f"{doing} …", icon="SORTTIME")
+    elif told is not None:
+        column = box.column(align=True)
+        column.alert = told.is_error
+        wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
+
+
+def register() -> None:
+    bpy.utils.register_class(GENAI_RENDER_PT_servers)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(GENAI_RENDER_PT_servers)
