@@ -192,6 +192,7 @@ class ConnectionSettings:
         max=600.0,
         default=15.0,
         precision=0,
+        subtype="TIME_ABSOLUTE",
     )
     read_timeout: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Answer Within",
@@ -200,6 +201,7 @@ class ConnectionSettings:
         max=3600.0,
         default=300.0,
         precision=0,
+        subtype="TIME_ABSOLUTE",
     )
 
 

@@ -31,6 +31,10 @@ def _session_changed(self: bpy.types.AddonPreferences, context: bpy.types.Contex
         session.reopen()
 
 
+def _limit_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+    redraw.sidebars()
+
+
 class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPreferences):
     bl_idname = PACKAGE
 
@@ -89,10 +93,12 @@ class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPref
     use_max_cost: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Limit the Cost of a Request",
         description="Refuse to send what is estimated to cost more",
+        update=_limit_changed,
     )
     max_cost: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="At Most (USD)",
         description="US dollars that one press of Generate may cost",
+        update=_limit_changed,
         min=0.0,
         default=1.0,
         precision=2,
@@ -100,10 +106,12 @@ class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPref
     use_month_budget: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Limit the Cost of a Month",
         description="Refuse to send what would bring this month's sum above a budget",
+        update=_limit_changed,
     )
     month_budget: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Budget (USD)",
         description="US dollars that all requests of a calendar month may cost together",
+        update=_limit_changed,
         min=0.0,
         default=20.0,
         precision=2,

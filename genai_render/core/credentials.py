@@ -23,6 +23,9 @@ from .redaction import REMOVED, redact_keys
 SERVICE = "genai_render"
 """The name under which keys stand in the operating system's keyring."""
 
+IN_KEYRING = "the system keyring"
+"""Where a key comes from (`Credential.source`) that the preferences can remove."""
+
 # A key as a provider shows it back, with its middle starred out: its ends are still part of it.
 _MASKED = re.compile(r"\b(?:sk-|AIza)[\w.-]*\*[\w*.-]*")
 
@@ -212,7 +215,7 @@ class Credentials:
             value = self._keyring().get_password(SERVICE, origin)
         except Exception:
             return None  # said by `store`, where the user can do something about it
-        return Credential(Secret(value), "the system keyring") if value else None
+        return Credential(Secret(value), IN_KEYRING) if value else None
 
     def need(self, provider: Provider, base_url: str) -> Credential:
         """As `find`. Raises CredentialsError where there is no key."""

@@ -292,4 +292,65 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
         start(scene)
         wait(scene)
     assert newest(scene)["status"] == "done", messages(scene)
+    scene.run("bpy.context.scene.genai_render.model = 'offline'")
     scene.run("prefs.servers.clear(); ours('properties').reload_catalog()")
+
+
+def test_a_models_file_that_is_wrong_is_said_and_the_rest_goes_on(
+    scene: BlenderWindow, tmp_path: Path
+) -> None:
+    scene.run(_KEYRING)
+    path = tmp_path / "models.toml"
+    path.write_text('[[model]]\nid = "mine"\nlabel = "Mine"\nbackend = "openai"\ncolour = 1\n')
+    scene.run(f"prefs.models_file = {str(path)!r}")
+    assert "colour" in scene.run("answer = ours('preferences').models_problem()")
+    with preferences(scene, "WORK"):
+        scene.screenshot("preferences-work")
+    path.write_text('[[model]]\nid = "mine"\nlabel = "Mine"\nbackend = "openai"\n')
+    scene.run(f"prefs.models_file = {str(path)!r}")
+    assert scene.run("answer = ours('preferences').models_problem()") == ""
+    scene.run("bpy.context.scene.genai_render.model = 'mine'")
+    scene.run("bpy.context.scene.genai_render.model = 'offline'; prefs.models_file = ''")
+
+
+def test_a_key_that_was_typed_is_in_nothing_that_blender_keeps(
+    scene: BlenderWindow, tmp_path: Path
+) -> None:
+    """Not in its preferences, a .blend, the log, the Info Editor, nor in History."""
+    with openai_api.OpenAIServer() as server:
+        use(scene, "openai", server, None)
+        scene.run("bpy.context.preferences.use_preferences_save = False")
+        with preferences(scene, "SERVICES") as where:
+            x, y = scene.find_button("genai_render.test_access", 0.96, **where)
+            scene.click(x - 300, y + 29)
+            scene.type(openai_api.KEY)
+            scene.key("Return")
+            scene.wait_for("list(ring.kept.values())", 20)
+            scene.settle(1)
+        scene.wait_for("ours('asking').outlook(bpy.context).problem == ''", 20)
+        start(scene)
+        wait(scene)
+        assert newest(scene)["status"] == "done", messages(scene)
+    blend = tmp_path / "scene.blend"
+    scene.run(
+        "bpy.ops.wm.save_userpref()\n"
+        f"bpy.ops.wm.save_as_mainfile(filepath={str(blend)!r}, copy=True, compress=False)"
+    )
+    scene.run("spot = area('PROPERTIES'); spot.type = 'INFO'")
+    scene.settle(1)
+    reports = scene.run(
+        "with override('WINDOW', 'INFO'):\n"
+        "    bpy.ops.info.select_all(action='SELECT')\n"
+        "    bpy.ops.info.report_copy()\n"
+        "answer = bpy.context.window_manager.clipboard"
+    )
+    scene.run("spot.type = 'PROPERTIES'")
+    scene.settle(0.5)
+    marked = openai_api.KEY[10:24]
+    assert reports
+    assert marked not in reports
+    assert (scene.resources / "config" / "userpref.blend").is_file()
+    for folder in (scene.folder, tmp_path):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                assert marked.encode() not in path.read_bytes(), path

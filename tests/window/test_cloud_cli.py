@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ..servers import gemini_api, openai_api
-from .test_install import Installed, installed, scene  # noqa: F401  fixtures
+from .test_install import MODULE, Installed
 
-MODEL = "gpt-image-2.5-flare"
+OPENAI = "gpt-image-2.5-flare"
 GEMINI = "gemini-3.1-flash-image"
 
 
@@ -25,7 +25,7 @@ class Runner:
         self.printed = ""
 
     def __call__(
-        self, server: Any, *words: str, model: str = MODEL, before: tuple[str, ...] = ()
+        self, server: Any, *words: str, model: str = OPENAI, before: tuple[str, ...] = ()
     ) -> tuple[int, list[dict[str, Any]], str]:
         """The exit code, the events, and what went to standard error."""
         if isinstance(server, openai_api.OpenAIServer):
@@ -46,9 +46,31 @@ class Runner:
         return told.returncode, events, told.stderr
 
 
+@pytest.fixture(scope="module")
+def installed(
+    blender: str, extension_zip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Installed:
+    """One for all tests of this file: installing it takes longer than a test."""
+    made = Installed(blender, tmp_path_factory.mktemp("cloud-user"))
+    made.extension("install-file", "-r", "user_default", "--enable", str(extension_zip))
+    return made
+
+
+@pytest.fixture(scope="module")
+def blend(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cloud") / "cube.blend"
+    installed.ask(
+        "import bpy\n"
+        "bpy.ops.wm.read_homefile(use_factory_startup=True)\n"
+        f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})\n"
+        "answer = True"
+    )
+    return path
+
+
 @pytest.fixture
-def render(installed: Installed, scene: Path, tmp_path: Path) -> Runner:  # noqa: F811
-    return Runner(installed, scene, tmp_path / "history")
+def render(installed: Installed, blend: Path, tmp_path: Path) -> Runner:
+    return Runner(installed, blend, tmp_path / "history")
 
 
 def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -111,19 +133,23 @@ def test_budgets_are_exit_code_6_and_nothing_is_sent(render: Runner) -> None:
         # Of which the first is already spent.
         code, *_ = render(server)
         assert code == 0
-        render.blender.ask(
-            "import bpy\n"
-            "prefs = bpy.context.preferences.addons"
-            "['bl_ext.user_default.genai_render'].preferences\n"
-            "prefs.use_month_budget, prefs.month_budget = True, 0.04\n"
-            "bpy.ops.wm.save_userpref()\n"
-            "answer = True"
-        )
         sent = len(server.received)
+        _set_month_budget(render.blender, 0.04)
         code, events, _ = render(server)
+        _set_month_budget(render.blender, None)
         assert code == 6
         assert "of this month's" in of(events, "failed")[0]["message"]
         assert len(server.received) == sent
+
+
+def _set_month_budget(blender: Installed, usd: float | None) -> None:
+    blender.ask(
+        "import bpy\n"
+        f"prefs = bpy.context.preferences.addons[{MODULE!r}].preferences\n"
+        f"prefs.use_month_budget, prefs.month_budget = {usd is not None}, {usd or 0}\n"
+        "bpy.ops.wm.save_userpref()\n"
+        "answer = True"
+    )
 
 
 # Notes whom anything of Python's talks to, from before our command begins.
@@ -145,10 +171,13 @@ sys.addaudithook(_guard)
 
 
 @pytest.mark.parametrize("proxy", ["", "http://192.0.2.1:3128"])
-def test_without_online_access_nothing_leaves_this_computer(render: Runner, proxy: str) -> None:
+def test_without_online_access_nothing_leaves_this_computer(
+    render: Runner, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guard = ("--offline-mode", "--python-expr", _GUARD)
-    if proxy:
-        render.blender.environ.update(HTTPS_PROXY=proxy, HTTP_PROXY=proxy, ALL_PROXY=proxy)
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        if proxy:
+            monkeypatch.setitem(render.blender.environ, name, proxy)
     code, events, said = render(None, before=guard)
     assert code == 5, said
     assert "Online access is off" in of(events, "failed")[0]["message"]
@@ -159,7 +188,7 @@ def test_without_online_access_nothing_leaves_this_computer(render: Runner, prox
     assert "LEAVES" not in said
 
 
-def test_the_guard_sees_what_would_leave(installed: Installed) -> None:  # noqa: F811
+def test_the_guard_sees_what_would_leave(installed: Installed) -> None:
     told = installed.run(
         *("-b", "--python-expr", _GUARD, "--python-expr"),
         "import socket\ns = socket.socket()\ns.settimeout(0.1)\ns.connect_ex(('192.0.2.1', 9))",
@@ -167,9 +196,7 @@ def test_the_guard_sees_what_would_leave(installed: Installed) -> None:  # noqa:
     assert "LEAVES THIS COMPUTER: socket.connect 192.0.2.1" in told.stderr
 
 
-def test_a_key_is_in_nothing_that_is_written(
-    render: Runner, tmp_path: Path, user_folder: Path
-) -> None:
+def test_a_key_is_in_nothing_that_is_written(render: Runner, tmp_path: Path) -> None:
     """Through what works and what fails, with servers that give the key back in their words."""
     echo = openai_api.fault(400, f"Bad request with key {openai_api.KEY}", "invalid_request")
     with openai_api.OpenAIServer(
@@ -192,7 +219,27 @@ def test_a_key_is_in_nothing_that_is_written(
     for key in (openai_api.KEY, gemini_api.KEY):
         middle = key[10:24]  # also of a key that is starred out at its ends
         assert middle not in render.printed
-        for folder in (tmp_path, user_folder):
+        for folder in (tmp_path, render.blender.user_folder):
             for path in folder.rglob("*"):
                 if path.is_file():
                     assert middle.encode() not in path.read_bytes(), path
+
+
+def test_enabling_loads_no_sdk(installed: Installed) -> None:
+    loaded = installed.ask(
+        "import sys\n"
+        "answer = sorted({name.partition('.')[0] for name in sys.modules} & "
+        "{'openai', 'google', 'keyring', 'httpx2', 'httpcore2', 'pydantic', 'websockets'})"
+    )
+    assert loaded == []
+
+
+def test_the_sdks_that_ship_are_the_ones_that_load(installed: Installed) -> None:
+    found = installed.ask(
+        "import openai, google.genai, keyring, httpx2, pydantic_core, typing_extensions\n"
+        "modules = openai, google.genai, keyring, httpx2, pydantic_core\n"
+        "answer = [module.__file__ for module in modules]"
+    )
+    assert isinstance(found, list)
+    for path in found:
+        assert Path(path).is_relative_to(installed.user_folder), path

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ...core.credentials import PROVIDERS
+from ...core.credentials import IN_KEYRING, PROVIDERS
 from ...core.errors import CredentialsError, GenAIError
 from .. import keys
 from ..connections import OWN_PROXY, settings_of
@@ -83,31 +84,29 @@ def _draw_buttons(row: Any, connection: Any) -> None:
 def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> None:
     known, problem = None, ""
     try:
-        known = keys.standing(connection.endpoint, settings_of(connection))
+        # Looking for a key sends nothing, so it does not need Blender's online access.
+        looking = replace(settings_of(connection), online_access=True)
+        known = keys.standing(connection.endpoint, looking)
     except GenAIError as error:
         problem = error.text
     source = known.source if known is not None else ""
     row = box.row(align=True)
-    row.prop(
-        connection,
-        "key_entry",
-        placeholder=f"From {source}" if source else "Paste it here" if needed else "None needed",
-    )
-    if source == "the system keyring":
+    row.prop(connection, "key_entry", placeholder="Paste it here" if needed else "If it needs one")
+    if source == IN_KEYRING:
         row.operator("genai_render.key_remove", text="", icon="X").endpoint = connection.endpoint
-    doing, told = keys.busy(connection.endpoint), keys.told(connection.endpoint)
-    column = box.column()
-    if doing:
-        column.label(text=f"{doing} …", icon="SORTTIME")
-    elif told is not None:
-        column.alert = told.is_error
-        wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
-    elif source:
+    column = box.column(align=True)
+    if source:
         wrapped(column, context, f"The key comes from {source}.", icon="KEYINGSET")
     elif known is not None and isinstance(known.problem, CredentialsError):
         _draw_how_to_get_one(column, connection.endpoint)
     elif problem or (known is not None and known.problem is not None):
         wrapped(column, context, problem or str(known and known.problem), icon="INFO")
+    doing, told = keys.busy(connection.endpoint), keys.told(connection.endpoint)
+    if doing:
+        column.label(text=f"{doing} …", icon="SORTTIME")
+    elif told is not None:
+        column.alert = told.is_error
+        wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
 
 
 def _draw_how_to_get_one(column: Any, endpoint: str) -> None:
