@@ -11,7 +11,7 @@ from ..backends.settings import BackendSettings, endpoint_name
 from ..core import catalog
 from ..core.catalog import Catalog, Model
 from ..core.errors import GenAIError, StorageError
-from . import connections, keys, server_preferences
+from . import connections, keys, redraw, server_preferences
 
 PACKAGE = (__package__ or "genai_render").removesuffix(".blender")
 """`bl_ext.<repository>.genai_render` in Blender, `genai_render` with the bpy module."""

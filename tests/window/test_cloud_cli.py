@@ -25,9 +25,14 @@ class Runner:
         self.printed = ""
 
     def __call__(
-        self, server: Any, *words: str, model: str = OPENAI, before: tuple[str, ...] = ()
+        self,
+        server: Any,
+        *words: str,
+        model: str = OPENAI,
+        before: tuple[str, ...] = (),
+        view: bool = False,
     ) -> tuple[int, list[dict[str, Any]], str]:
-        """The exit code, the events, and what went to standard error."""
+        """The exit code, the events, and what went to standard error. view: with the canvas."""
         if isinstance(server, openai_api.OpenAIServer):
             known = {"OPENAI_API_KEY": openai_api.KEY, "OPENAI_BASE_URL": server.base_url}
         elif server is not None:
@@ -38,6 +43,7 @@ class Runner:
         told: subprocess.CompletedProcess[str] = self.blender.run(
             *("-b", str(self.blend), *before, "--command", "genai_render", "render", "--json"),
             *("--prompt", "golden hour", "--model", model, "--history", str(self.history), *words),
+            *(() if view else ("--no-canvas",)),
         )
         for name in known:
             del self.blender.environ[name]
@@ -84,13 +90,14 @@ def kept(history: Path) -> list[dict[str, Any]]:
 
 def test_both_providers_and_what_they_cost(render: Runner) -> None:
     with openai_api.OpenAIServer() as server:
-        code, events, said = render(server)
+        code, events, said = render(server, view=True)
+        assert server.received[0].path == "/v1/images/edits"
     assert code == 0, said
     (result,) = of(events, "result")
     assert result["cost_usd"] == pytest.approx((100 * 5 + 1000 * 8 + 439 * 30) / 1e6)
     assert Path(result["path"]).is_file()
     with gemini_api.GeminiServer() as server:
-        code, events, said = render(server, "--count", "2", model=GEMINI)
+        code, events, said = render(server, "--count", "2", model=GEMINI, view=True)
     assert code == 0, said
     assert len(of(events, "result")) == 2
     assert [one["status"] for one in kept(render.history)] == ["done"] * 3
@@ -134,7 +141,7 @@ def test_budgets_are_exit_code_6_and_nothing_is_sent(render: Runner) -> None:
         code, *_ = render(server)
         assert code == 0
         sent = len(server.received)
-        _set_month_budget(render.blender, 0.04)
+        _set_month_budget(render.blender, 0.03)
         code, events, _ = render(server)
         _set_month_budget(render.blender, None)
         assert code == 6
