@@ -12,6 +12,7 @@ import queue
 import re
 import secrets
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,8 @@ class A1111Backend:
             "save_images": False,
             "send_images": True,
             "do_not_save_grid": True,
+            # By this the newer servers tell whose job they are drawing.
+            "force_task_id": f"genai-{uuid.uuid4().hex}",
         }
         if options["checkpoint"]:
             body["override_settings"] = {"sd_model_checkpoint": options["checkpoint"]}
@@ -251,16 +254,15 @@ class A1111Backend:
                 try:
                     answer = box.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
-                    for event in self._looked(server, cancel):
+                    began = False
+                    for event in self._looked(server, order, cancel):
                         began = True
                         yield event
         finally:
             token.cancel()
-            if answer is None:
-                thread.join(2.0)
+            if answer is None or isinstance(answer, Cancelled):
                 if began:
-                    # The server has no names for jobs: only while ours is drawn is it told to
-                    # stop, or it would stop somebody else's.
+                    # It stops whatever it draws, so only while that is ours, as far as it tells.
                     with (
                         contextlib.suppress(GenAIError),
                         self._client(server, CancelToken()) as client,
@@ -272,7 +274,8 @@ class A1111Backend:
         assert answer is not None
         yield from self._results(server, order, answer)
 
-    def _looked(self, server: Server, cancel: CancelToken) -> Iterator[Event]:
+    def _looked(self, server: Server, order: Order, cancel: CancelToken) -> Iterator[Event]:
+        """How far it is; nothing while the server draws for somebody else."""
         try:
             with self._client(server, cancel) as client:
                 state = client.progress()
@@ -280,6 +283,9 @@ class A1111Backend:
             raise
         except GenAIError:
             return  # a busy server may not answer in time: the call itself tells what is wrong
+        task = state.get("current_task")
+        if isinstance(task, str) and task and task != order.body["force_task_id"]:
+            return
         told = state.get("state") if isinstance(state.get("state"), Mapping) else {}
         assert isinstance(told, Mapping)
         step, steps = _number(told.get("sampling_step")), _number(told.get("sampling_steps"))
@@ -527,7 +533,7 @@ def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
             return {
                 name: kept(entry)
                 for name, entry in value.items()
-                if name not in ("init_images", "mask", "image", "input_image")
+                if name not in ("init_images", "mask", "image", "input_image", "force_task_id")
             }
         return [kept(entry) for entry in value] if isinstance(value, list) else value
 

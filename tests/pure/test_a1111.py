@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers with A1111's API: images from words and from the view, guides, progress, cancel."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("httpx2")
+
+from genai_render.backends import a1111, server_status, servers
+from genai_render.backends.a1111 import A1111Backend
+from genai_render.backends.comfyui_errors import OutOfMemory, ServerGone, WrongServer
+from genai_render.backends.control_guides import depth_guide, normal_guide
+from genai_render.backends.provider_errors import Rejected
+from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.core import catalog, images
+from genai_render.core.credentials import Secret
+from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
+from genai_render.core.events import CancelToken
+from genai_render.core.request import RenderRequest
+from tests.servers.a1111_api import A1111Server
+from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
+from tests.servers.http import Answer, Server
+
+
+@pytest.fixture(autouse=True)
+def _fast_and_clean(monkeypatch):
+    monkeypatch.setattr(a1111, "_LOOK_SECONDS", 0.05)
+    monkeypatch.delenv("GENAI_RENDER_A1111", raising=False)
+    yield
+    assert our_threads() == []
+
+
+def settings(*found: Any, **more: Any) -> BackendSettings:
+    known = catalog.load([catalog.DATA / "a1111.toml"])
+    return BackendSettings(
+        False,
+        {
+            f"a1111:Desk {number}": Endpoint(
+                base_url=getattr(server, "origin", server), needs_key=False, **more
+            )
+            for number, server in enumerate(found, start=1)
+        },
+        known,
+    )
+
+
+def backend(*found: Any, **more: Any) -> A1111Backend:
+    return A1111Backend(settings(*found, **more))
+
+
+def request(**more: Any) -> RenderRequest:
+    return RenderRequest(**{"prompt": "A house", "model": "a1111/current", "seed": 7, **more})
+
+
+def picture(text: str) -> np.ndarray:
+    return images.decode(base64.b64decode(text))[..., :3]
+
+
+def test_words_alone():
+    with A1111Server() as server:
+        made = run(backend(server), request(count=2, aspect="16:9"))
+    assert made.error is None
+    assert [result.seed for result in made.results] == [7, 8]
+    (order,) = server.made
+    assert (order["width"], order["height"]) == (made.results[0].width, made.results[0].height)
+    assert order["prompt"].startswith("A house")
+    assert "alwayson_scripts" not in order
+
+
+def test_the_view_goes_with_its_depth_and_normals():
+    view = canvas(96, 64)
+    with A1111Server() as server:
+        made = run(
+            backend(server),
+            request(canvas=view, options={"freedom": 0.5, "depth_strength": 1.2}),
+        )
+    assert made.error is None
+    assert len(made.results) == 1  # the guides that come back with it are no results
+    (order,) = server.made
+    assert order["denoising_strength"] == 0.5
+    depth, normal = order["alwayson_scripts"]["controlnet"]["args"]
+    assert (depth["model"], depth["weight"]) == ("sd15_depth [a1]", 1.2)
+    assert normal["model"] == "sd15_normalbae [b2]"
+    assert depth["module"] == normal["module"] == "none"
+    assert np.array_equal(picture(depth["image"]), depth_guide(view))
+    assert np.array_equal(picture(normal["image"]), normal_guide(view))
+    assert set(made.results[0].sent) == {"canvas.png", "depth.png", "normal.png"}
+    kept = made.results[0].info["settings"]
+    assert "init_images" not in kept
+    assert kept["alwayson_scripts"]["controlnet"]["args"][0]["model"] == "sd15_depth [a1]"
+
+
+def test_without_controlnet_it_says_what_is_left_out():
+    with A1111Server(controls=None) as server:
+        made = run(backend(server), request(canvas=canvas()))
+    assert len(made.results) == 1
+    assert any("no ControlNet for depth" in text for text in made.notices)
+    assert any("no ControlNet for normals" in text for text in made.notices)
+
+
+def test_a_union_controlnet_is_told_which_guide_it_gets():
+    with A1111Server(controls=("xl-union-promax [c3]",)) as server:
+        run(backend(server), request(canvas=canvas()))
+    units = server.made[0]["alwayson_scripts"]["controlnet"]["args"]
+    assert [unit["union_control_type"] for unit in units] == ["Depth", "Normal Map"]
+
+
+def test_a_controlnet_that_is_not_there_is_told():
+    with A1111Server() as server:
+        error = run(
+            backend(server), request(canvas=canvas(), options={"depth_model": "mine"})
+        ).error
+    assert isinstance(error, InvalidInput)
+    assert "sd15_depth" in error.action
+
+
+def test_a_mask_is_white_where_to_edit():
+    with A1111Server() as server:
+        made = run(
+            backend(server),
+            request(kind="edit", source=image(40, 32), mask=layer(40, 32)),
+        )
+    assert made.error is None
+    mask = images.decode(base64.b64decode(server.made[0]["mask"]))
+    assert mask[12, 15].max() == 255
+    assert mask[0, 0].max() == 0
+
+
+def test_steps_and_unfinished_pictures_are_shown():
+    with A1111Server(seconds=1.0) as server:
+        made = run(backend(server), request())
+    assert any("of 20" in text for text in made.progress)
+    assert made.partials
+
+
+def test_cancel_stops_the_server():
+    with A1111Server(seconds=20) as server:
+        made = run_and_cancel(backend(server), request(), lambda told: bool(told.partials))
+        assert isinstance(made.error, Cancelled)
+        assert server.interrupted.wait(5)
+
+
+def test_cancel_stops_nobody_elses_job():
+    with A1111Server(seconds=2) as server:
+        server.task = "somebody else's"
+        made = run_and_cancel(backend(server), request(), lambda told: bool(server.working))
+        assert isinstance(made.error, Cancelled)
+        assert not made.partials
+        assert not server.interrupted.is_set()
+
+
+def test_the_least_busy_server():
+    with A1111Server(seconds=2) as busy, A1111Server() as free:
+        thread = threading.Thread(target=lambda: run(backend(busy), request()))
+        thread.start()
+        while not busy.working:
+            pass
+        made = run(backend("http://127.0.0.1:9", busy, free), request())
+        thread.join(20)
+    assert made.results[0].info["server"] == "Desk 3"
+
+
+def test_password():
+    with A1111Server(key="Basic YW5uYTpzZWNyZXQ=") as server:
+        assert isinstance(run(backend(server), request()).error, CredentialsError)
+        assert run(backend(server, key=Secret("anna:secret")), request()).error is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (
+            Answer.of_json({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
+            OutOfMemory,
+        ),
+        (Answer.of_json({"detail": "Sampler not found"}, 404), WrongServer),
+        (Answer.of_json({"detail": "bad width"}, 422), Rejected),
+        (Answer(502, {}, b"bad gateway"), ServerGone),
+    ],
+)
+def test_what_the_server_says_is_told(answer, kind):
+    with A1111Server(fails=answer) as server:
+        assert isinstance(run(backend(server), request()).error, kind)
+
+
+def test_nobody_is_there():
+    assert isinstance(run(backend("http://127.0.0.1:9"), request()).error, ServerGone)
+
+
+def test_something_else_answers_at_the_port():
+    with Server(lambda received: Answer(200, {}, b"<html>hello</html>")) as other:
+        error = run(backend(other), request()).error
+    assert isinstance(error, WrongServer)
+    assert "--api" in error.action
+
+
+def test_servers_tell_how_they_are():
+    with A1111Server() as server:
+        assert "1 checkpoints, 2 ControlNets" in backend(server).check(CancelToken())
+        (known,) = servers.servers_of(settings(server), "a1111")
+        assert server_status.look(known, CancelToken(), False).text == "Idle, 6.0 of 8 GB free"
+
+
+def test_the_environment_names_servers(monkeypatch):
+    monkeypatch.setenv("GENAI_RENDER_A1111", "127.0.0.1:7860, http://localhost:7861/")
+    known = servers.servers_of(replace(settings(), online_access=False), "a1111")
+    assert [server.address for server in known] == [
+        "http://127.0.0.1:7860",
+        "http://localhost:7861",
+    ]
