@@ -254,20 +254,18 @@ class A1111Backend:
                 try:
                     answer = box.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
-                    began = False
-                    for event in self._looked(server, order, cancel):
-                        began = True
-                        yield event
+                    looked = list(self._looked(server, order, cancel))
+                    began = bool(looked)
+                    yield from looked
         finally:
             token.cancel()
-            if answer is None or isinstance(answer, Cancelled):
-                if began:
-                    # It stops whatever it draws, so only while that is ours, as far as it tells.
-                    with (
-                        contextlib.suppress(GenAIError),
-                        self._client(server, CancelToken()) as client,
-                    ):
-                        client.interrupt()
+            if (answer is None or isinstance(answer, Cancelled)) and began:
+                # It stops whatever it draws, so only while that is ours, as far as it tells.
+                with (
+                    contextlib.suppress(GenAIError),
+                    self._client(server, CancelToken()) as client,
+                ):
+                    client.interrupt()
             thread.join(10.0)
         if isinstance(answer, GenAIError):
             raise answer
