@@ -8,9 +8,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .filters import blur
-from .geometry import Camera, Plane, Vector, dot, smoothstep
+from .geometry import Camera, Plane, Vector, dot
 from .look import Look
+from .resample import blur, smoothstep
 
 
 def noise(seed: int, size: int, slope: float) -> Plane:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .geometry import Plane, smoothstep
+from .geometry import Plane
+from .resample import smoothstep
 from .surfaces import Surfaces
 
 PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))

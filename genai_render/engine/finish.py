@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from .backdrop import noise
 from .bands import each_band
 from .develop import to_display
-from .filters import Enlarger
+from .enlarger import Enlarger
 from .geometry import Plane
 from .look import Look
 from .shaded import Step

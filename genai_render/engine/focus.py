@@ -8,14 +8,13 @@ it; what is before it blurs over its own edge, with its own coverage.
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
 
 from .bands import each_band
-from .filters import Enlarger, resize
-from .geometry import Plane, smoothstep
+from .enlarger import Enlarger
+from .geometry import Plane
+from .resample import resize, resize_planes, smoothstep
 from .shaded import Step
 
-_BOX = Image.Resampling.BOX
 _LARGEST = 0.017
 """Radius of the largest disc, as a part of the picture's longer side, for a blur of 1."""
 
@@ -41,8 +40,8 @@ def defocus(color: Plane, signed: Plane, step: Step, start: float, end: float) -
     shrink = max(1, round(radius / 7))
     small = (max(8, height // shrink), max(8, width // shrink))
     step(start, "Depth of field")
-    tiny = np.stack([resize(plane, small[1], small[0], _BOX) for plane in color])
-    disc = resize(np.clip(signed, -2, 2), small[1], small[0], _BOX)
+    tiny = resize_planes(color, *small, "box")
+    disc = resize(np.clip(signed, -2, 2), *small, "box")
     per = radius / shrink
     levels = (0.22, 0.5, 1.0, 1.5) if float(np.abs(signed).max()) > 1.02 else (0.22, 0.5, 1.0)
 

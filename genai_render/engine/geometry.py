@@ -160,10 +160,3 @@ def dot(a: NDArray[np.float32], b: Vector) -> Plane:
     result += a[1] * np.float32(b[1])
     result += a[2] * np.float32(b[2])
     return result
-
-
-def smoothstep(low: float, high: float, values: Plane) -> Plane:
-    """0 below low, 1 above high, smooth between (low may be above high: then it falls)."""
-    t = (values - np.float32(low)) * np.float32(1 / (high - low))
-    np.clip(t, 0, 1, out=t)
-    return t * t * (np.float32(3) - 2 * t)

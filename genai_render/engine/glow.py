@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .filters import blur, blur_all, resize
-from .geometry import Plane, Vector, smoothstep
+from .geometry import Plane, Vector
 from .look import Lens, Look
+from .resample import blur, blur_planes, resize, smoothstep
 from .surfaces import Small
 
 
@@ -22,7 +22,7 @@ def bloom(color: Plane, lens: Lens, exposure: float) -> Plane:
     bright = color * (excess / np.maximum(peak, np.float32(1e-4)))
     total = np.zeros_like(color)
     for sigma, share in ((1.6, 0.4), (5.0, 0.32), (15.0, 0.2), (42.0, 0.14)):
-        total += blur_all(bright, sigma * unit) * np.float32(share)
+        total += blur_planes(bright, sigma * unit) * np.float32(share)
     total *= np.float32(lens.bloom)
     if lens.flare > 0:
         spark = color * (np.clip(peak - np.float32(1.6), 0, 6) / np.maximum(peak, np.float32(1e-4)))
@@ -63,5 +63,5 @@ def rays(small: Small, sun: Vector, look: Look, sky: Plane) -> Plane:
 def _streak(plane: Plane, unit: float) -> Plane:
     """A long horizontal smear."""
     height, width = plane.shape
-    thin = resize(plane, max(8, width // 24), height)
-    return resize(blur(thin, 1.6), width, height) * np.float32(1.5)
+    thin = resize(plane, height, max(8, width // 24), "bicubic")
+    return resize(blur(thin, 1.6), height, width, "bicubic") * np.float32(1.5)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.canvas import View
-from .bands import each, each_band
+from .bands import beside, each, each_band
 from .noise import fbm
 from .resample import (
     Floats,
@@ -213,7 +213,7 @@ def draw(color: Floats, mask: Floats, ink: tuple[float, float, float], strength:
         share = (mask[top:bottom] * np.float32(strength))[..., None]
         color[top:bottom] += (tint - color[top:bottom]) * share
 
-    each_band(*mask.shape, work)
+    each_band(mask.shape[0], mask.shape[1], work)
 
 
 def barrier(edges: Edges, height: int, width: int) -> NDArray[np.bool_]:
@@ -343,7 +343,7 @@ def _drawn_lines(marks: Floats, scale: float, few: float, many: float) -> Floats
     # Both measures are smooth: half the size will do, unless the picture is tiny itself.
     half = resize(marks, max(8, height // 2), max(8, width // 2), "box")
     scale = max(scale, 0.5) * half.shape[1] / width  # a tiny picture has no finer lines than pixels
-    there = resize((marks > 0.15).astype(np.float32), *half.shape, "box")
+    there = resize((marks > 0.15).astype(np.float32), half.shape[0], half.shape[1], "box")
     crowd = blur(there, 10.0 * scale) * np.float32(scale * width / half.shape[1])
     gy, gx = gradient(blur(half, 0.4))
     xx, yy, xy = (blur(p, 3.5 * scale) for p in (gx * gx, gy * gy, gx * gy))
@@ -395,18 +395,17 @@ class Pen:
         if step is not None:
             step(0.75, "Lines")
 
-        def smooth() -> None:
-            self._ridge = _smooth_along(ridge)
-
-        def weigh() -> None:
+        def weighed(_: object) -> Floats:
             # How wide, from the marks around; smooth, so half the size will do.
             half = (max(1, height // 2), max(1, width // 2))
             share = blur(resize(broad * (marks > 0), *half, "box"), 1.0)
             share /= np.maximum(blur(resize(marks, *half, "box"), 1.0), np.float32(1e-3))
             share *= resize(finer, *half) * _distance_weight(pick(depth, *half), view)
-            self._share = np.clip(share, 0, 1.3)
+            return np.clip(share, 0, 1.3)
 
-        each([smooth, weigh])
+        with beside(weighed) as share:
+            self._ridge = _smooth_along(ridge)
+            self._share = share()
         if step is not None:
             step(0.85, "Lines")
         self._sigma = sigma

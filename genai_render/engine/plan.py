@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from . import backdrop, develop, glow, screen
 from .baked import find_glow, find_light, luminance
 from .bands import beside
-from .filters import Enlarger, blur, blur_all, resize, resize_all
-from .geometry import Camera, Plane, dot, smoothstep
+from .enlarger import Enlarger
+from .geometry import Camera, Plane, dot
 from .look import Look
+from .resample import blur, blur_planes, resize, resize_planes, smoothstep
 from .shade import Fields, Rig
 from .shaded import Step
 from .surfaces import FAR, Small, Source, Surfaces
@@ -81,8 +81,8 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     fade = _fade(small, found) if studio and not found.place else (0.0, 0.0)
 
     # The small picture in full, for mirrors, exposure and bloom.
-    small_sky = resize_all(sky, camera.width, camera.height, Image.Resampling.BOX)
-    small_haze = resize_all(haze, camera.width, camera.height)
+    small_sky = resize_planes(sky, camera.height, camera.width, "box")
+    small_haze = resize_planes(haze, camera.height, camera.width)
     plan = Plan(
         *(look, found, rig, small, studio, choice == "keep"),
         *(np.empty(0), [], sky, small_haze, None, color, 1.0, fade),
@@ -171,7 +171,7 @@ def _backdrop(
     if choice == "studio":
         sky = backdrop.studio(camera, look)
     elif choice == "keep":
-        sky = resize_all(_behind(small), camera.width, camera.height)
+        sky = resize_planes(_behind(small), camera.height, camera.width)
     else:
         sky = backdrop.sky(camera, look, sun, seed)
         if found.indoor:  # what is seen through a window is brighter than the room
@@ -217,7 +217,7 @@ def _tiny(small: Small) -> tuple[Camera, Surfaces, tuple[Plane, ...]]:
 def _grow_back(planes: Plane, small: Small) -> Plane:
     """(n, …) planes of the still smaller picture on the small one, kept within surfaces."""
     camera = small.camera
-    grown = resize_all(planes, camera.width, camera.height, Image.Resampling.BILINEAR)
+    grown = resize_planes(planes, camera.height, camera.width, "bilinear")
     return screen.smooth_all(grown, small.surfaces, 2)
 
 
@@ -256,7 +256,7 @@ def _behind(small: Small) -> Plane:
     result = color.copy()
     share = weight.copy()
     for sigma in (2.0, 8.0, 32.0):
-        spread, wide = blur_all(color, sigma), blur(weight, sigma)
+        spread, wide = blur_planes(color, sigma), blur(weight, sigma)
         missing = np.clip(1 - share * 4, 0, 1) * (wide > 1e-4)
         result += spread / np.maximum(wide, 1e-4) * missing
         share = np.maximum(share, np.minimum(wide * 20, 1) * (wide > 1e-4))
@@ -332,8 +332,8 @@ def _mirrored(small: Small, look: Look, color: Plane, sky: Plane) -> Plane:
 
 
 def _streak(plane: Plane, height: int) -> Plane:
-    squeezed = resize(plane, plane.shape[1], max(8, height // 5), Image.Resampling.BOX)
-    return resize(blur(squeezed, 1.2), plane.shape[1], plane.shape[0])
+    squeezed = resize(plane, max(8, height // 5), plane.shape[1], "box")
+    return resize(blur(squeezed, 1.2), height, plane.shape[1], "bicubic")
 
 
 def _far(small: Small) -> float:

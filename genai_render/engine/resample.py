@@ -54,6 +54,11 @@ def resize(image: Floats, height: int, width: int, how: str = "bilinear") -> Flo
     return result
 
 
+def resize_planes(planes: Floats, height: int, width: int, how: str = "bicubic") -> Floats:
+    """(n, h, w) float32 planes at another size."""
+    return np.stack([resize(plane, height, width, how) for plane in planes])
+
+
 class Rows:
     """A float image (h, w) at another size, some rows at a time: the same values as all at once.
 
@@ -126,6 +131,11 @@ def blur(image: Floats, sigma: float) -> Floats:
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
     return _convolve(_convolve(image, kernel, 0), kernel, 1)
+
+
+def blur_planes(planes: Floats, sigma: float) -> Floats:
+    """Gaussian blur of (n, h, w) planes."""
+    return np.stack([blur(plane, sigma) for plane in planes])
 
 
 def _convolve(image: Floats, kernel: Floats, axis: int) -> Floats:

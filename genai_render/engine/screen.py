@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bands import each, each_band
-from .geometry import Camera, Plane, Vector, dot, smoothstep
+from .geometry import Camera, Plane, Vector, dot
+from .resample import smoothstep
 from .surfaces import FAR, Surfaces
 
 # Interleaved 4 × 4 offsets: neighbours try different rays, and a 4 × 4 mean gathers them all.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .baked import PLAIN_ENGINES, BakedLight, luminance
-from .geometry import Camera, Plane, Vector, dot, smoothstep
+from .geometry import Camera, Plane, Vector, dot
 from .look import Color, Look
+from .resample import smoothstep
 from .surfaces import Surfaces
 from .survey import Survey
 
