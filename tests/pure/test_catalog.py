@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from genai_render.backends.base import backend_names
-from genai_render.core import catalog
+from genai_render.backends.settings import endpoint_name
+from genai_render.core import catalog, cost
 from genai_render.core.catalog import Model, Option
 from genai_render.core.errors import InvalidInput, NotFound, StorageError
 from genai_render.core.framing import RESOLUTIONS
@@ -212,3 +213,22 @@ def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path):
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInput, match="not a valid TOML"):
         catalog.load([tmp_path / "mine.toml"])
+
+
+# ---- servers of the user's own -------------------------------------------------------------------
+
+
+def test_a_server_of_ones_own_adds_its_models():
+    known = SHIPPED.plus([catalog.server_model("Studio", "flux.1-dev")])
+    model = known.model("Studio/flux.1-dev")
+    assert (model.backend, model.name) == ("compatible", "flux.1-dev")
+    assert endpoint_name(model) == "Studio"
+    assert cost.estimate(model, RenderRequest("a house", model=model.id)) is None
+    assert set(SHIPPED.models) < set(known.models)
+
+
+@pytest.mark.parametrize(("usd", "said"), [(0.0, "free"), (0.02, "about $0.06")])
+def test_a_server_of_ones_own_costs_what_the_user_says(usd, said):
+    model = catalog.server_model("Studio", "flux.1-dev", usd)
+    request = RenderRequest("a house", model=model.id, count=3)
+    assert cost.estimate_parts(model, request, (1024, 768)).text == said
