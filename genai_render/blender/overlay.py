@@ -10,7 +10,7 @@ import math
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Shown:
     space: int
     compared: bool = False
     partial: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def current(self) -> str:
@@ -77,7 +78,21 @@ def show(ids: Sequence[str], index: int = 0, space: int = 0, compared: bool = Fa
     _shown = Shown(list(ids), index, space, compared)
     for item_id in ids[:MOST_COMPARED] if compared else [ids[index]]:
         _load(item_id)
+        if compared:
+            _shown.labels[item_id] = _label_of(item_id)
     redraw.viewports()
+
+
+def _label_of(item_id: str) -> str:
+    """What tells pictures apart that lie side by side."""
+    try:
+        item = session.session().store.get(item_id)
+    except GenAIError:
+        return ""
+    style = properties.catalog().styles.get(item.style)
+    words = " ".join(item.prompt.split())
+    words = words if len(words) <= 40 else words[:39] + "…"
+    return f"{words} · {style.label if style is not None else item.style}"
 
 
 def step(by: int) -> None:
@@ -336,6 +351,7 @@ def _draw_compared(area: Any, region: Any, state: Any) -> None:
         if textures[item_id] is not None:
             _picture(textures[item_id], box, 1.0, state.opacity)
         _outline(box, (0.0, 0.0, 0.0, 0.6))
+        _label(box[0] + 8, box[1] + 8, _shown.labels.get(item_id, ""))
         _drawn[item_id] = box
 
 

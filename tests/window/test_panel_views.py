@@ -97,10 +97,17 @@ def test_project_onto_the_scene_and_back(scene: BlenderWindow, view: str) -> Non
     scene.run(_MATERIALS + _STATE)
     made = make(scene, view)
     before = scene.run("answer = state_of_materials()")
+    scene.run("engine = bpy.context.scene.render.engine")
     scene.run("view.overlay.show_overlays = view.show_gizmo = False")
-    scene.run("with override(): bpy.ops.genai_render.project()")
-    assert scene.run("answer = view.shading.type") == "MATERIAL"
-    scene.run("bpy.context.window_manager.genai_render.show_frame = False")
+    # Cycles: without a GPU, the shaders of Material Preview take minutes in older Blenders.
+    scene.run(
+        "with override(): bpy.ops.genai_render.project(show=False)\n"
+        "bpy.context.window_manager.genai_render.show_frame = False\n"
+        "bpy.context.scene.render.engine = 'CYCLES'\n"
+        "bpy.context.scene.cycles.preview_samples = 4\n"
+        "bpy.context.scene.cycles.use_preview_denoising = False\n"
+        "view.shading.type = 'RENDERED'"
+    )
     scene.settle(4)
     seen = Image.open(scene.screenshot(f"projected-{view}")).convert("RGB")
 
@@ -127,7 +134,7 @@ def test_project_onto_the_scene_and_back(scene: BlenderWindow, view: str) -> Non
     assert (off > 30).mean() < 0.08
 
     scene.run("with override(): bpy.ops.genai_render.unproject('EXEC_DEFAULT', True)")
-    assert scene.run("answer = view.shading.type") == "SOLID"
+    scene.run("view.shading.type = 'SOLID'; bpy.context.scene.render.engine = engine")
     assert scene.run("answer = state_of_materials()") == before
 
 
@@ -147,11 +154,7 @@ def test_a_projection_is_undone_and_survives_saving(scene: BlenderWindow, tmp_pa
     scene.run(f"bpy.ops.wm.open_mainfile(filepath={path!r})", bare=True)
     scene.settle(1)
     scene.run("with override(): bpy.ops.genai_render.unproject()")
-    after = scene.run("answer = state_of_materials()")
-    # The picture itself stays in the .blend only while somebody uses it.
-    assert {k: v for k, v in after.items() if k != "images"} == {
-        k: v for k, v in before.items() if k != "images"
-    }
+    assert scene.run("answer = state_of_materials()") == before
 
 
 @pytest.mark.parametrize("view", VIEWS)

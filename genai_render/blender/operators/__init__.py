@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import connections, editing, generate, history, prompts, references, results, views
+from . import connections, download, editing, generate, history, prompts, references, results, views
 
-_MODULES = (generate, editing, results, views, history, references, prompts, connections)
+_MODULES = (generate, editing, results, download, views, history, references, prompts, connections)
 
 
 def register() -> None:

@@ -5,6 +5,8 @@
 # pyright: reportOptionalMemberAccess=false, reportReturnType=false
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import Any
 
 import bpy
@@ -83,11 +85,10 @@ class GENAI_RENDER_OT_compare(ItemOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
-        ids = history_view.siblings(item.id)
-        at = ids.index(item.id)
-        chosen = ids[at : at + self.count]
-        if len(chosen) < 2:
-            chosen = ids[-self.count :]
+        ids = [one.id for one in history_view.page(context).items]
+        at = ids.index(item.id) + 1 if item.id in ids else 0
+        others = [one for one in (*ids[at:], *ids[:at][::-1]) if one != item.id]
+        chosen = [item.id, *others][: self.count]
         if len(chosen) < 2:
             raise GenAIError("There is only one image.", action="Make another one first.")
         found = view_frame.find_view(context)
@@ -184,7 +185,14 @@ class GENAI_RENDER_OT_reveal(ItemOperator):
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        return bpy.ops.wm.path_open(filepath=str(self.item(context).folder))
+        folder = str(self.item(context).folder)
+        if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
+            context.window_manager.clipboard = folder
+            raise GenAIError(
+                "This system has no xdg-open to start a file manager with.",
+                action="The path of the folder is on the clipboard now.",
+            )
+        return bpy.ops.wm.path_open(filepath=folder)
 
 
 class GENAI_RENDER_OT_recall(ItemOperator):

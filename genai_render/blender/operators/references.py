@@ -5,7 +5,9 @@
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,7 @@ class GENAI_RENDER_OT_reference_paste(TellingOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         before = {image.name for image in bpy.data.images}
         try:
-            with context.temp_override(**_image_editor_override(context)):
+            with _image_editor(context):
                 bpy.ops.image.clipboard_paste()
         except (RuntimeError, TypeError) as error:
             raise ImageError("There is no picture on the clipboard.", action="Copy one.") from error
@@ -187,15 +189,30 @@ def _edited_image(context: bpy.types.Context) -> bpy.types.Image | None:
     return None
 
 
-def _image_editor_override(context: bpy.types.Context) -> dict[str, Any]:
-    for area in context.window.screen.areas if context.window else ():
-        if area.type == "IMAGE_EDITOR":
-            region = next(one for one in area.regions if one.type == "WINDOW")
-            return {"area": area, "region": region}
-    raise ImageError(
-        "Blender takes pictures from the clipboard only in an Image Editor.",
-        action="Open one next to the viewport.",
-    )
+@contextlib.contextmanager
+def _image_editor(context: bpy.types.Context) -> Iterator[None]:
+    """With an Image Editor in the context: Blender takes pictures from the clipboard only there.
+
+    Where none is open, the smallest area that is no 3D Viewport is one for a moment.
+    """
+    areas = list(context.window.screen.areas) if context.window else []
+    areas.sort(key=lambda one: (one.type != "IMAGE_EDITOR", one.width * one.height))
+    area = next((one for one in areas if one.type != "VIEW_3D"), None)
+    if area is None:
+        raise ImageError(
+            "Blender takes pictures from the clipboard only in an Image Editor.",
+            action="Open one next to the viewport.",
+        )
+    before = area.ui_type
+    try:
+        if area.type != "IMAGE_EDITOR":
+            area.ui_type = "IMAGE_EDITOR"
+        region = next(one for one in area.regions if one.type == "WINDOW")
+        with context.temp_override(area=area, region=region):
+            yield
+    finally:
+        if area.ui_type != before:
+            area.ui_type = before
 
 
 def encoded(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:

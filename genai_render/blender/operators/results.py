@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be done with an image: look at it, save it, use it in the scene."""
+"""What can be done with an image: look at it, use it in the scene."""
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy_extras.io_utils import ExportHelper
 
 from ...core.errors import StorageError
-from .. import history_view, overlay, properties, session, view_frame
-from .reporting import ItemOperator, TellingOperator, attempt
-
-_SUFFIXES = {"ORIGINAL": "", "PNG": ".png", "WEBP": ".webp", "JPEG": ".jpg"}
-
-# Where the last image was saved, in this run of Blender.
-_last_folder = ""
+from .. import history_view, overlay, properties, view_frame
+from .reporting import ItemOperator, TellingOperator
 
 
 class GENAI_RENDER_OT_show_result(ItemOperator):
@@ -97,92 +90,6 @@ class GENAI_RENDER_OT_wipe(TellingOperator):
         state = properties.window(context)
         state.wipe = 0.0 if state.wipe > 0.5 else 1.0
         return {"FINISHED"}
-
-
-class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
-    """Save the image as a file"""
-
-    bl_idname = "genai_render.download"
-    bl_label = "Download Image"
-    bl_options = {"REGISTER"}
-
-    id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
-    filename_ext = ".png"
-    check_extension = None
-    filter_glob: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        default="*.png;*.webp;*.jpg;*.jpeg", options={"HIDDEN"}
-    )
-    format: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Format",
-        items=[
-            ("ORIGINAL", "Original", "The file as it was made, with nothing changed"),
-            ("PNG", "PNG", "Without loss"),
-            ("WEBP", "WebP", "Small"),
-            ("JPEG", "JPEG", "Opens everywhere, no transparency"),
-        ],
-    )
-    quality: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Quality",
-        description="Of WebP and JPEG: higher is larger and nearer to the original",
-        min=1,
-        max=100,
-        default=92,
-        subtype="PERCENTAGE",
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
-
-    def _item(self, context: bpy.types.Context) -> Any:
-        return history_view.item(self.id or properties.window(context).selected)
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
-        item = self._item(context)
-        if item is None or item.image_path is None:
-            self.report({"ERROR"}, "This image is not in History any more.")
-            return {"CANCELLED"}
-        name = f"{sensible_name(item)}{item.image_path.suffix}"
-        self.filepath = str(Path(_last_folder) / name) if _last_folder else name
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def check(self, context: bpy.types.Context) -> bool:
-        """The name's ending follows the format."""
-        item = self._item(context)
-        if item is None or item.image_path is None:
-            return False
-        suffix = _SUFFIXES[self.format] or item.image_path.suffix
-        path = Path(self.filepath)
-        known = path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg")
-        wanted = str(path.with_suffix(suffix) if known else Path(f"{path}{suffix}"))
-        changed, self.filepath = wanted != self.filepath, wanted
-        return changed
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # pyright: ignore
-        return attempt(self, lambda: self._save(context))
-
-    def _save(self, context: bpy.types.Context) -> set[str]:
-        global _last_folder
-        item = self._item(context)
-        if item is None:
-            raise StorageError("This image is not in History any more.")
-        self.check(context)
-        path = Path(bpy.path.abspath(self.filepath))
-        format = None if self.format == "ORIGINAL" else self.format.lower()
-        session.session().store.export(item.id, path, format=format, quality=self.quality)  # pyright: ignore
-        _last_folder = str(path.parent)
-        self.report({"INFO"}, f'Saved "{path.name}"')
-        return {"FINISHED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(self, "format")
-        row = layout.row()
-        row.active = self.format in ("WEBP", "JPEG")
-        row.prop(self, "quality", slider=True)
 
 
 class GENAI_RENDER_OT_open_image(ItemOperator):
@@ -311,7 +218,6 @@ _CLASSES = (
     GENAI_RENDER_OT_hide_result,
     GENAI_RENDER_OT_step_result,
     GENAI_RENDER_OT_wipe,
-    GENAI_RENDER_OT_download,
     GENAI_RENDER_OT_open_image,
     GENAI_RENDER_OT_camera_background,
 )
