@@ -80,9 +80,12 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
         scene = bpy.context.scene
         if not (properties.window().show_live and scene.genai_render.use_canvas):
             return None
-    for area in screen.areas:
-        if area.type == "VIEW_3D" and overlay.tab_visible(area):
-            return area
+        for area in screen.areas:
+            if area.type != "VIEW_3D" or not overlay.tab_visible(area):
+                continue
+            # Drawing it in another way would start the user's render anew each time.
+            if not view_capture.is_rendered_elsewhere(bpy.context, area.spaces.active):  # pyright: ignore
+                return area
     return None
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Colour, depth and normals of a 3D Viewport as it is, at any size, drawn by the GPU.
 
-`draw` does what has to be done on the main thread: one draw of the view for colour and depth, one
-of the evaluated meshes for exact normals, and the reading. `develop` makes a Canvas of it, and may
-run anywhere.
+`draw` does what has to be done on the main thread: one draw of the view for colour and depth (two
+in the modes that EEVEE draws), one of the evaluated meshes for exact normals, and the reading.
+`develop` makes a Canvas of it, and may run anywhere.
 """
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
@@ -86,6 +86,7 @@ def draw(
     depth = np.empty((size.height, size.width), np.float32)
     normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
     geometry = _Geometry(context, space) if normals else None
+    shading = _shading_of(context, space)
     with _clean_view(space):
         for column in range(columns):
             for row in range(rows):
@@ -94,9 +95,12 @@ def draw(
                 tile = Size(right - left, top - bottom)
                 projection = _tile(frame.projection, size, left, bottom, tile)
                 part = slice(bottom, top), slice(left, right)
-                color[part], depth[part] = _draw_view(
-                    context, space, region, frame.view_matrix, projection, tile
-                )
+                view = context, space, region, frame.view_matrix, projection, tile
+                with _shaded(space, shading):
+                    color[part], depth[part] = _draw_view(*view)
+                if shading != "SOLID":  # EEVEE leaves no depth behind
+                    with _shaded(space, "SOLID"):
+                        depth[part] = _draw_view(*view)[1]
                 if geometry is not None and normal is not None:
                     normal[part] = geometry.draw(frame.view_matrix, projection, tile)
     return Drawn(
@@ -200,25 +204,54 @@ def _tile(projection: Matrix, size: Size, left: int, bottom: int, tile: Size) ->
     return matrix @ projection
 
 
+_OWN_ENGINES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
+
+
+def is_rendered_elsewhere(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> bool:
+    """Whether the viewport shows what an engine such as Cycles renders bit by bit, which it does
+    for the window only, never for us.
+    """
+    return space.shading.type == "RENDERED" and context.scene.render.engine not in _OWN_ENGINES
+
+
+def _shading_of(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> str:
+    """What is drawn for colour: the viewport's own mode, or the nearest that can be drawn."""
+    if space.shading.type == "WIREFRAME":
+        return "SOLID"
+    return "MATERIAL" if is_rendered_elsewhere(context, space) else space.shading.type
+
+
 @contextlib.contextmanager
 def _clean_view(space: bpy.types.SpaceView3D) -> Iterator[None]:
-    """Without overlays, gizmos and see-through; the user's settings are back afterwards."""
-    shading, overlay = space.shading, space.overlay
+    """Without overlays and gizmos; the user's settings are back afterwards."""
+    with _put((space.overlay, "show_overlays", False), (space, "show_gizmo", False)):
+        yield
+
+
+@contextlib.contextmanager
+def _shaded(space: bpy.types.SpaceView3D, type: str) -> Iterator[None]:
+    """In a shading mode, without see-through; as it was afterwards."""
+    shading = space.shading
+    values: list[tuple[Any, str, Any]] = []
+    if type == "SOLID":
+        values = [(shading, "type", type), (shading, "show_xray", False)]
+    elif type != shading.type:  # Material Preview instead of a render: with the render's light
+        lit = ("use_scene_lights", "use_scene_world")
+        values = [(shading, "type", type), *((shading, name, True) for name in lit)]
+    with _put(*values):
+        yield
+
+
+@contextlib.contextmanager
+def _put(*values: tuple[Any, str, Any]) -> Iterator[None]:
+    """Set properties (owner, name, value) in that order, and back."""
     kept: list[tuple[Any, str, Any]] = []
-
-    def put(owner: Any, name: str, value: Any) -> None:
-        before = getattr(owner, name)
-        if before != value:
-            kept.append((owner, name, before))
-            setattr(owner, name, value)
-
     try:
-        put(overlay, "show_overlays", False)
-        put(space, "show_gizmo", False)
-        if shading.type == "WIREFRAME":
-            put(shading, "type", "SOLID")
-        if shading.type == "SOLID":
-            put(shading, "show_xray", False)
+        for owner, name, value in values:
+            before = getattr(owner, name)
+            if before != value:
+                kept.append((owner, name, before))
+                setattr(owner, name, value)
         yield
     finally:
         for owner, name, before in reversed(kept):

@@ -140,6 +140,70 @@ def test_nothing_of_the_viewport_changes(scene: BlenderWindow, mode: str) -> Non
     assert scene.run("answer = everything()") == before
 
 
+_PARTS = {
+    "quad view": "with override(): bpy.ops.screen.region_quadview()",
+    "local view": "with override():\n"
+    "    bpy.ops.mesh.primitive_cube_add(location=(0, 0, 2))\n"
+    "    monkey = bpy.data.objects['Suzanne']\n"
+    "    bpy.ops.object.select_all(action='DESELECT')\n"
+    "    monkey.select_set(True)\n"
+    "    bpy.ops.view3d.localview(frame_selected=False)",
+}
+
+
+@pytest.mark.parametrize("part", _PARTS)
+def test_only_what_the_viewport_shows(scene: BlenderWindow, part: str) -> None:
+    """In quad view the user's own view, in local view what is local; normals fit the colour."""
+    scene.run(_CAPTURE + _PROPERTIES + _PARTS[part])
+    scene.settle(1)
+    before = scene.run("answer = everything()")
+    covered, missing = scene.run(
+        "canvas = captured(None, 320, 180)\n"
+        "answer = [float(canvas.covered.mean()), "
+        "int((canvas.covered & ~canvas.normal.any(-1)).sum())]"
+    )
+    print(f"{part}: {covered:.1%} of the picture")
+    if part == "local view":  # the floor is not in it
+        assert 0.005 < covered < 0.25
+    else:
+        assert covered > 0.02
+    assert missing == 0
+    assert scene.run("answer = everything()") == before
+    scene.run(
+        _PARTS[part] if part == "quad view" else "with override(): bpy.ops.view3d.localview()"
+    )
+
+
+@pytest.mark.parametrize("engine", ["BLENDER_WORKBENCH", "CYCLES"])
+def test_a_rendered_view_has_its_surfaces(scene: BlenderWindow, engine: str) -> None:
+    """Cycles draws nothing for others than the window; then the colour is Material Preview's."""
+    scene.run(_CAPTURE + _PROPERTIES)
+    if engine == "CYCLES" and scene.run("answer = bpy.app.version < (5, 0)"):
+        pytest.skip("the shaders of EEVEE take minutes here without a GPU")
+    scene.run(
+        f"bpy.context.scene.render.engine = {engine!r}\n"
+        "if bpy.context.scene.render.engine == 'CYCLES':\n"
+        "    bpy.context.scene.cycles.preview_samples = 1\n"
+        "solid = captured(None, 320, 180)\n"
+        "area().spaces.active.shading.type = 'RENDERED'"
+    )
+    scene.settle(1)
+    before = scene.run("answer = everything()")
+    apart, depth, color = scene.run(
+        "canvas = captured(None, 320, 180)\n"
+        "both = canvas.covered & solid.covered\n"
+        "answer = [float((canvas.covered ^ solid.covered).mean()), "
+        "float(np.abs(canvas.depth - solid.depth)[both].max()), "
+        "float(canvas.color[both].mean())]",
+        timeout=400,
+    )
+    assert apart == 0
+    assert depth == 0
+    assert color > 20
+    assert scene.run("answer = everything()") == before
+    scene.run("area().spaces.active.shading.type = 'SOLID'")
+
+
 def test_nothing_changes_when_the_draw_fails(scene: BlenderWindow) -> None:
     scene.run(_CAPTURE + _PROPERTIES)
     before = scene.run("answer = everything()")
