@@ -15,6 +15,9 @@ from .provider_errors import ConnectionFailed, Retryable
 LONGEST_WAIT = 120.0
 """Seconds. If a server asks for more, the user is told instead."""
 
+WAITING = "Waiting"
+"""How the message of a wait begins, and no other."""
+
 _PAUSES = (2.0, 5.0, 15.0)
 _CONNECT_PAUSES = (1.0, 3.0)
 
@@ -61,7 +64,7 @@ def _wait(seconds: float, asked: bool, label: str, cancel: CancelToken) -> Itera
         if left <= 0:
             return
         why = f", as {label} asked" if asked else " before trying again"
-        yield Progress(None, f"Waiting {math.ceil(left)} s{why}")
+        yield Progress(None, f"{WAITING} {math.ceil(left)} s{why}")
         if cancel.wait(min(1.0, left)):
             cancel.check()
 

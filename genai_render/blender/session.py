@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
+from ..backends.patience import WAITING
 from ..core import cost
 from ..core.canvas import Canvas
 from ..core.errors import GenAIError
@@ -60,8 +61,15 @@ class Work:
         return text if len(text) <= 40 else text[:39] + "…"
 
     @property
+    def waits(self) -> bool:
+        """The provider is given time before it is asked again."""
+        return self.fraction is None and self.message.startswith(WAITING)
+
+    @property
     def share(self) -> float:
         """0 to 1, from what the backend says, or from how long it took the last time."""
+        if self.waits:
+            return 0.0
         if self.fraction is not None:
             return max(0.0, min(1.0, self.fraction))
         if self.expected:

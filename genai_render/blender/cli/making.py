@@ -65,7 +65,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     canvas = None if planned is None else (asked.width, asked.height)
     making = _Making(parsed, console, catalog, request, len(names), canvas)
     for note in asked.notes:
-        console.notice(note)
+        making.notice(note)
     if parsed.dry_run:
         return making.say_plan(names, asked)
     with shots.kept_frame():
@@ -175,6 +175,13 @@ class _Making:
         self._first_error: GenAIError | None = None
         self._made = 0
         self._spent = 0.0
+        self._said: set[str] = set()
+
+    def notice(self, text: str) -> None:
+        """Said once, and not for every image."""
+        if text not in self._said:
+            self._said.add(text)
+            self._console.notice(text)
 
     def say_plan(self, names: list[str], asked: Plan) -> int:
         request, images_planned = self._request, self._jobs * self._request.count
@@ -261,7 +268,7 @@ class _Making:
             if isinstance(event, Progress):
                 self._console.progress(event.fraction, event.message)
             elif isinstance(event, Notice):
-                self._console.notice(event.text)
+                self.notice(event.text)
             elif isinstance(event, Saved):
                 self._tell(job, event)
             elif isinstance(event, Finished) and event.error is not None:

@@ -144,6 +144,8 @@ def progress_text(work: session.Work) -> str:
     """ "Shading · 4 s of about 9 s" """
     if work.job.started is None:
         return f"Waiting · {work.title}"
+    if work.waits:
+        return work.message  # which counts the seconds down itself
     spent = f"{work.job.seconds:.0f} s"
     if work.expected and work.expected > work.job.seconds:
         spent += f" of about {work.expected:.0f} s"
