@@ -127,7 +127,10 @@ def develop(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas:
     straight = (alpha > 0) & (alpha < 255)
     if straight.any():
         part = color[straight].astype(np.float32)
-        part[:, :3] = np.minimum(part[:, :3] * (255 / part[:, 3:]), 255)
+        # EEVEE's light was multiplied by alpha before it became colours for a display, which
+        # bends it about like this (exactly: like the view transform).
+        power = 0.4 if drawn.view.engine in ("MATERIAL", "RENDERED") else 1.0
+        part[:, :3] = np.minimum(part[:, :3] * (255 / part[:, 3:]) ** power, 255)
         color[straight] = (part + 0.5).astype(np.uint8)
     normal = np.zeros((*depth.shape, 3), np.float32)
     known = np.zeros(depth.shape, bool)
