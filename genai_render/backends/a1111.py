@@ -336,7 +336,7 @@ class A1111Backend:
                     "model": provider_errors.plain(info.get("sd_model_name", ""), 120),
                     "settings": _settings(order.body),
                 },
-                cost_usd=0.0 if server.where.local else None,
+                cost_usd=0.0,
             )
 
 

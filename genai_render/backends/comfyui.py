@@ -435,7 +435,7 @@ class ComfyUIBackend:
                     "workflow": json.loads(json.dumps(graph)),
                     **({"negative": order.negative} if order.negative else {}),
                 },
-                cost_usd=0.0 if server.where.local else None,
+                cost_usd=0.0,
             )
 
     def _client(self, server: Server, cancel: CancelToken) -> ComfyClient:

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from ..core import catalog
-from ..core.catalog import DATA, Catalog, Model
+from ..core.catalog import DATA, Catalog, Model, Price
+from ..core.framing import RESOLUTIONS
 from ..core.errors import GenAIError, InvalidInput, NotFound, StorageError
 from .comfyui_workflow import Workflow, of_graph, read
 
 SHIPPED = DATA / "workflows"
 MAPPING_SUFFIX = ".mapping.json"
+OWN_PRICE = Price(dict.fromkeys(RESOLUTIONS, 0.0), "Your own server")
 _SIZES = {"kind": "any", "step": 8, "max_edge": 4096, "max_ratio": 4.0}
 
 
@@ -133,7 +135,7 @@ def _files(folder: Path | None) -> list[Path]:
 
 def _placed(model: Model, online: bool, base_url: str) -> Model:
     extra = {**model.extra, "base_url": base_url} if base_url else model.extra
-    return replace(model, online=online, extra=extra)
+    return replace(model, online=online, extra=extra, price=OWN_PRICE)
 
 
 def _id(stem: str) -> str:

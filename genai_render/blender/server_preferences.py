@@ -159,7 +159,9 @@ def with_models(known: Catalog, prefs: Any) -> Catalog:
         else:
             own = catalog.load([catalog.DATA / "a1111.toml"]).models.values()
             known = known.plus(
-                replace(model, online=online) for model in own if model.backend == kind
+                replace(model, online=online, price=comfyui_library.OWN_PRICE)
+                for model in own
+                if model.backend == kind
             )
     return known
 
@@ -221,7 +223,7 @@ def _look(kind: str, which: str, settings: BackendSettings, cancel: CancelToken)
         told = server_status.look(server, cancel, settings.online_access).text
         shown = Shown(told, False, time.monotonic())
     except GenAIError as error:
-        shown = Shown(error.text, True, time.monotonic())
+        shown = Shown(error.what, True, time.monotonic())
     except Exception as failure:
         shown = Shown(f"({type(failure).__name__})", True, time.monotonic())
     _shown[which] = shown

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ComfyUI servers in a real window: our protocol server, and with `--comfyui=DIR` a real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..pure.test_comfyui import whole
+from ..servers.comfyui_api import ComfyUIServer
+from ..servers.comfyui_real import running
+from .blender_window import BlenderWindow
+from .test_cloud import newest, preferences
+from .test_panel import WORKS, prompt
+
+
+@pytest.fixture(params=["protocol", "real"])
+def server(request, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "protocol":
+        with ComfyUIServer() as made:
+            yield made
+        return
+    source = request.config.getoption("--comfyui")
+    if not source:
+        pytest.skip("needs --comfyui=DIR")
+    with running(Path(source).resolve(), tmp_path / "comfyui") as made:
+        yield made
+
+
+@pytest.fixture
+def window_with_servers(scene: BlenderWindow, server: Any, tmp_path: Path):
+    """Two servers in the preferences, one of which is not there, and a workflow of one's own."""
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    (folder / "My Depths.json").write_text(json.dumps(whole(steps=12, seconds=0.3)))
+    scene.run(
+        "prefs = ours('preferences').preferences()\n"
+        "prefs.own_servers.clear()\n"
+        f"for name, url in (('Studio 1', {server.origin!r}), ('Studio 2', 'http://127.0.0.1:9')):\n"
+        "    one = prefs.own_servers.add()\n"
+        "    one.name, one.base_url = name, url\n"
+        f"prefs.workflow_folder = {str(folder)!r}"
+    )
+    yield scene
+    scene.run(
+        "prefs.own_servers.clear(); prefs.workflow_folder = ''\n"
+        "bpy.context.scene.genai_render.model = 'offline'\n"
+        "ours('properties').reload_catalog()"
+    )
+
+
+def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWindow) -> None:
+    window = window_with_servers
+    window.run(
+        "settings = bpy.context.scene.genai_render; settings.model = 'comfyui/my-depths'\n"
+        "settings.use_seed, settings.seed, settings.count = True, 4711, 1"
+    )
+    prompt(window, "a house of glass at golden hour")
+    window.run("ours('redraw').sidebars()")
+    window.wait_for("ours('server_preferences')._shown.get('comfyui:Studio 1')", 20)
+    window.settle(1)
+    window.screenshot("comfyui-ready")
+    window.run("with override(): bpy.ops.genai_render.generate()")
+    window.wait_for("any(w.partial for w in ours('session').session().works())", 120)
+    window.screenshot("comfyui-working")
+    window.wait_for(f"({WORKS}) == 0", 120)
+    window.settle(1)
+    window.screenshot("comfyui-result")
+    made = newest(window)
+    assert made["status"] == "done", made
+    result = made["result"]
+    assert isinstance(result, dict)
+    assert result["seed"] == 4711
+    assert result["info"]["server"] == "Studio 1"
+    graph = result["info"]["workflow"]
+    assert graph["6"]["inputs"]["seed"] == 4711
+    assert {"sent/canvas.png", "sent/depth.png", "sent/normal.png"} <= set(made["files"])
+    blend = window.run(
+        "import tempfile, os\n"
+        "path = os.path.join(tempfile.mkdtemp(), 'kept.blend')\n"
+        "bpy.ops.wm.save_as_mainfile(filepath=path, compress=False, copy=True)\n"
+        "answer = path"
+    )
+    content = Path(blend).read_bytes()
+    assert b"Studio 1" not in content
+    assert b"127.0.0.1" not in content
+
+
+def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWindow) -> None:
+    window = window_with_servers
+    with preferences(window, "SERVICES"):
+        window.run("bpy.ops.genai_render.own_server_test(index=0)")
+        window.wait_for("ours('keys').told('comfyui:Studio 1')", 20)
+        window.run("bpy.ops.genai_render.own_server_test(index=1)")
+        window.wait_for("ours('keys').told('comfyui:Studio 2')", 20)
+        window.settle(1)
+        window.screenshot("comfyui-preferences")
+        said = window.run(
+            "answer = [ours('keys').told(f'comfyui:Studio {n}').text for n in (1, 2)]"
+        )
+    assert "0 in queue" in said[0]
+    assert "cannot be reached" in said[1]
+
+
+def test_where_a_workflow_takes_what_can_be_changed(window_with_servers: BlenderWindow) -> None:
+    window = window_with_servers
+    window.run(
+        "from bl_ext.user_default.genai_render.blender.operators import servers\n"
+        "path = ours('properties').catalog().models['comfyui/my-depths'].extra['workflow_file']\n"
+        "with override(): bpy.ops.genai_render.workflow_map('INVOKE_DEFAULT', path=path)"
+    )
+    window.settle(1)
+    window.screenshot("comfyui-mapping")
+    window.key("Escape")
+    window.settle(0.5)
+    window.run(
+        "with override(): bpy.ops.genai_render.workflow_map('EXEC_DEFAULT', path=path,"
+        " color='2.image', shown='4.blend_factor')"
+    )
+    options = window.run(
+        "answer = [o.id for o in ours('properties').catalog().models['comfyui/my-depths'].options]"
+    )
+    assert options == ["blend_factor"]
+
+
+def test_without_a_server_there_are_none_of_their_models(scene: BlenderWindow) -> None:
+    known = scene.run("answer = list(ours('properties').catalog().models)")
+    assert not [id for id in known if id.startswith(("comfyui/", "a1111/"))]
