@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import bpy
@@ -52,6 +52,7 @@ class Work:
     partial: bytes | None = None
     notices: list[str] = field(default_factory=list)
     expected: float | None = None
+    said: frozenset[str] = frozenset()
     held: int = 0
     """What its estimated cost is held under, see `cost.Reservations`."""
 
@@ -125,9 +126,11 @@ class Session:
         place: Place | None = None,
         develop: Callable[[], Canvas] | None = None,
         usd: float | None = 0.0,
+        said: Sequence[str] = (),
     ) -> Work:
         """Start a job. develop: makes the request's canvas; called in the worker.
 
+        said: notices that stand in the panel already and need not come again.
         usd: what it is estimated to cost; None if unknown. Raises OverBudget if that is more than
         what is left of the month's budget.
         """
@@ -140,7 +143,7 @@ class Session:
         self.told = [told for told in self.told if told.is_error]
         job = self._queue.submit(request, run, prepare)
         took = self._took.get((request.model, request.resolution))
-        work = Work(job, place, expected=took, held=held)
+        work = Work(job, place, expected=took, held=held, said=frozenset(said))
         self._works[job.id] = work
         if not bpy.app.timers.is_registered(_tick):
             bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
@@ -202,7 +205,7 @@ class Session:
             work.fraction, work.message = event.fraction, event.message
         elif isinstance(event, PartialImage):
             work.partial = event.image
-        elif isinstance(event, Notice):
+        elif isinstance(event, Notice) and event.text not in work.said:
             work.notices.append(event.text)
         elif isinstance(event, Saved):
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds

@@ -180,7 +180,9 @@ def submit(request: RenderRequest, place: session.Place | None, develop: Any = N
         request = request.with_(width=asked.width, height=asked.height)
     sent = (request.width, request.height) if develop is not None else None
     usd = cost.estimate(model, request, sent)
-    session.session().submit(request, asking.backend(model).run, place, develop, usd)
+    shown = asking.outlook(bpy.context).plan
+    said = shown.notes if shown is not None else ()
+    session.session().submit(request, asking.backend(model).run, place, develop, usd, said)
 
 
 _CLASSES = (
