@@ -354,3 +354,37 @@ def test_a_key_that_was_typed_is_in_nothing_that_blender_keeps(
         for path in folder.rglob("*"):
             if path.is_file():
                 assert marked.encode() not in path.read_bytes(), path
+
+
+def test_without_online_access_the_window_reaches_nobody(scene: BlenderWindow) -> None:
+    """Neither the button nor a Test sends anything, not even to look up a name."""
+    scene.run(_KEYRING)
+    scene.run(
+        "prefs.openai.base_url = ''; bpy.context.preferences.system.use_online_access = False"
+    )
+    scene.run("ring.kept['genai_render', 'https://api.openai.com'] = 'sk-proj-something-or-other'")
+    scene.run(
+        "import sys, ipaddress\n"
+        "left = []\n"
+        "def guard(event, values):\n"
+        "    if event in ('socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        left.append((event, str(values[0])))\n"
+        "    elif event in ('socket.connect', 'socket.sendto') and isinstance(values[-1], tuple):\n"
+        "        if not ipaddress.ip_address(values[-1][0]).is_loopback:\n"
+        "            left.append((event, str(values[-1])))\n"
+        "sys.addaudithook(guard)"
+    )
+    scene.run(f"bpy.context.scene.genai_render.model = {OPENAI_MODEL!r}")
+    prompt(scene, "a glass house")
+    problem = scene.run("answer = ours('asking').outlook(bpy.context).problem")
+    assert "needs the network" in problem
+    assert "Allow Online Access" in problem
+    assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")
+    scene.settle(0.5)
+    scene.screenshot("online-access-off")
+    scene.run("bpy.ops.genai_render.test_access(endpoint='openai')")
+    scene.wait_for(
+        "not ours('keys').busy('openai') and ours('keys').told('openai') is not None", 30
+    )
+    assert "Online access is off" in scene.run("answer = ours('keys').told('openai').text")
+    assert scene.run("answer = left") == []
