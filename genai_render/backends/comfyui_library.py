@@ -17,8 +17,8 @@ from typing import Any
 
 from ..core import catalog
 from ..core.catalog import DATA, Catalog, Model, Price
-from ..core.framing import RESOLUTIONS
 from ..core.errors import GenAIError, InvalidInput, NotFound, StorageError
+from ..core.framing import RESOLUTIONS
 from .comfyui_workflow import Workflow, of_graph, read
 
 SHIPPED = DATA / "workflows"

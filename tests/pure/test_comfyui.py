@@ -500,3 +500,23 @@ def test_servers_tell_how_they_are(tmp_path, server):
     assert "Server 1: ComfyUI 0.3" in said
     assert "0 in queue" in said
     assert "GB free" in said
+
+
+def test_the_shipped_workflows_use_nodes_as_the_real_server_has_them(tmp_path, servers, request):
+    if request.node.callspec.params["servers"] != "real":
+        pytest.skip("our own server knows only the nodes of the tests")
+    (real,) = servers(1)
+    for model in comfyui_library.shipped():
+        workflow = comfyui_library.workflow_of(model)
+        specs = {name: ask(real, f"/object_info/{name}").get(name) for name in workflow.classes}
+        unknown = {name for name, spec in specs.items() if spec is None}
+        assert unknown <= set(workflow.packs), model.id
+        for part in workflow.missing(workflow.graph, specs):
+            assert part.kind != "setting" or part.name == "flux2", part
+        for node in workflow.graph.values():
+            spec = specs[node["class_type"]]
+            if spec is None:
+                continue
+            needed = set(spec["input"].get("required", {}))
+            known = needed | set(spec["input"].get("optional", {}))
+            assert needed <= set(node["inputs"]) <= known, (model.id, node)

@@ -120,6 +120,7 @@ class ComfyUIServer(Server):
         self.dead = True
         self._end()
         self._closing.set()
+        self._threads[0].join(5)  # the one that accepts
         self._socket.close()
 
     def _end(self) -> None:
