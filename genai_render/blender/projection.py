@@ -206,7 +206,7 @@ def _node_group(
     image: bpy.types.Image, view: View, depth: NDArray[np.float32] | None, metres: float
 ) -> bpy.types.NodeTree:
     """From a place in the world to what the picture has there: a shader, and how much of it."""
-    tree = bpy.data.node_groups.new("GenAI Projection", "ShaderNodeTree")
+    tree: Any = bpy.data.node_groups.new("GenAI Projection", "ShaderNodeTree")
     tree[_MARK] = True
     tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketShader")
     tree.interface.new_socket("Factor", in_out="OUTPUT", socket_type="NodeSocketFloat")
@@ -287,6 +287,7 @@ class _Nodes:
 
 def _projected(material: bpy.types.Material | None, group: Any) -> bpy.types.Material:
     """A copy of a material with the picture over it."""
+    own: Any
     if material is None:
         own = bpy.data.materials.new("Projected")
     else:
@@ -296,7 +297,7 @@ def _projected(material: bpy.types.Material | None, group: Any) -> bpy.types.Mat
     own[_MARK] = True
     if not own.use_nodes:
         own.use_nodes = True
-    tree: Any = own.node_tree
+    tree = own.node_tree
     for output in list(_outputs(tree)):
         surface = output.inputs["Surface"]
         before = surface.links[0].from_socket if surface.is_linked else None

@@ -230,7 +230,7 @@ def go_to(
     camera = _camera(context, space)
     if view.camera and camera is not None and camera.name == view.camera:
         turned = camera.matrix_world.normalized()
-        if all((a - b).length < 1e-3 for a, b in zip(turned, matrix, strict=True)):
+        if all((turned[row] - matrix[row]).length < 1e-3 for row in range(4)):
             rv3d.view_perspective = "CAMERA"
             return
     rv3d.view_perspective = view.projection

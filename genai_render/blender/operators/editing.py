@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import bpy
 import numpy as np
@@ -115,15 +116,17 @@ def mask_of(image: bpy.types.Image, width: int, height: int) -> bytes:
     """
     from PIL import Image
 
-    across, up = image.size[:]
-    if not (across and up) or len(image.pixels) == 0:
+    pixels: Any = image.pixels
+    size: Any = image.size
+    across, up = size
+    if not (across and up) or len(pixels) == 0:
         raise ImageError(f'The image "{image.name}" has no pixels.', action="Choose another mask.")
-    pixels = np.empty(across * up * image.channels, np.float32)
-    image.pixels.foreach_get(pixels)
-    pixels = pixels.reshape(up, across, image.channels)[::-1]
-    kept = 1 - pixels[..., : min(3, image.channels)].max(-1)
-    if image.channels == 4 and pixels[..., 3].min() < 1:
-        kept = pixels[..., 3]
+    flat = np.empty(across * up * image.channels, np.float32)
+    pixels.foreach_get(flat)
+    rows = flat.reshape(up, across, image.channels)[::-1]
+    kept = 1 - rows[..., : min(3, image.channels)].max(-1)
+    if image.channels == 4 and rows[..., 3].min() < 1:
+        kept = rows[..., 3]
     alpha = Image.fromarray((np.clip(kept, 0, 1) * 255 + 0.5).astype(np.uint8))
     if alpha.size != (width, height):
         alpha = alpha.resize((width, height), Image.Resampling.BILINEAR)
