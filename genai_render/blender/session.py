@@ -217,7 +217,7 @@ class Session:
             for text in work.notices[-2:]:
                 self.tell(text, False, work)
             if event.error is not None and event.error.code != "cancelled":
-                self.tell(event.error.text, True, work)
+                self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
 
     def _keep(self, request: RenderRequest, result, seconds: float) -> str:
         """In the worker."""

@@ -89,6 +89,14 @@ class Job:
             return 0.0
         return (self.ended or time.monotonic()) - self.started
 
+    @property
+    def missing(self) -> str:
+        """ "1 of 4 images did not come."; "" where all came or none did."""
+        left = self.request.count - len(self.saved)
+        if not self.saved or left <= 0:
+            return ""
+        return f"{left} of {self.request.count} images did not come."
+
 
 class JobQueue:
     """Runs jobs, several at once, in the order in which they came.

@@ -277,6 +277,7 @@ BAD = [
     ("bad aspect", [*NEON, "--aspect", "5:4"], 2, "5:4"),
     ("bad resolution", [*NEON, "--resolution", "9K"], 2, "9K"),
     ("bad seed", [*NEON, "--seed", "-4"], 2, "-4"),
+    ("bad sum of money", [*NEON, "--max-cost", "nan"], 2, "nan"),
     ("bad option", [*NEON, "--option", "colour=red"], 2, "colour"),
     ("bad frames", [*NEON, "--frames", "9-2"], 2, "9-2"),
     ("unwritable output", [*NEON, "--output", "{text}/out"], 2, "cannot be written"),

@@ -104,9 +104,11 @@ def test_results_are_kept_even_if_nobody_listens(queue, kept):
 
 def test_one_that_failed_of_four_is_kept_and_the_job_is_done(queue, kept):
     refusal = Refused("No")
-    job = submit(queue, image(0), Failed(refusal, 1), image(2), image(3))
+    came = [image(0), Failed(refusal, 1), image(2), image(3)]
+    job = queue.submit(REQUEST.with_(count=4), lambda request, cancel: iter(came))
     events = told(queue, job)
     assert events[-1] == Finished(JobState.DONE, refusal)
+    assert job.missing == "1 of 4 images did not come."
     assert len(kept.results) == 3
     assert kept.failures == [refusal]
 

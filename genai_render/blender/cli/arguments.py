@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,16 @@ def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
+def _dollars(text: str) -> float:
+    try:
+        usd = float(text)
+    except ValueError:
+        usd = math.nan
+    if not 0 <= usd < math.inf:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a sum of US dollars')
+    return usd
+
+
 def _making(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what you want to see")
     parser.add_argument("--model", default="offline", metavar="ID", help='see "models"')
@@ -77,7 +88,13 @@ def _making(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write the images here")
     parser.add_argument("--format", choices=FORMATS, help="of the images in --output")
-    parser.add_argument("--max-cost", type=float, metavar="USD", help="refuse to spend more")
+    parser.add_argument("--max-cost", type=_dollars, metavar="USD", help="refuse to spend more")
+    parser.add_argument(
+        "--month-budget",
+        type=_dollars,
+        metavar="USD",
+        help="refuse to spend more in a calendar month, with all that History has of it",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     _store(parser)
     _json(parser)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bpy
 
+from ...backends import servers
 from ...backends.base import create_backend
 from ...console import Console
 from ...core import cost, images
@@ -136,6 +137,11 @@ def _requests(
         yield request.with_(canvas=shots.take(shot, size, request.mode))
 
 
+def _least(*limits: float | None) -> float | None:
+    """The tighter of what the command line and the preferences say; None where neither does."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 class _Making:
     """One run of `render` or `edit`: what is told, kept and copied while its jobs go on."""
 
@@ -157,9 +163,8 @@ class _Making:
         self._each = cost.estimate(model, request, canvas_size)
         self._cost = None if self._each is None else self._each * jobs
         prefs = preferences()
-        own = [parsed.max_cost, prefs.run_limit if prefs is not None else None]
-        self._limit = min((limit for limit in own if limit is not None), default=None)
-        self._month_limit = prefs.month_limit if prefs is not None else None
+        self._limit = _least(parsed.max_cost, prefs and prefs.run_limit)
+        self._month_limit = _least(parsed.month_budget, prefs and prefs.month_limit)
         cost.check_budget(self._cost, self._limit)
         # For what has no canvas. Asked now: the workers must not ask Blender.
         self._view = View(
@@ -205,20 +210,23 @@ class _Making:
         return 0
 
     def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
-        backend = create_backend(self._model.backend, backend_settings(self._catalog, self._model))
+        settings = backend_settings(self._catalog, self._model)
+        backend = create_backend(self._model.backend, settings)
+        # Every server of a farm has one to draw, and there is one more to give to the first.
+        ahead = max(_AHEAD, len(servers.names_of(settings, self._model.backend)) + 1)
         with OutputFolder(self._parsed.output) as output:
             store = HistoryStore(folder_of(self._parsed))
             self._store, self._output = store, output
-            queue = JobQueue(self._keep, store.add_failed)
+            queue = JobQueue(self._keep, store.add_failed, workers=ahead)
             try:
                 stop = self._affordable(self._cost)
                 if stop is not None:
                     raise stop
                 for name in names:
-                    while len(queue.jobs()) >= _AHEAD:
+                    while len(queue.jobs()) >= ahead:
                         self._pump(queue)
-                    ahead = None if self._each is None else self._each * (len(queue.jobs()) + 1)
-                    stop = self._affordable(ahead)
+                    coming = None if self._each is None else self._each * (len(queue.jobs()) + 1)
+                    stop = self._affordable(coming)
                     if stop is not None:
                         break  # what is on its way is paid for: it comes to its end
                     request = next(requests)
@@ -274,6 +282,8 @@ class _Making:
             elif isinstance(event, Finished) and event.error is not None:
                 if self._first_error is None or isinstance(self._first_error, Cancelled):
                     self._first_error = event.error
+                if job.missing:
+                    self.notice(job.missing)
                 self._console.error(event.error)
 
     def _tell(self, job: Job, saved: Saved) -> None:
@@ -303,5 +313,6 @@ class _Making:
             frame=None if view is None else view.frame,
             used=info.get("used", []),
             not_used=info.get("not_used", []),
+            **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))

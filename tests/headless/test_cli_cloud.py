@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenAI and Gemini through `python -m genai_render`, with a server of ours in their place."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..servers import gemini_api, openai_api
+from ..servers.http import Forever
+from .test_cli import ROOT, picture
+
+pytest.importorskip("openai")
+pytest.importorskip("google.genai")
+
+OPENAI = "gpt-image-2.5-flare"
+GEMINI = "gemini-3.1-flash-image"
+PAID = (100 * 5 + 1000 * 8 + 439 * 30) / 1e6
+
+
+class CommandLine:
+    """Runs our commands and keeps all that they print, to look for the keys in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.history = folder / "history"
+        self.printed = ""
+
+    def words(self, *words: object, model: str = OPENAI) -> list[str]:
+        command = [sys.executable, "-m", "genai_render", "render", "--no-canvas", "--json"]
+        command += ["--prompt", "golden hour", "--model", model, "--history", str(self.history)]
+        return command + [str(word) for word in words]
+
+    def environ(self, server: Any) -> dict[str, str]:
+        """As it is, with only the keys and addresses of ours, and a user folder of its own."""
+        known = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("OPENAI_", "GOOGLE_", "GEMINI_"))
+        }
+        known["BLENDER_USER_RESOURCES"] = str(self.folder / "user")
+        if isinstance(server, openai_api.OpenAIServer):
+            known |= {"OPENAI_API_KEY": openai_api.KEY, "OPENAI_BASE_URL": server.base_url}
+        else:
+            known |= {"GEMINI_API_KEY": gemini_api.KEY, "GOOGLE_GEMINI_BASE_URL": server.origin}
+        return known
+
+    def __call__(
+        self, server: Any, *words: object, model: str = OPENAI
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """The exit code, and the events."""
+        told = subprocess.run(
+            self.words(*words, model=model),
+            cwd=ROOT,
+            env=self.environ(server),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+        self.printed += told.stdout + told.stderr
+        return told.returncode, [json.loads(line) for line in told.stdout.splitlines()]
+
+    @property
+    def statuses(self) -> list[str]:
+        """Of every entry of History."""
+        kept = self.history.rglob("request.json")
+        return sorted(json.loads(path.read_text())["status"] for path in kept)
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Iterator[CommandLine]:
+    """With a look, in the end, for the keys in all that was printed and written."""
+    made = CommandLine(tmp_path)
+    yield made
+    for key in (openai_api.KEY, gemini_api.KEY):
+        middle = key[10:24]  # also of a key whose ends alone are shown
+        assert middle not in made.printed
+        for path in tmp_path.rglob("*"):
+            if path.is_file():
+                assert middle.encode() not in path.read_bytes(), path
+
+
+def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["event"] == kind]
+
+
+def test_an_image_comes_with_what_it_cost(render: CommandLine, tmp_path: Path) -> None:
+    style = picture((200, 80, 20), tmp_path / "style.png")
+    with openai_api.OpenAIServer() as server:
+        code, events = render(server, "--reference", f"{style}=style", "--output", tmp_path / "out")
+        assert server.received[0].path == "/v1/images/edits"
+    assert code == 0, render.printed
+    (result,) = of(events, "result")
+    assert result["cost_usd"] == pytest.approx(PAID)
+    assert of(events, "done")[0]["cost_usd"] == pytest.approx(PAID, abs=1e-6)
+    assert Path(result["path"]).parent == tmp_path / "out"
+    assert any(event["message"] == "Taking shape" for event in of(events, "progress"))
+
+
+def test_three_of_four_are_kept_and_the_fourth_is_told_of(render: CommandLine) -> None:
+    refusal = gemini_api.says(gemini_api.chunk(finish="IMAGE_SAFETY"))
+    with gemini_api.GeminiServer(refusal) as server:
+        code, events = render(server, "--count", 4, model=GEMINI)
+        assert len(server.received) == 4
+    assert code == 3, render.printed
+    assert len(of(events, "result")) == 3
+    assert "1 of 4 images did not come." in [event["text"] for event in of(events, "notice")]
+    assert "refused" in of(events, "failed")[0]["message"]
+    assert render.statuses == ["done", "done", "done", "refused"]
+
+
+def test_what_goes_wrong_has_its_words_and_its_exit_code(render: CommandLine) -> None:
+    with openai_api.OpenAIServer(
+        openai_api.fault(400, "Not this.", "moderation_blocked"),
+        openai_api.wrong_key,
+        openai_api.fault(429, "Slow down", "rate_limit_exceeded", headers={"retry_after": "1"}),
+    ) as server:
+        code, events = render(server)
+        assert code == 3
+        assert 'OpenAI says: "Not this."' in of(events, "failed")[0]["message"]
+        code, events = render(server)
+        assert code == 4
+        assert "does not accept the key" in of(events, "failed")[0]["message"]
+        code, events = render(server)
+        assert code == 0
+        assert any("as OpenAI asked" in event["message"] for event in of(events, "progress"))
+        assert len(server.received) == 4
+    assert render.statuses == ["done", "failed", "refused"]
+
+
+def test_budgets_refuse_before_anything_is_sent(render: CommandLine) -> None:
+    with openai_api.OpenAIServer() as server:
+        code, events = render(server, "--max-cost", 0.01)
+        assert code == 6
+        assert "your limit is $0.01" in of(events, "failed")[0]["message"]
+        code, events = render(server, "--max-cost", 1, model="gpt-image-2.6-flare")
+        assert code == 6
+        assert "price of this model is not known" in of(events, "failed")[0]["message"]
+        assert server.connections == 0
+        code, _ = render(server, "--month-budget", 0.03)
+        assert code == 0
+        code, events = render(server, "--month-budget", 0.03)
+        assert code == 6
+        assert "$0.022 of this month's $0.03 are spent" in of(events, "failed")[0]["message"]
+        assert len(server.received) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_in_the_middle_of_a_stream_closes_the_connection(render: CommandLine) -> None:
+    silent = openai_api.streamed(lambda events: [events[0], Forever()])
+    with openai_api.OpenAIServer(silent) as server:
+        process = subprocess.Popen(
+            render.words(),
+            cwd=ROOT,
+            env=render.environ(server),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Taking shape" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert server.received[0].client_gone.wait(5)
+    render.printed += out + err
+    assert process.returncode == 130, err
+    assert render.statuses == []
