@@ -71,6 +71,11 @@ def endpoints_of(settings: BackendSettings, kind: str) -> dict[str, Endpoint]:
     return {name.partition(":")[2]: endpoint for name, endpoint in named.items()}
 
 
+def names_of(settings: BackendSettings, backend: str) -> list[str]:
+    """The user's names of a backend's servers; none for a backend that has no servers."""
+    return list(endpoints_of(settings, backend)) if backend in KINDS else []
+
+
 def servers_of(settings: BackendSettings, kind: str) -> list[Server]:
     """The servers of a kind that may be reached, in the user's order.
 
