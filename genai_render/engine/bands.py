@@ -16,7 +16,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 THREADS = 2
-BAND_PIXELS = 1 << 16
+BAND_PIXELS = 1 << 17
 
 
 def each_band(

@@ -21,7 +21,7 @@ from .surfaces import FAR, Small, Source, Surfaces
 from .survey import Survey, lay_floor, survey
 
 Quality = Literal["fast", "balanced", "quality"]
-_SIDES: dict[str, int] = {"fast": 384, "balanced": 560, "quality": 640}
+_SIDES: dict[str, int] = {"fast": 384, "balanced": 512, "quality": 640}
 
 
 @dataclass(slots=True, eq=False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import noise
+from ..bands import beside
 from ..flow import blend_directions, edge_directions
 from ..painter import Brush, lay_paint, place, relief_light
 from ..resample import (
@@ -85,8 +86,10 @@ def _paints(color: Floats) -> Floats:
 
 def form_and_edges(ground: Ground) -> Floats:
     """(h, w, 2) where the brush goes: along edges beside them, along the forms within."""
-    (form,) = ground.directions(0.5)
-    edge, clear = edge_directions(blur(luminance(ground.color), 1.0), 2.5)
+    gray = blur(luminance(ground.color), 1.0)
+    with beside(lambda _: edge_directions(gray, 2.5)) as along_edges:
+        (form,) = ground.directions(0.5)
+        edge, clear = along_edges()
     wind = noise.fbm(ground.height, ground.width, 180.0, ground.shaded.seed, "oil/wind", 2)
     sky = np.stack([np.cos(0.5 * wind), np.sin(0.5 * wind)], axis=2)
     form = np.where(ground.covered[..., None], form, sky).astype(np.float32)
