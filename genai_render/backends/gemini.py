@@ -108,7 +108,7 @@ class GeminiBackend:
         names = self.model_names(cancel, name)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
-        return f"The key is good: {len(names)} models, {both} of them here."
+        return f"The key is good. {both} of the models here can be used with it."
 
     def model_names(self, cancel: CancelToken, name: str = "gemini") -> list[str]:
         """The models that the server offers, by the provider's own names."""
@@ -152,7 +152,14 @@ class GeminiBackend:
                 if chunk is None:
                     break
                 yield from _listen(chunk, heard, index)
-        yield self._result(order, heard, index, seed)
+        usage = _usage(heard.usage)
+        try:
+            result = self._result(order, heard, usage, index, seed)
+        except GenAIError as error:
+            # What was read and thought is charged even where no image came of it.
+            error.cost_usd = actual(order.model, usage)
+            raise
+        yield result
 
     @contextlib.contextmanager
     def _client(self, where: Access, cancel: CancelToken) -> Iterator[tuple[Client, list[str]]]:
@@ -201,7 +208,9 @@ class GeminiBackend:
 
     # ---- what comes back ---------------------------------------------------------------------
 
-    def _result(self, order: _Order, heard: _Heard, index: int, seed: int | None) -> Result:
+    def _result(
+        self, order: _Order, heard: _Heard, usage: Usage | None, index: int, seed: int | None
+    ) -> Result:
         if heard.image is None:
             raise _no_image(heard)
         try:
@@ -211,7 +220,6 @@ class GeminiBackend:
             info = None
         if info is None:
             raise errors.bad_answer(LABEL, "The image in it is damaged.")
-        usage = _usage(heard.usage)
         words = errors.plain(" ".join(heard.texts), 2000)
         return Result(
             heard.image,

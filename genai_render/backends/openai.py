@@ -92,7 +92,7 @@ class OpenAIBackend:
         names = self.model_names(cancel, name)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
-        return f"The key is good: {len(names)} models, {both} of them here."
+        return f"The key is good. {both} of the models here can be used with it."
 
     def model_names(self, cancel: CancelToken, name: str = "openai") -> list[str]:
         """The models that the server offers, by the provider's own names."""
@@ -303,11 +303,16 @@ class OpenAIBackend:
         about: Mapping[str, Any],
     ) -> Result:
         label = self._label(order.where)
-        data = self._decoded(entry, order)
-        if data is None:
-            raise errors.bad_answer(label, "There is no image in it.")
-        info = images.probe(data)
         total = actual(order.model, usage)
+        each = None if total is None else total / shared_by
+        try:
+            data = self._decoded(entry, order)
+            if data is None:
+                raise errors.bad_answer(label, "There is no image in it.")
+        except GenAIError as error:
+            error.cost_usd = each
+            raise
+        info = images.probe(data)
         return Result(
             data,
             info.mime,
@@ -329,7 +334,7 @@ class OpenAIBackend:
                 ),
                 **({"images_in_call": shared_by} if shared_by > 1 else {}),
             },
-            cost_usd=None if total is None else total / shared_by,
+            cost_usd=each,
         )
 
     def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:

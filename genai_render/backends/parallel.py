@@ -46,7 +46,7 @@ def in_parallel(works: Sequence[Work], cancel: CancelToken, at_once: int = 4) ->
     """The events of all works as they come. One that fails does not stop the others.
 
     A failed one becomes Failed(error, its place in `works`); if all fail, the first error is
-    raised. No thread is left when this ends, however it ends.
+    raised, with the cost of them all. No thread is left when this ends, however it ends.
     """
     if len(works) == 1:
         yield from works[0](cancel)
@@ -87,7 +87,10 @@ def in_parallel(works: Sequence[Work], cancel: CancelToken, at_once: int = 4) ->
             if thread.ident is not None:
                 thread.join(max(0.0, ends - time.monotonic()))
     if failures and not came:
-        raise failures[min(failures)]
+        first = failures[min(failures)]
+        costs = [error.cost_usd for error in failures.values() if error.cost_usd is not None]
+        first.cost_usd = sum(costs) if costs else None
+        raise first
     for place, error in sorted(failures.items()):
         yield Failed(error, place)
 

@@ -17,7 +17,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 from bpy.types import PropertyGroup
 
 from ..backends.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
-from ..core.catalog import Model, server_model
+from ..core.catalog import Catalog, Model, server_model
 from ..core.credentials import PROVIDERS
 from ..core.errors import GenAIError, InvalidInput
 from . import keys
@@ -94,7 +94,9 @@ class Connection:
         options={"SKIP_SAVE"},
     )
     show_server: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Server", description="Show where the server is", options={"SKIP_SAVE"}
+        name="Server and Models",
+        description="Show where the server is, and which models are added to the list",
+        options={"SKIP_SAVE"},
     )
 
     def to_endpoint(self, prefs: Any) -> Endpoint:
@@ -107,7 +109,23 @@ class Connection:
         )
 
 
-class GenAIOpenAIConnection(Connection, PropertyGroup):
+class ProviderConnection(Connection):
+    """What the connection to a provider has, whose models we know."""
+
+    more_models: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="More Models",
+        description="Names of models that are not in the list yet, with commas between. Each is "
+        "taken to be like the one in the list whose name is most like it",
+        update=_models_changed,
+    )
+
+    def catalog_models(self, known: Catalog) -> list[Model]:
+        names = dict.fromkeys(name.strip() for name in self.more_models.split(","))
+        added = [name for name in names if name and name not in known.models]
+        return [known.like_known(self.backend, name) for name in added]
+
+
+class GenAIOpenAIConnection(ProviderConnection, PropertyGroup):
     """OpenAI, or a regional address of it."""
 
     endpoint, backend = "openai", "openai"
@@ -120,7 +138,7 @@ class GenAIOpenAIConnection(Connection, PropertyGroup):
     )
 
 
-class GenAIGeminiConnection(Connection, PropertyGroup):
+class GenAIGeminiConnection(ProviderConnection, PropertyGroup):
     """Google's Gemini."""
 
     endpoint, backend = "gemini", "gemini"

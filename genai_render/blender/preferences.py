@@ -150,6 +150,7 @@ class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPref
 
             shown.draw(layout, context, self)
             server_preferences.draw(layout, context, self)
+            shown.draw_network(layout, self)
         elif self.show == "COST":
             from .panels import spending
 
@@ -254,6 +255,8 @@ def models_problem() -> str:
 
 
 def _with_servers(known: Catalog, prefs: GenAIRenderPreferences) -> Catalog:
+    for provider in (prefs.openai, prefs.gemini):
+        known = known.plus(provider.catalog_models(known))
     known = known.plus(model for server in prefs.servers for model in server.catalog_models())
     return server_preferences.with_models(known, prefs)
 

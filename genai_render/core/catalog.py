@@ -8,7 +8,7 @@ import functools
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -204,6 +204,25 @@ class Catalog:
     def style(self, id: str) -> Style:
         """Raises NotFound, with the nearest name that there is."""
         return self._find("style", self.styles, id)
+
+    def like_known(self, backend: str, name: str) -> Model:
+        """A model of that backend that is known by nothing but its name: taken to be as the one
+        whose name is most like it. A dated version of one costs as much, another is unknown.
+
+        Raises NotFound for a backend without any model.
+        """
+        known = [model for model in self.models.values() if model.backend == backend]
+        if not known:
+            raise NotFound(f'There is no model of "{backend}" to go by.')
+        near = max(known, key=lambda model: difflib.SequenceMatcher(None, model.name, name).ratio())
+        return replace(
+            near,
+            id=name,
+            label=name,
+            name=name,
+            description=f"As entered in the preferences, taken to be like {near.label}",
+            price=near.price if name.startswith(f"{near.name}-20") else None,
+        )
 
     @staticmethod
     def _find(what: str, entries: Mapping[str, Entry], id: str) -> Entry:

@@ -12,10 +12,12 @@ class GenAIError(Exception):
     what: one sentence that says what happened, in an artist's words.
     why: the cause, as far as it is known.
     action: what to do next.
+    cost_usd: what the provider charges all the same; None where it is not known to charge.
     """
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
+    cost_usd: float | None = None
 
     def __init__(self, what: str, why: str = "", action: str = "") -> None:
         self.what = what

@@ -157,8 +157,10 @@ class HistoryStore:
     ) -> Item:
         """Keep a request that gave no image, with the reason, so that it can be tried again.
 
-        Its status is "refused" for a Refused error, else "failed".
+        Its status is "refused" for a Refused error, else "failed". cost_usd: the error's own
+        unless it is given.
         """
+        cost_usd = error.cost_usd if cost_usd is None else cost_usd
         return self._add(request, None, error, cost_usd, seconds, view, versions)
 
     def _add(

@@ -218,6 +218,24 @@ def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path):
 # ---- servers of the user's own -------------------------------------------------------------------
 
 
+def test_a_model_that_is_known_by_its_name_alone_is_taken_to_be_like_the_nearest():
+    dated = SHIPPED.like_known("openai", "gpt-image-2.5-flare-2026-09-08")
+    flare = SHIPPED.model("gpt-image-2.5-flare")
+    assert (dated.id, dated.name, dated.options) == (
+        *["gpt-image-2.5-flare-2026-09-08"] * 2,
+        flare.options,
+    )
+    assert dated.price == flare.price
+    for name in ("flash-image", "flash-lite-image", "pro-image"):
+        newer = SHIPPED.like_known("gemini", f"gemini-3.2-{name}")
+        near = next(model for model in SHIPPED.models.values() if model.id.endswith(name))
+        assert newer.extra == near.extra
+    newer = SHIPPED.like_known("gemini", "gemini-3.2-flash-image")
+    assert newer.price is None, "nobody knows what it costs"
+    with pytest.raises(NotFound):
+        SHIPPED.like_known("nobody", "x")
+
+
 def test_a_server_of_ones_own_adds_its_models():
     known = SHIPPED.plus([catalog.server_model("Studio", "flux.1-dev")])
     model = known.model("Studio/flux.1-dev")

@@ -239,6 +239,15 @@ def test_four_that_fail_alike_are_one_error():
     assert made.failed == []
 
 
+def test_a_refusal_costs_what_was_read_and_thought():
+    counted = {"promptTokenCount": 500, "thoughtsTokenCount": 1000, "totalTokenCount": 1500}
+    refusing = says(chunk({"text": "No."}), chunk(finish="STOP", usageMetadata=counted))
+    with GeminiServer(refusing, refusing) as server:
+        made = run(backend(server), request(PRO, count=2))
+    assert isinstance(made.error, Refused)
+    assert made.error.cost_usd == pytest.approx(2 * (500 * 2 + 1000 * 12) / 1e6)
+
+
 def test_the_cost_is_what_the_api_counted_and_near_what_was_estimated():
     asked = request(canvas=canvas(), options={"guides": "color"})
     with GeminiServer() as server:
@@ -468,7 +477,9 @@ def test_one_who_stops_listening_ends_all_of_several():
 
 def test_the_test_button_says_whether_the_key_is_good():
     with GeminiServer() as server:
-        assert backend(server).check(CancelToken()) == "The key is good: 4 models, 4 of them here."
+        assert backend(server).check(CancelToken()) == (
+            "The key is good. 4 of the models here can be used with it."
+        )
         with pytest.raises(CredentialsError, match="does not accept the key") as raised:
             backend(server, key=Secret("AIzaAnotherKey00000000")).check(CancelToken())
     assert "AIzaAnother" not in raised.value.text

@@ -140,6 +140,10 @@ def test_a_refusal_is_kept_so_that_it_can_be_tried_again(store: HistoryStore):
     assert failed.status == "failed"
     assert [found.id for found in store.search(status="refused")] == [item.id]
     assert store.spent() == pytest.approx(0.02)
+    charged = Refused("The provider declined.")
+    charged.cost_usd = 0.01
+    assert store.add_failed(asked, charged).cost_usd == 0.01
+    assert store.spent() == pytest.approx(0.03)
 
 
 def test_a_view_without_surfaces_is_kept(store: HistoryStore):

@@ -312,7 +312,7 @@ def test_three_of_four_are_kept_when_one_is_missing_or_damaged():
         order = read_order(request)
         entries = [{"b64_json": picture_text(order, seed)} for seed in range(3)]
         entries[1] = {"b64_json": entries[1]["b64_json"][:5000]}
-        return Answer.of_json({"created": 1, "data": entries})
+        return Answer.of_json({"created": 1, "data": entries, "usage": server.usage})
 
     with OpenAIServer(lacking) as server:
         made = run(backend(server), request(count=4))
@@ -322,6 +322,10 @@ def test_three_of_four_are_kept_when_one_is_missing_or_damaged():
         (3, "bad_answer"),
     ]
     assert made.error is None
+    # The damaged one was paid for as the others were, the missing one never made.
+    third = pytest.approx((100 * 5 + 1000 * 8 + 439 * 30) / 1e6 / 3)
+    assert [result.cost_usd for result in made.results] == [third, third]
+    assert [failed.error.cost_usd for failed in made.failed] == [third, None]
 
 
 def test_the_cost_is_what_the_api_counted_and_near_what_was_estimated():
@@ -701,7 +705,7 @@ def test_the_test_button_says_whether_the_key_is_good():
 
     with OpenAIServer() as server:
         said = backend(server).check(CancelToken())
-        assert said == "The key is good: 8 models, 7 of them here."
+        assert said == "The key is good. 7 of the models here can be used with it."
         with pytest.raises(CredentialsError, match="does not accept the key") as raised:
             backend(server, key=Secret("sk-another-key-000000000")).check(CancelToken())
     assert "sk-anoth" not in raised.value.text

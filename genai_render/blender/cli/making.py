@@ -17,7 +17,7 @@ from ...core import cost, images
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
-from ...core.events import Notice, Progress, Result
+from ...core.events import Failed, Notice, Progress, Result
 from ...core.framing import Size
 from ...core.history import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
@@ -180,6 +180,7 @@ class _Making:
         self._first_error: GenAIError | None = None
         self._made = 0
         self._spent = 0.0
+        self._counted: list[GenAIError] = []
         self._said: set[str] = set()
 
     def notice(self, text: str) -> None:
@@ -279,12 +280,21 @@ class _Making:
                 self.notice(event.text)
             elif isinstance(event, Saved):
                 self._tell(job, event)
+            elif isinstance(event, Failed):
+                self._count(event.error)
             elif isinstance(event, Finished) and event.error is not None:
+                self._count(event.error)
                 if self._first_error is None or isinstance(self._first_error, Cancelled):
                     self._first_error = event.error
                 if job.missing:
                     self.notice(job.missing)
                 self._console.error(event.error)
+
+    def _count(self, error: GenAIError) -> None:
+        """What a failure costs, once: a job's last one is told of twice."""
+        if error not in self._counted:
+            self._counted.append(error)
+            self._spent += error.cost_usd or 0.0
 
     def _tell(self, job: Job, saved: Saved) -> None:
         item = self._store.get(saved.id)

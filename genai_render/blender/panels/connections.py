@@ -14,7 +14,7 @@ from .wrapping import wrapped
 
 
 def draw(layout: Any, context: Any, prefs: Any) -> None:
-    """All connections, and how they are made."""
+    """All connections but those to servers of other kinds."""
     for connection, label in ((prefs.openai, "OpenAI"), (prefs.gemini, "Google Gemini")):
         _draw_one(layout, context, connection, label, PROVIDERS[connection.endpoint].base_url)
     for number, server in enumerate(prefs.servers):
@@ -22,6 +22,11 @@ def draw(layout: Any, context: Any, prefs: Any) -> None:
     row = layout.row()
     row.alignment = "LEFT"
     row.operator("genai_render.server_add", icon="ADD")
+
+
+def draw_network(layout: Any, prefs: Any) -> None:
+    """How all of them are reached."""
+    layout.separator(type="LINE")
     column = layout.column(align=True)
     column.prop(prefs, "proxy")
     if prefs.proxy == OWN_PROXY:
@@ -52,6 +57,7 @@ def _draw_one(layout: Any, context: Any, connection: Any, label: str, usual: str
         for name in ("organization", "project"):
             if hasattr(connection, name):
                 column.prop(connection, name)
+        column.prop(connection, "more_models", placeholder="Names, with commas between")
 
 
 def _draw_server(layout: Any, context: Any, server: Any, number: int) -> None:
