@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,30 @@ def workflow_of(model: Model) -> Workflow:
         needs=model.extra.get("needs", {}),
         packs=model.extra.get("packs", {}),
     )
+
+
+def add(path: Path, folder: Path) -> Path:
+    """Copy an exported workflow into a folder of workflows, with its mapping if there is one, and
+    give its path there. Raises InvalidWorkflow, before anything is copied, or StorageError."""
+    of_graph(path.stem, read(path), read_mapping(path))
+    target = folder / path.name
+    if target.exists() and target.resolve() == path.resolve():
+        return target
+    number = 2
+    while target.exists():
+        target, number = folder / f"{path.stem} {number}.json", number + 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if mapping_path(path).exists():
+            shutil.copyfile(mapping_path(path), mapping_path(target))
+        shutil.copyfile(path, target)
+    except OSError as error:
+        raise StorageError(
+            f'"{path.name}" cannot be copied to "{folder}".',
+            f"({error.strerror})",
+            "Choose another folder for workflows in the add-on's preferences.",
+        ) from error
+    return target
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

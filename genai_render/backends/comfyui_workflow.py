@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,10 +79,14 @@ class Workflow:
     @property
     def titles(self) -> dict[str, str]:
         """Of the nodes, by id, without the marks of options."""
-        return {
-            id: _OPTIONS_IN_TITLE.sub("", title_of(node)).strip() or str(node["class_type"])
-            for id, node in self.graph.items()
-        }
+        return {id: plain_title(node) for id, node in self.graph.items()}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Of the nodes, by id: their titles, with the id where two have the same."""
+        titles = self.titles
+        often = Counter(titles.values())
+        return {id: f"{t} {id}" if often[t] > 1 else t for id, t in titles.items()}
 
     def takes(self, name: str) -> bool:
         return bool(self.places.get(name))
@@ -316,6 +321,11 @@ def title_of(node: Mapping[str, Any]) -> str:
     return " ".join(str(title or node["class_type"]).split())[:80]
 
 
+def plain_title(node: Mapping[str, Any]) -> str:
+    """Its title without the marks of options."""
+    return _OPTIONS_IN_TITLE.sub("", title_of(node)).strip() or str(node["class_type"])
+
+
 def outputs_of(outputs: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], set[str]]:
     """The images among a job's outputs, saved ones before previews, and the kinds of all."""
     saved, shown, kinds = [], [], set()
@@ -424,14 +434,14 @@ def _marked(graph: Mapping[str, Any]) -> tuple[list[Option], dict[str, tuple[str
         marked = _OPTIONS_IN_TITLE.search(title_of(node))
         if marked is None:
             continue
-        plain = _OPTIONS_IN_TITLE.sub("", title_of(node)).strip()
+        plain = plain_title(node)
         for key in (word.strip() for word in marked.group(1).split(",")):
             value = node["inputs"].get(key)
             kind = _kind(value)
             if kind is None:
                 continue
             name = key if key not in options else f"{key}_{id}"
-            label = key.replace("_", " ").title()
+            label = _label(key, plain, key in options)
             options[name] = Option(name, label, kind, value, f"{key} of the node {plain}")
             places[name] = (f"{id}.{key}",)
     return list(options.values()), places
@@ -446,18 +456,41 @@ def options_at(name: str, graph: Mapping[str, Any], places: Iterable[str]) -> li
         node = graph.get(id)
         value = node["inputs"].get(key) if node is not None else None
         kind = _kind(value)
-        if kind is None:
+        if node is None or kind is None:
             raise InvalidWorkflow(
                 f'The workflow "{name}" has no setting at "{place}".',
                 action='Write it as "3.steps": the number of the node, then the setting.',
             )
         made[key if key not in made else f"{key}_{id}"] = {
-            "label": key.replace("_", " ").title(),
+            "label": _label(key, plain_title(node), key in made),
             "kind": kind,
             "default": value,
             "places": [place],
         }
     return [{"id": id, **values} for id, values in made.items()]
+
+
+def widgets_for(name: str, graph: Mapping[str, Any]) -> list[str]:
+    """The places that can take an input of ours: those of images, of texts or of numbers."""
+    found = []
+    for id, node in graph.items():
+        for key, value in node["inputs"].items():
+            if name in IMAGE_INPUTS:
+                fits = isinstance(value, str) and (
+                    key == "image" or (key == "value" and "Image" in str(node["class_type"]))
+                )
+            elif name in ("positive", "negative"):
+                fits = isinstance(value, str) and not _is_model(str(node["class_type"]), key, value)
+            else:
+                fits = isinstance(value, int) and not isinstance(value, bool)
+            if fits:
+                found.append(f"{id}.{key}")
+    return found
+
+
+def _label(key: str, title: str, taken: bool) -> str:
+    label = key.replace("_", " ").title()
+    return f"{label} ({title})" if taken else label
 
 
 def _kind(value: Any) -> OptionKind | None:

@@ -24,12 +24,12 @@ class Status:
 
     @property
     def text(self) -> str:
-        """For people: "2 in queue, 18.2 of 24 GB free"."""
+        """For people, short enough for a sidebar: "2 in queue, 18 GB free"."""
         queue = f"{self.length} in queue" if self.length else "Idle"
         if not self.memory_total:
             return queue
-        free, total = self.memory_free / 2**30, self.memory_total / 2**30
-        return f"{queue}, {free:.1f} of {total:.0f} GB free"
+        free = self.memory_free / 2**30
+        return f"{queue}, {free:.1f} GB free" if free < 9.5 else f"{queue}, {free:.0f} GB free"
 
 
 def look(server: Server, cancel: CancelToken, online_access: bool) -> Status:

@@ -21,6 +21,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import PropertyGroup
 
 from ..backends import comfyui_library, server_status, servers
+from ..backends.comfyui_errors import ServerGone
 from ..backends.settings import BackendSettings, Endpoint, is_loopback
 from ..core import catalog
 from ..core.catalog import Catalog
@@ -124,13 +125,20 @@ def own_settings(kind: str) -> BackendSettings:
     )
 
 
-def workflow_folder(prefs: Any) -> Path | None:
+def workflow_folder(prefs: Any, create: bool = False) -> Path | None:
+    """The one that the environment or the preferences name, else one of the add-on's own.
+
+    None where that is not there yet. Raises StorageError if it cannot be made.
+    """
+    from .preferences import user_folder
+
     said = os.environ.get(servers.WORKFLOWS_VARIABLE, "").strip()
     if said:
         return Path(said)
     if prefs is not None and prefs.workflow_folder:
         return Path(bpy.path.abspath(prefs.workflow_folder))
-    return None
+    folder = user_folder("workflows", create)
+    return folder if folder.is_dir() else None
 
 
 _problems: list[GenAIError] = []
@@ -181,11 +189,12 @@ def problems() -> list[GenAIError]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A server's state in words, and whether that is an error."""
+    """A server's state in words. For an error, text is a word or two, and `todo` the rest."""
 
     text: str
     is_error: bool
     when: float
+    todo: str = ""
 
 
 _shown: dict[str, Shown] = {}
@@ -223,9 +232,12 @@ def _look(kind: str, which: str, settings: BackendSettings, cancel: CancelToken)
         told = server_status.look(server, cancel, settings.online_access).text
         shown = Shown(told, False, time.monotonic())
     except GenAIError as error:
-        shown = Shown(error.what, True, time.monotonic())
+        if isinstance(error, ServerGone):
+            shown = Shown("Not there", True, time.monotonic(), error.action)
+        else:
+            shown = Shown("Trouble", True, time.monotonic(), error.text)
     except Exception as failure:
-        shown = Shown(f"({type(failure).__name__})", True, time.monotonic())
+        shown = Shown("Trouble", True, time.monotonic(), f"({type(failure).__name__})")
     _shown[which] = shown
     _looking.pop(which, None)
     _news = True

@@ -205,7 +205,7 @@ def test_servers_tell_how_they_are():
     with A1111Server() as server:
         assert "1 checkpoints, 2 ControlNets" in backend(server).check(CancelToken())
         (known,) = servers.servers_of(settings(server), "a1111")
-        assert server_status.look(known, CancelToken(), False).text == "Idle, 6.0 of 8 GB free"
+        assert server_status.look(known, CancelToken(), False).text == "Idle, 6.0 GB free"
 
 
 def test_the_environment_names_servers(monkeypatch):

@@ -15,6 +15,7 @@ from genai_render.backends.comfyui_workflow import (
     of_graph,
     options_at,
     outputs_of,
+    widgets_for,
 )
 from genai_render.core import catalog
 from genai_render.core.errors import InvalidInput
@@ -149,6 +150,43 @@ def test_each_shipped_workflow_fits_its_entry(name):
     assert workflow.takes("mask") == (name == "inpaint")
     assert workflow.takes("depth") == (name in ("depth-normal", "style-reference"))
     assert model.max_references == sum(workflow.takes(f"reference_{n}") for n in (1, 2))
+
+
+def test_each_input_can_go_only_where_it_fits():
+    assert widgets_for("depth", SAMPLED) == ["1.image", "2.image", "3.image", "4.image"]
+    assert widgets_for("positive", SAMPLED)[-2:] == ["5.text", "6.text"]
+    assert "9.ckpt_name" not in widgets_for("negative", SAMPLED)
+    assert widgets_for("seed", SAMPLED) == [
+        *("7.width", "7.height", "7.batch_size", "8.seed", "8.steps")
+    ]
+
+
+def test_nodes_and_options_of_the_same_name_stay_apart():
+    twice = {**SAMPLED, "11": {**SAMPLED["8"], "inputs": {"steps": 5}}}
+    workflow = of_graph("Mine", twice)
+    assert (workflow.names["8"], workflow.names["11"]) == ("Sampler 8", "Sampler 11")
+    assert workflow.names["7"] == "EmptyLatentImage"
+    made = options_at("Mine", twice, ["8.steps", "11.steps"])
+    assert [(one["id"], one["label"]) for one in made] == [
+        ("steps", "Steps"),
+        ("steps_11", "Steps (Sampler)"),
+    ]
+
+
+def test_an_exported_file_is_added_with_its_mapping_and_never_over_another(tmp_path):
+    exported, folder = tmp_path / "from comfy" / "look.json", tmp_path / "workflows"
+    exported.parent.mkdir()
+    exported.write_text(json.dumps(SAMPLED))
+    comfyui_library.write_mapping(exported, {"inputs": {"depth": []}})
+    first = comfyui_library.add(exported, folder)
+    second = comfyui_library.add(exported, folder)
+    assert (first.name, second.name) == ("look.json", "look 2.json")
+    assert comfyui_library.add(first, folder) == first
+    assert comfyui_library.read_mapping(second) == {"inputs": {"depth": []}}
+    exported.write_text('{"nodes": []}')
+    with pytest.raises(InvalidWorkflow):
+        comfyui_library.add(exported, folder)
+    assert len(list(folder.glob("look*.json"))) == 4
 
 
 def test_a_folder_of_workflows_becomes_models_and_bad_files_are_told(tmp_path):

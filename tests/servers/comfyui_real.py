@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _NODES = Path(__file__).with_name("comfyui_nodes.py")
-_START_WITHIN = 180.0
+_START_WITHIN = 400.0  # with other work beside it
 
 
 def python_of(source: Path) -> Path:

@@ -106,25 +106,35 @@ def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWind
     assert "cannot be reached" in said[1]
 
 
-def test_where_a_workflow_takes_what_can_be_changed(window_with_servers: BlenderWindow) -> None:
+def test_where_a_workflow_takes_what_can_be_changed(
+    window_with_servers: BlenderWindow, tmp_path: Path
+) -> None:
+    """A workflow is added from its file; its inputs and options are changed with the mouse."""
     window = window_with_servers
+    exported = tmp_path / "Studio Look.json"
+    exported.write_text(json.dumps(whole()))
+    window.run(f"with override(): bpy.ops.genai_render.workflow_add(filepath={str(exported)!r})")
+    assert window.run("answer = bpy.context.scene.genai_render.model") == "comfyui/studio-look"
     window.run(
-        "from bl_ext.user_default.genai_render.blender.operators import servers\n"
-        "path = ours('properties').catalog().models['comfyui/my-depths'].extra['workflow_file']\n"
-        "with override(): bpy.ops.genai_render.workflow_map('INVOKE_DEFAULT', path=path)"
+        "path = ours('properties').catalog().models['comfyui/studio-look'].extra['workflow_file']"
     )
     window.settle(1)
+    window.run("with override(): bpy.ops.genai_render.workflow_map('INVOKE_DEFAULT', path=path)")
+    window.settle(1)
     window.screenshot("comfyui-mapping")
-    window.key("Escape")
+    window.key("Return")
     window.settle(0.5)
+    window.run("mine = lambda: ours('properties').catalog().models['comfyui/studio-look']")
+    read = "answer = [option.id for option in mine().options]"
+    assert window.run(read) == ["steps", "seconds"], "as its titles mark them"
     window.run(
         "with override(): bpy.ops.genai_render.workflow_map('EXEC_DEFAULT', path=path,"
-        " color='2.image', shown='4.blend_factor')"
+        " color='2.image', widgets=[dict(name='', place='4.blend_factor', value='', shown=True)])"
     )
-    options = window.run(
-        "answer = [o.id for o in ours('properties').catalog().models['comfyui/my-depths'].options]"
-    )
-    assert options == ["blend_factor"]
+    assert window.run(read) == ["blend_factor"]
+    window.run("ours('redraw').sidebars()")
+    window.settle(1)
+    window.screenshot("comfyui-options")
 
 
 def test_without_a_server_there_are_none_of_their_models(scene: BlenderWindow) -> None:

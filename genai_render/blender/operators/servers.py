@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    IntProperty,
+    StringProperty,
+)
+from bpy.types import PropertyGroup
 
 from ...backends import comfyui_library, comfyui_workflow
-from .. import connections, keys, preferences, properties
+from .. import connections, keys, preferences, properties, server_preferences
 from .reporting import TellingOperator, attempt
 
 
@@ -71,6 +78,30 @@ class GENAI_RENDER_OT_own_server_test(_ServerOperator):
         return {"FINISHED"}
 
 
+class GENAI_RENDER_OT_workflow_add(TellingOperator):
+    """Take a workflow that was exported from ComfyUI in API format into the list of models"""
+
+    bl_idname = "genai_render.workflow_add"
+    bl_label = "Add Workflow"
+    bl_options = {"INTERNAL"}
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        folder = server_preferences.workflow_folder(preferences.preferences(), create=True)
+        assert folder is not None, "it was made"
+        path = comfyui_library.add(Path(self.filepath), folder)
+        properties.reload_catalog()
+        properties.settings(context).model = comfyui_library.of_file(path).id
+        self.report({"INFO"}, f'"{path.stem}" is in the list of models now')
+        return {"FINISHED"}
+
+
 class GENAI_RENDER_OT_workflows_read(TellingOperator):
     """Read the folder of workflows again, after files in it have changed"""
 
@@ -87,7 +118,7 @@ class GENAI_RENDER_OT_workflows_read(TellingOperator):
 
 _NONE = "-"
 # Blender keeps no copy of the texts of a dynamic enum's items: something has to hold them.
-_held: list[tuple[str, str, str]] = []
+_held: dict[str, list[tuple[str, str, str]]] = {}
 _NAMES = {
     "color": "View",
     "depth": "Depth",
@@ -103,32 +134,63 @@ _NAMES = {
     "height": "Height",
     "count": "Count",
 }
-
-
-def _places(self: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
-    return _held or [(_NONE, "Nowhere", "")]
+_NOWHERE = (_NONE, "Nowhere", "The workflow does not take it")
 
 
 def _place_property(name: str) -> Any:
+    def places(self: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+        return _held.get(name) or [_NOWHERE]
+
     return EnumProperty(
-        name=_NAMES[name],
-        description=f"Which setting of the workflow gets it: {name}",
-        items=_places,
+        name=_NAMES[name], description="Which setting of the workflow gets it", items=places
     )
+
+
+class GenAIWorkflowWidget(PropertyGroup):
+    """A setting of a workflow that can be an option of the panel."""
+
+    place: StringProperty()  # pyright: ignore[reportInvalidTypeForm]
+    value: StringProperty()  # pyright: ignore[reportInvalidTypeForm]
+    shown: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Show", description="Show this setting as an option in the sidebar"
+    )
+
+
+class GENAI_RENDER_UL_workflow_widgets(bpy.types.UIList):
+    """Ticked settings are shown in the sidebar; `name`, node and setting, is what is searched."""
+
+    def draw_item(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str | None,
+        index: int = 0,
+        flt_flag: int = 0,
+    ) -> None:
+        row = layout.row()
+        row.use_property_split = False
+        row.prop(item, "shown", text="")
+        part = row.split(factor=0.6)
+        part.label(text=item.name, translate=False)
+        value = part.row()
+        value.active = False
+        value.label(text=item.value, translate=False)
 
 
 class GENAI_RENDER_OT_workflow_map(TellingOperator):
     """Choose what goes where in this workflow, and which of its settings are shown as options"""
 
     bl_idname = "genai_render.workflow_map"
-    bl_label = "Map Workflow"
+    bl_label = "Inputs and Options"
     bl_options = {"INTERNAL"}
 
     path: StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
-    shown: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Options",
-        description="Settings to show in the panel, as node.setting with commas between",
-    )
+    widgets: CollectionProperty(type=GenAIWorkflowWidget, options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    active: IntProperty(options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
     __annotations__.update({name: _place_property(name) for name in comfyui_workflow.INPUTS})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
@@ -138,38 +200,64 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         path = Path(self.path)
         graph = comfyui_workflow.read(path)
         workflow = comfyui_workflow.of_graph(path.stem, graph, comfyui_library.read_mapping(path))
-        _held[:] = [(_NONE, "Nowhere", "")] + [
-            (f"{id}.{key}", f"{workflow.titles[id]}: {key}", f"{id}.{key}, now {value!r}"[:200])
-            for id, node in graph.items()
-            for key, value in node["inputs"].items()
-            if not isinstance(value, list)
-        ]
+
+        names = workflow.names
+
+        def item(place: str) -> tuple[str, str, str]:
+            id, _, key = place.partition(".")
+            value = str(graph[id]["inputs"].get(key))
+            return place, f"{names[id]}: {key}", f"Node {id}, now {value}"[:200]
+
         for name in comfyui_workflow.INPUTS:
-            setattr(self, name, next(iter(workflow.places.get(name, ())), _NONE))
-        self.shown = ", ".join(place for spot in workflow.option_places.values() for place in spot)
-        return context.window_manager.invoke_props_dialog(self, width=420)
+            now = workflow.places.get(name, ())
+            places = dict.fromkeys([*now, *comfyui_workflow.widgets_for(name, graph)])
+            _held[name] = [_NOWHERE, *map(item, places)]
+            setattr(self, name, next(iter(now), _NONE))
+        taken = {place for places in workflow.places.values() for place in places}
+        shown = {place for places in workflow.option_places.values() for place in places}
+        self.widgets.clear()
+        for id, node in graph.items():
+            for key, value in node["inputs"].items():
+                place = f"{id}.{key}"
+                if isinstance(value, (list, dict)) or place in taken:
+                    continue
+                widget = self.widgets.add()
+                widget.place, widget.name = place, f"{names[id]}: {key}"
+                widget.value, widget.shown = str(value)[:60], place in shown
+        return context.window_manager.invoke_props_dialog(self, width=480)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
+        layout.label(text=Path(self.path).stem, icon="NODETREE", translate=False)
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
         for name in comfyui_workflow.INPUTS:
-            layout.prop(self, name)
-        layout.prop(self, "shown")
+            if len(_held.get(name, ())) > 1:
+                column.prop(self, name)
+        layout.label(text="Options in the sidebar:")
+        layout.template_list(
+            "GENAI_RENDER_UL_workflow_widgets", "", self, "widgets", self, "active", rows=7
+        )
 
     def act(self, context: bpy.types.Context) -> set[str]:
         path = Path(self.path)
         graph = comfyui_workflow.read(path)
-        before = comfyui_workflow.of_graph(path.stem, graph, comfyui_library.read_mapping(path))
+        mapping = comfyui_library.read_mapping(path)
+        before = comfyui_workflow.of_graph(path.stem, graph, mapping)
         inputs = {}
         for name in comfyui_workflow.INPUTS:
             chosen, were = getattr(self, name), before.places.get(name, ())
             # One that goes to several places keeps them, unless another was chosen.
             inputs[name] = list(were) if were[:1] == (chosen,) else [chosen]
-            if chosen == _NONE:
+            if chosen in ("", _NONE):
                 inputs[name] = []
-        places = [place.strip() for place in self.shown.split(",") if place.strip()]
-        options = comfyui_workflow.options_at(path.stem, graph, places)
-        comfyui_library.write_mapping(path, {"inputs": inputs, "options": options})
+        shown = [widget.place for widget in self.widgets if widget.shown]
+        options = comfyui_workflow.options_at(path.stem, graph, shown)
+        # What somebody wrote into the file of an option, such as its limits, stays.
+        kept = {tuple(entry["places"]): entry for entry in mapping.get("options", ())}
+        options = [kept.get(tuple(option["places"]), option) for option in options]
+        comfyui_library.write_mapping(path, {**mapping, "inputs": inputs, "options": options})
         properties.reload_catalog()
         return {"FINISHED"}
 
@@ -178,7 +266,10 @@ _CLASSES = (
     GENAI_RENDER_OT_own_server_add,
     GENAI_RENDER_OT_own_server_remove,
     GENAI_RENDER_OT_own_server_test,
+    GENAI_RENDER_OT_workflow_add,
     GENAI_RENDER_OT_workflows_read,
+    GenAIWorkflowWidget,
+    GENAI_RENDER_UL_workflow_widgets,
     GENAI_RENDER_OT_workflow_map,
 )
 

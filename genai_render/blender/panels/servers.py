@@ -43,10 +43,20 @@ class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
             icon = "SORTTIME" if state is None else "ERROR" if state.is_error else "CHECKMARK"
             part = row.split(factor=0.4)
             part.label(text=name, icon=icon, translate=False)
-            told = "…" if state is None else "Not there" if state.is_error else state.text
-            part.label(text=told, translate=False)
-            if state is not None and state.is_error:
-                wrapped(column, context, state.text)
+            part.label(text="…" if state is None else state.text, translate=False)
+            if state is not None and state.todo:
+                wrapped(column, context, state.todo)
+        if model.backend == "comfyui":
+            _draw_workflow(layout, model.extra.get("workflow_file"))
+
+
+def _draw_workflow(layout: Any, path: str | None) -> None:
+    row = layout.row(align=True)
+    if path:
+        row.operator("genai_render.workflow_map", icon="NODETREE").path = path
+        row.operator("genai_render.workflow_add", text="", icon="ADD")
+    else:
+        row.operator("genai_render.workflow_add", icon="ADD")
 
 
 def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
@@ -59,8 +69,9 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
         button.kind = kind
     if any(server.kind == "comfyui" for server in prefs.own_servers):
         row = layout.row(align=True)
-        row.prop(prefs, "workflow_folder")
+        row.prop(prefs, "workflow_folder", placeholder="A folder of the add-on's own")
         row.operator("genai_render.workflows_read", text="", icon="FILE_REFRESH")
+        row.operator("genai_render.workflow_add", text="", icon="ADD")
         for model in properties.catalog().models.values():
             path = model.extra.get("workflow_file")
             if path:
@@ -68,7 +79,7 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
                 row.label(text=model.label, icon="NODETREE", translate=False)
                 part = row.row()
                 part.alignment = "RIGHT"
-                part.operator("genai_render.workflow_map", text="Map").path = path
+                part.operator("genai_render.workflow_map").path = path
     for problem in server_preferences.problems():
         column = layout.column()
         column.alert = True
