@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
 pytest.importorskip("google.genai")
@@ -148,6 +149,16 @@ def test_what_does_not_fit_is_left_out_and_said():
     parts = read_order(server.received[0])["parts"]
     assert sum(not isinstance(part, str) for part in parts) == 3
     assert made.notices == ["Gemini 2.5 Flash Image takes 3 images: the depth left out."]
+
+
+def test_heavy_references_are_made_light_enough_for_one_request():
+    noise = np.random.default_rng(1).integers(0, 255, (2000, 2000, 3), dtype=np.uint8)
+    references = (Reference(images.encode_png(noise)), Reference(images.encode_png(noise[::-1])))
+    assert sum(len(reference.data) for reference in references) > 20_000_000
+    with GeminiServer() as server:
+        made = run(backend(server), request("gemini-3.1-flash-lite-image", references=references))
+    assert made.error is None, made.error
+    assert 5_000_000 < len(server.received[0].body) <= 20 * 1024 * 1024
 
 
 def test_a_resolution_that_the_model_lacks_becomes_the_nearest_and_is_said():

@@ -28,6 +28,7 @@ _MODELS = {
     "gemini-3.1-flash-lite-image": (("1K",), 14),
     "gemini-2.5-flash-image": ((), 3),
 }
+_MOST_BYTES = 20 * 1024 * 1024  # of a request, images inline and all
 
 Step = Callable[[Received, "GeminiServer"], Answer | None]
 
@@ -65,6 +66,8 @@ def read_order(request: Received) -> dict[str, Any]:
         raise Refusal(f"Unknown {request.method} {request.target}")
     if found[1] not in _MODELS:
         raise Refusal(f"models/{found[1]} is not found for API version v1")
+    if len(request.body) > _MOST_BYTES:
+        raise Refusal(f"Request payload size exceeds the limit: {_MOST_BYTES} bytes.")
     sizes, most = _MODELS[found[1]]
     body = _camel(request.json)
     _only(body, {"contents", "generationConfig"})
