@@ -325,6 +325,13 @@ class ComfyUIServer(Server):
     def tell(self, client: str | None, kind: str, data: dict[str, Any]) -> None:
         self._tell(client, _text(kind, data))
 
+    def _tell_state(
+        self, client: str | None, id: str, node: str, state: str, value: int, most: int
+    ) -> None:
+        about = {"value": value, "max": most, "state": state, "node_id": node, "prompt_id": id}
+        about |= {"display_node_id": node, "parent_node_id": None, "real_node_id": node}
+        self.tell(client, "progress_state", {"prompt_id": id, "nodes": {node: about}})
+
     def _tell(self, client: str | None, frame: bytes) -> None:
         with self._lock:
             boxes = [self.sockets[client]] if client in self.sockets else []
@@ -362,7 +369,9 @@ class ComfyUIServer(Server):
                 node = graph[node_id]
                 executing = {"node": node_id, "display_node": node_id, "prompt_id": id}
                 self.tell(client, "executing", executing)
+                self._tell_state(client, id, node_id, "running", 0, 1)
                 made[node_id] = self._run(node, made, client, id, node_id)
+                self._tell_state(client, id, node_id, "finished", 1, 1)
                 if node["class_type"] in _OUTPUT_NODES:
                     outputs[node_id] = made[node_id]
                     told = {"node": node_id, "output": made[node_id], "prompt_id": id}
@@ -418,6 +427,7 @@ class ComfyUIServer(Server):
             for step in range(given["steps"]):
                 if self._interrupt.wait(given["seconds"]):
                     raise Interrupted
+                self._tell_state(client, id, node_id, "running", step + 1, given["steps"])
                 data = {"value": step + 1, "max": given["steps"], "node": node_id, "prompt_id": id}
                 self.tell(client, "progress", data)
                 preview = images.encode_jpeg(np.full((48, 64, 3), step * 9 % 255, np.uint8), 80)
