@@ -8,19 +8,20 @@ from dataclasses import replace
 import numpy as np
 
 from .. import noise
-from ..painter import Brush, lay_paint, place
+from ..painter import Brush
 from ..resample import ColorRows, Floats, blur, luminance, resize, smoothstep, working_size
 from ..shaded import Shaded, Step
+from .brushwork import Layers, form_and_edges, lay_layers, missing
 from .ground import compose, prepare
-from .oil import far_first, form_and_edges, missing
 
 _CHALK = Brush(length=74, width=17, coverage=3.0, ragged=0.7, dry=0.0, streaks=0.35, body=0)
-LAYERS = (
+BRUSHES = (
     _CHALK,
     replace(_CHALK, length=46, width=8, coverage=2.4, dry=0.1, jitter=0.06),
     replace(_CHALK, length=26, width=4.2, coverage=2.4, ragged=0.6, dry=0.05),
     replace(_CHALK, length=15, width=2.4, coverage=2.4, ragged=0.5, streaks=0.2, jitter=0.03),
 )
+LAYERS = Layers("pastel", "Pastel: strokes", BRUSHES, 6, 0.5, begin=0.12, share=0.19)
 TINT = np.array([0.5, 0.47, 0.46], np.float32)
 
 
@@ -29,36 +30,24 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     ground = prepare(shaded, step)
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.5)
-    scale = ground.scale * working[1] / width
     wanted = _chalks(ground.color)
-    field, far = form_and_edges(ground), far_first(ground)
+    field = form_and_edges(ground)
     tooth = noise.paper(*working, shaded.seed, 0.8)
     # The first layer is rubbed into the paper with a finger.
     rubbed = resize(blur(wanted, 4.0), *working)
     paint = TINT * np.float32(0.16) + rubbed * np.float32(0.82)
     paint *= (1 + 0.035 * tooth)[..., None]
     relief = np.zeros(working, np.float32)
-    for index, brush in enumerate(LAYERS):
-        begin = 0.12 + 0.19 * index
-        step(begin, "Pastel: strokes")
-        color = blur(wanted, max(0.5, brush.width * ground.per_unit / 6))
-        chance = np.full_like(ground.value, 0.75)
-        if index:
-            chance = np.maximum(missing(paint, wanted, ground, 0.03, 0.12), 0.1 / index)
-        # Fine strokes run along the edges, which broad ones must not cross.
-        barrier = ground.barrier if index < 2 else np.zeros_like(ground.barrier)
-        rng = noise.generator(shaded.seed, f"pastel/{index}")
-        strokes = place(brush, color, field, barrier, chance, far, ground.per_unit, rng)
-        lay_paint(
-            paint,
-            relief,
-            strokes,
-            brush,
-            scale,
-            shaded.seed + index,
-            grain=smoothstep(-1.5, 1.1, tooth + 0.3 * index) * np.float32(0.9),
-            tell=lambda share, begin=begin: step(begin + 0.17 * share, "Pastel: strokes"),
-        )
+
+    def chance(index: int) -> Floats:
+        if index == 0:
+            return np.full_like(ground.value, 0.75)
+        return np.maximum(missing(paint, wanted, ground, 0.03, 0.12), 0.1 / index)
+
+    def grain(index: int) -> Floats:
+        return smoothstep(-1.5, 1.1, tooth + 0.3 * index) * np.float32(0.9)
+
+    lay_layers(LAYERS, ground, paint, relief, wanted, field, chance, step, grain)
     step(0.95, "Pastel")
     return compose((height, width), ColorRows(paint, height, width), step, "Pastel", 0.95)
 
