@@ -64,15 +64,28 @@ class A1111Backend:
         self._settings = settings or BackendSettings()
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
-        """Goes to the least busy server; one that cannot be reached is passed over."""
+        """Goes to the least busy server; one that cannot be reached is passed over, and the job
+        of one that goes away is given to another."""
         model = self._settings.models().model(request.model)
         servers = servers_of(self._settings, "a1111")
-        yield Progress(None, "Looking for a server")
-        server = self._least_busy(servers, cancel)
-        order, notices = self._order(server, model, request, cancel)
-        for text in (*order.plan.notes, *notices):
-            yield Notice(text)
-        yield from self._make(server, order, cancel)
+        if request.seed is None:
+            # The same on whichever server it ends up.
+            request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
+        while True:
+            yield Progress(None, "Looking for a server")
+            server = self._least_busy(servers, cancel)
+            order, notices = self._order(server, model, request, cancel)
+            for text in (*order.plan.notes, *notices):
+                yield Notice(text)
+            try:
+                # All images come in one answer: nothing was given out when it breaks off.
+                yield from self._make(server, order, cancel)
+                return
+            except errors.ServerGone:
+                servers = [other for other in servers if other is not server]
+                if not servers:
+                    raise
+            yield Notice(f"{server.label} went away: its job was given to another server.")
 
     def check(self, cancel: CancelToken, name: str = "") -> str:
         """Ask the servers how they are. name: only this one, "a1111:NAME". For the user."""
@@ -124,9 +137,6 @@ class A1111Backend:
         style = self._settings.models().style(request.style)
         text = prompt.wish(request, style)
         options = {o.id: request.options.get(o.id, o.default) for o in model.options}
-        seed = request.seed
-        if seed is None:
-            seed = secrets.randbelow(MAX_SEED - request.count)
         body: dict[str, Any] = {
             "prompt": text,
             "negative_prompt": options["negative"],
@@ -134,7 +144,7 @@ class A1111Backend:
             "height": made.height,
             "steps": options["steps"],
             "cfg_scale": options["guidance"],
-            "seed": seed,
+            "seed": request.seed,
             "batch_size": request.count,
             "n_iter": 1,
             "sampler_name": options["sampler"],
@@ -259,7 +269,7 @@ class A1111Backend:
                     yield from looked
         finally:
             token.cancel()
-            if (answer is None or isinstance(answer, Cancelled)) and began:
+            if (answer is None or isinstance(answer, (Cancelled, errors.ServerGone))) and began:
                 # It stops whatever it draws, so only while that is ours, as far as it tells.
                 with (
                     contextlib.suppress(GenAIError),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -165,6 +166,22 @@ def test_the_least_busy_server():
         made = run(backend("http://127.0.0.1:9", busy, free), request())
         thread.join(20)
     assert made.results[0].info["server"] == "Desk 3"
+
+
+def test_a_server_that_dies_in_the_middle_has_its_job_moved():
+    with A1111Server(seconds=20) as dying, A1111Server() as other:
+        made = []
+        work = backend(dying, other)
+        thread = threading.Thread(target=lambda: made.append(run(work, request(count=2))))
+        thread.start()
+        while not dying.working:
+            time.sleep(0.01)
+        dying.kill()
+        thread.join(30)
+    (told,) = made
+    assert told.error is None
+    assert [(r.info["server"], r.seed) for r in told.results] == [("Desk 2", 7), ("Desk 2", 8)]
+    assert any("went away" in text for text in told.notices)
 
 
 def test_password():

@@ -54,8 +54,19 @@ class A1111Server(Server):
         self.working = 0
         self._step = 0
         self.task: str | None = None
+        self.dead = False
+
+    def kill(self) -> None:
+        """As a crash would: whoever waits for an image gets no answer."""
+        self.dead = True
+        self.interrupted.set()
+        self._closing.set()
+        self._threads[0].join(5)  # the one that accepts
+        self._socket.close()
 
     def _handle(self, request: Received) -> Answer | None:
+        if self.dead:
+            return None
         if self.key is not None and request.headers.get("authorization") != self.key:
             return Answer.of_json({"detail": "Incorrect username or password"}, 401)
         path = request.path
@@ -99,7 +110,7 @@ class A1111Server(Server):
             "current_task": self.task,
         }
 
-    def _make(self, order: dict[str, Any], from_image: bool) -> Answer:
+    def _make(self, order: dict[str, Any], from_image: bool) -> Answer | None:
         unknown = set(order) - _FIELDS - (_FROM_IMAGE if from_image else set())
         assert not unknown, f"the real one has no {unknown}"
         if self.fails is not None:
@@ -121,6 +132,8 @@ class A1111Server(Server):
         self.working -= 1
         self.task = None
         self._step = 0
+        if self.dead:
+            return None
         made = []
         for number in range(order["batch_size"]):
             tone = np.full((order["height"], order["width"], 3), 40 * number, np.uint8)

@@ -99,6 +99,11 @@ def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWind
         window.wait_for("ours('keys').told('comfyui:Studio 2')", 20)
         window.settle(1)
         window.screenshot("comfyui-preferences")
+        x, y, width, height = window.region(area="PREFERENCES")
+        window.move_mouse(x + width / 2, y + height / 2)
+        window.scroll(60)
+        window.settle(1)
+        window.screenshot("comfyui-preferences-workflows")
         said = window.run(
             "answer = [ours('keys').told(f'comfyui:Studio {n}').text for n in (1, 2)]"
         )
@@ -132,7 +137,9 @@ def test_where_a_workflow_takes_what_can_be_changed(
         " color='2.image', widgets=[dict(name='', place='4.blend_factor', value='', shown=True)])"
     )
     assert window.run(read) == ["blend_factor"]
-    window.run("ours('redraw').sidebars()")
+    x, y, width, height = window.region("UI")
+    window.move_mouse(x + width / 2, y + height * 0.8)
+    window.scroll(9)
     window.settle(1)
     window.screenshot("comfyui-options")
 

@@ -19,7 +19,7 @@ from bpy.props import (
 from bpy.types import PropertyGroup
 
 from ...backends import comfyui_library, comfyui_workflow
-from .. import connections, keys, preferences, properties, server_preferences
+from .. import connections, keys, preferences, properties, redraw, server_preferences
 from .reporting import TellingOperator, attempt
 
 
@@ -98,6 +98,7 @@ class GENAI_RENDER_OT_workflow_add(TellingOperator):
         path = comfyui_library.add(Path(self.filepath), folder)
         properties.reload_catalog()
         properties.settings(context).model = comfyui_library.of_file(path).id
+        redraw.sidebars()
         self.report({"INFO"}, f'"{path.stem}" is in the list of models now')
         return {"FINISHED"}
 
@@ -259,6 +260,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         options = [kept.get(tuple(option["places"]), option) for option in options]
         comfyui_library.write_mapping(path, {**mapping, "inputs": inputs, "options": options})
         properties.reload_catalog()
+        redraw.sidebars()
         return {"FINISHED"}
 
 
