@@ -404,21 +404,10 @@ class ComfyUIBackend:
         found, kinds = outputs_of(report.outputs)
         if not found:
             raise errors.no_images(server.label, kinds)
-        for number, entry in enumerate(found):
-            data = client.view(
-                str(entry["filename"]),
-                str(entry.get("subfolder") or ""),
-                str(entry.get("type") or "output"),
-            )
-            try:
-                info = images.probe(data)
-                images.decode(data, "The image")
-            except ImageError:
-                info = None
-            if info is None:
-                raise provider_errors.bad_answer(
-                    server.label, "What it made cannot be opened as an image.", "Generate again."
-                )
+        # All of them before any is given out: where the server dies in between, the whole job is
+        # made elsewhere, and none comes twice.
+        taken = [(data, self._opened(server, data)) for data in map(client.output, found)]
+        for number, (data, info) in enumerate(taken):
             yield Result(
                 data,
                 info.mime,
@@ -437,6 +426,16 @@ class ComfyUIBackend:
                 },
                 cost_usd=0.0,
             )
+
+    def _opened(self, server: Server, data: bytes) -> images.ImageInfo:
+        try:
+            images.decode(data, "The image")
+            return images.probe(data)
+        except ImageError:
+            problem = provider_errors.bad_answer(
+                server.label, "What it made cannot be opened as an image.", "Generate again."
+            )
+        raise problem
 
     def _client(self, server: Server, cancel: CancelToken) -> ComfyClient:
         return ComfyClient(server.where, server.label, cancel, self._settings.online_access)

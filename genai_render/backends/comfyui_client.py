@@ -222,13 +222,14 @@ class ComfyClient:
                 return JobReport("pending", {}, {})
         return JobReport("unknown", {}, {})
 
-    def view(self, filename: str, subfolder: str, kind: str) -> bytes:
-        """The bytes of a finished image."""
-        response = self._send(
-            "GET",
-            "/view",
-            params={"filename": filename, "subfolder": subfolder, "type": kind},
-        )
+    def output(self, entry: Mapping[str, Any]) -> bytes:
+        """The bytes of a finished image, one of a job's outputs."""
+        asked = {
+            "filename": str(entry["filename"]),
+            "subfolder": str(entry.get("subfolder") or ""),
+            "type": str(entry.get("type") or "output"),
+        }
+        response = self._send("GET", "/view", params=asked)
         if response.status_code == 404:
             raise provider_errors.bad_answer(
                 self.label, "The finished image is not on the server any more.", "Generate again."

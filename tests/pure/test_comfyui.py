@@ -495,6 +495,16 @@ def test_a_server_that_is_started_anew_has_lost_its_job_which_another_makes(tmp_
     assert any("went away" in text for text in made[0].notices)
 
 
+def test_a_server_that_dies_with_half_of_the_images_handed_out_doubles_none(tmp_path):
+    graph = only("Canvas")
+    graph["3"] = node("SaveImage", images=["1", 0], filename_prefix="again")
+    with ComfyUIServer() as dying, ComfyUIServer() as other:
+        dying.views_left = 1
+        made = run(backend(tmp_path, graph, dying, other), request())
+    assert made.error is None
+    assert [result.info["server"] for result in made.results] == ["Server 2", "Server 2"]
+
+
 def test_servers_tell_how_they_are(tmp_path, server):
     said = backend(tmp_path, whole(), server).check(CancelToken())
     assert "Server 1: ComfyUI 0.3" in said

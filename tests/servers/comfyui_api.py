@@ -105,6 +105,7 @@ class ComfyUIServer(Server):
         self._stop = threading.Event()
         self._saved = 0
         self.dead = False
+        self.views_left = -1  # how many finished images it hands out before it dies; -1: all
 
     def __enter__(self) -> ComfyUIServer:
         super().__enter__()
@@ -171,6 +172,10 @@ class ComfyUIServer(Server):
         if path == "/prompt":
             return self._prompt(request)
         if path == "/view":
+            if self.views_left == 0:
+                self.dead = True
+                return None
+            self.views_left -= 1
             data = self.files.get(f"{request.query.get('type')}/{request.query['filename']}")
             return Answer(404) if data is None else Answer(200, {"content-type": "image/png"}, data)
         if found := re.fullmatch(r"/object_info/(\w+)", path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,41 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     content = Path(blend).read_bytes()
     assert b"Studio 1" not in content
     assert b"127.0.0.1" not in content
+
+
+def test_the_same_from_the_command_line_of_that_blender(
+    scene: BlenderWindow, server: Any, blender: str, tmp_path: Path
+) -> None:
+    blend, history = tmp_path / "scene.blend", tmp_path / "history"
+    (tmp_path / "my-depths.json").write_text(json.dumps(whole(steps=2)))
+    scene.run(f"bpy.ops.wm.save_as_mainfile(filepath={str(blend)!r}, copy=True)")
+    known = {
+        "GENAI_RENDER_COMFYUI": f"127.0.0.1:9,{server.origin}",
+        "GENAI_RENDER_WORKFLOWS": str(tmp_path),
+    }
+    told = subprocess.run(
+        [
+            *(blender, "-b", str(blend), "--addons", "bl_ext.user_default.genai_render"),
+            *("--command", "genai_render", "render", "--json", "--model", "comfyui/my-depths"),
+            *("--prompt", "golden hour", "--mode", "fast", "--seed", "31"),
+            *("--history", str(history)),
+        ],
+        env={**scene.environment, **known},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert told.returncode == 0, told.stderr[-2000:]
+    events = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+    (result,) = [event for event in events if event["event"] == "result"]
+    assert (result["seed"], result["server"]) == (31, server.origin[7:])
+    assert any(
+        "step 2 of 2" in event["message"] for event in events if event["event"] == "progress"
+    )
+    (path,) = history.rglob("request.json")
+    made = json.loads(path.read_text())
+    assert made["result"]["info"]["workflow"]["6"]["inputs"]["seed"] == 31
+    assert {"sent/canvas.png", "sent/depth.png", "sent/normal.png"} <= set(made["files"])
 
 
 def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWindow) -> None:
