@@ -110,6 +110,11 @@ class Price:
     tokens_per_partial: int = 0
     input_images: int | Literal["patches", "tiles", "unknown"] = "unknown"
 
+    @property
+    def text(self) -> str:
+        """Where and when it was read, for people: "OpenAI, developers.openai.com, 2026-10-09"."""
+        return ", ".join(part for part in (self.source, self.date) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

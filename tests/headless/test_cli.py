@@ -236,6 +236,10 @@ def test_history_lists_searches_exports_deletes_and_restores(scenes, history, tm
 def test_models_and_styles():
     models = events(genai_render("models", "--json"), "model")
     assert "offline" in {model["id"] for model in models}
+    for model in models:
+        if any(model["usd_per_image"].values()):
+            assert model["price_source"], model["id"]
+            assert model["price_date"], model["id"]
     styles = events(genai_render("styles", "--json"), "style")
     assert {style["id"] for style in styles} >= {
         "auto", "3d_anime", "3d_model", "japanese_anime", "movie", "comic", "cyberpunk", "fantasy",

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from ...console import Console
 from ...core import cost
+from ...core.catalog import Model
 from ..preferences import load_catalog
 
 
@@ -31,12 +32,25 @@ def models(_parsed: argparse.Namespace, console: Console) -> int:
                 "resolutions": list(model.resolutions),
                 "options": [asdict(option) for option in model.options],
                 "usd_per_image": prices,
+                "price_source": "" if model.price is None else model.price.source,
+                "price_date": "" if model.price is None else model.price.date,
             },
         )
         console.line(f"{model.id:{width}}  {model.label}: {model.description}.")
+        console.line(f"{'':{width}}    {_price(model, prices)}")
         for option in model.options:
             console.line(f"{'':{width}}    --option {option.id}=…  {option.description}.")
     return 0
+
+
+def _price(model: Model, prices: dict[str, float | None]) -> str:
+    known = [f"{size} {cost.dollars(usd)}" for size, usd in prices.items() if usd is not None]
+    if not known:
+        return "What an image costs is not known."
+    if not any(prices.values()):
+        return "Costs nothing."
+    read = model.price.text if model.price is not None else ""
+    return f"One image, without what is sent: {', '.join(known)}" + (f" ({read})." if read else ".")
 
 
 def styles(_parsed: argparse.Namespace, console: Console) -> int:

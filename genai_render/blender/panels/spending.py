@@ -9,8 +9,9 @@ import bpy
 
 from ...core.cost import dollars
 from ...core.errors import GenAIError
-from .. import preferences, session
+from .. import preferences, properties, session
 from .main import SidebarPanel
+from .wrapping import wrapped
 
 
 class GENAI_RENDER_PT_spending(SidebarPanel, bpy.types.Panel):
@@ -25,6 +26,18 @@ class GENAI_RENDER_PT_spending(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         draw(self.layout, context)
+        _draw_source(self.layout, context)
+
+
+def _draw_source(layout: Any, context: Any) -> None:
+    """Where the prices of the chosen model are from, and of when."""
+    model = properties.chosen_model(properties.settings(context))
+    column = layout.column()
+    column.active = False
+    if model.price is None:
+        wrapped(column, context, f"What {model.label} costs is not known.")
+    elif model.price.source:
+        wrapped(column, context, f"Prices of {model.label}: {model.price.text}")
 
 
 def draw(layout: Any, context: Any) -> None:
