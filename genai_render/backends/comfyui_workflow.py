@@ -116,6 +116,11 @@ class Workflow:
             if value is not None:
                 for place in places:
                     _put(graph, place, value)
+        for node in graph.values():
+            # A node may have got a new setting since the workflow was exported; the server
+            # refuses the node without it.
+            for name, value in _defaults(specs.get(str(node["class_type"]), {})).items():
+                node["inputs"].setdefault(name, value)
         return graph
 
     def missing(
@@ -540,6 +545,19 @@ def _choices(spec: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
         if isinstance(listed, list):
             return tuple(str(choice) for choice in listed)
     return None
+
+
+def _defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the required settings that have one, by what the server says of a node class."""
+    required = spec.get("input", {}).get("required") or {}
+    return {
+        name: entry[1]["default"]
+        for name, entry in required.items()
+        if isinstance(entry, list)
+        and len(entry) > 1
+        and isinstance(entry[1], Mapping)
+        and "default" in entry[1]
+    }
 
 
 _MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")

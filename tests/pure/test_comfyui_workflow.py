@@ -109,6 +109,19 @@ def test_an_image_that_is_not_there_is_taken_out_where_it_may_be_left_empty():
         workflow.filled({"reference_1": "ref.png"}, {}, specs)
 
 
+def test_a_setting_that_a_newer_server_asks_for_gets_its_default():
+    """An exported workflow does not have what a node got later."""
+    required = {
+        "strength": ["FLOAT", {"default": 9.0}],
+        "pre_cfg": ["BOOLEAN", {"default": False}],
+        "conditioning": ["CONDITIONING"],
+    }
+    specs = {"ControlNetApply": {"input": {"required": required}}}
+    graph = {"10": node("ControlNetApply", conditioning=["5", 0], strength=1.0)}
+    made = of_graph("Mine", graph).filled({}, {}, specs)
+    assert made["10"]["inputs"] == {"conditioning": ["5", 0], "strength": 1.0, "pre_cfg": False}
+
+
 @pytest.mark.parametrize(
     "values", [{}, [], 3, {"1": {"class_type": "A"}}, {"1": {"inputs": {}}}, {"nodes": []}]
 )
