@@ -193,24 +193,26 @@ class BlenderWindow:
         across: float | None = None,
         kind: str = "UI",
         area: str = "VIEW_3D",
+        begin: float = 0.0,
     ) -> tuple[int, int]:
         """Where in the sidebar the button of an operator or property is, found by hovering.
 
         kind, area: of another region than the 3D Viewport's sidebar.
         wanted: a part of what "Copy Python Command" or "Copy Data Path" of the button gives.
         across: where in the sidebar's width, 0 to 1; looked for if it is not said.
+        begin: from where in its height, 0 to 1, to look downwards, which takes its time.
         """
         left, top, width, height = self.region(kind, area)
         for share in (0.35, 0.8, 0.12) if across is None else (across,):
             x = left + round((width - 24) * share)
-            for y in range(top + 8, top + height - 4, 9):
+            for y in range(top + 8 + round(height * begin), top + height - 4, 9):
                 self.move_mouse(x, y)
                 time.sleep(0.03)
                 if wanted in self.run(f"where = {kind!r}, {area!r}\n{_UNDER_MOUSE}"):
                     return x, y + 4
         raise AssertionError(f"no button for {wanted!r} in {kind} of {area}")
 
-    def press(self, wanted: str, across: float | None = None, **where: str) -> None:
+    def press(self, wanted: str, across: float | None = None, **where: Any) -> None:
         self.click(*self.find_button(wanted, across, **where))
 
     # What the test asks
