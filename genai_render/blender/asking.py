@@ -16,7 +16,13 @@ from ..core import cost
 from ..core.catalog import Model
 from ..core.errors import GenAIError, InvalidInput, SceneError
 from ..core.plan import Plan, plan
-from ..core.request import PROMPT_LIMIT, Reference, RenderRequest, prompt_length
+from ..core.request import (
+    PROMPT_LIMIT,
+    Reference,
+    RenderRequest,
+    check_prompt,
+    prompt_length,
+)
 from . import (
     keys,
     preferences,
@@ -64,8 +70,11 @@ def frame_aspect(context: bpy.types.Context) -> float | None:
     return view_frame.aspect_of(context, *found, properties.settings(context).aspect)
 
 
-def build(context: bpy.types.Context, aspect: float | None) -> RenderRequest:
-    """The request without its canvas. aspect: the frame's, for "auto".
+def build(
+    context: bpy.types.Context, aspect: float | None, prompt: str | None = None
+) -> RenderRequest:
+    """The request without its canvas. aspect: the frame's, for "auto". prompt: instead of the
+    user's.
 
     Raises a GenAIError that says what is missing.
     """
@@ -74,7 +83,7 @@ def build(context: bpy.types.Context, aspect: float | None) -> RenderRequest:
     references = tuple(_reference(slot) for slot in properties.references(settings) if slot.digest)
     own = aspect if settings.use_canvas else None
     request = RenderRequest(
-        prompt=prompt_of(settings),
+        prompt=prompt_of(settings) if prompt is None else prompt,
         model=model.id,
         style=settings.style or properties.DEFAULT_STYLE,
         aspect=settings.aspect,
@@ -102,15 +111,23 @@ def outlook(context: bpy.types.Context) -> Outlook:
     """What pressing Generate would do now. Cheap enough for every redraw."""
     settings = properties.settings(context)
     model = properties.chosen_model(settings)
+    problem = ""
+    try:
+        check_prompt(prompt_of(settings))
+    except GenAIError as error:
+        problem = error.text
     try:
         aspect = frame_aspect(context) if settings.use_canvas else None
-        request = build(context, aspect)
+        # What it will be and cost is shown while there is no prompt yet, too.
+        request = build(context, aspect, "-" if problem else None)
         asked = plan(model, request, aspect)
         sent = (asked.width, asked.height) if settings.use_canvas else None
         estimated = cost.estimate_parts(model, request, sent)
     except GenAIError as error:
-        return Outlook(error.text)
+        return Outlook(problem or error.text)
     words = estimated.text
+    if problem:
+        return Outlook(problem, words, asked)
     for check in (_check_view, _check_budget, _check_access):
         try:
             check(context, model, estimated.usd)

@@ -81,6 +81,18 @@ def turn(pages: int) -> None:
     invalidate()
 
 
+def page_number() -> int:
+    """The page that is shown, from 1."""
+    return _start // PAGE + 1
+
+
+def go_to_page(number: int) -> None:
+    """Show a page, from 1; the last one where there are not so many."""
+    global _start
+    _start = max(0, number - 1) * PAGE
+    invalidate()
+
+
 def invalidate() -> None:
     """Something has changed: look it up again when it is drawn next."""
     global _page

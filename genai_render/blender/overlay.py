@@ -346,6 +346,7 @@ def _draw_compared(area: Any, region: Any, state: Any) -> None:
     assert _shown is not None
     ids = _shown.ids[:MOST_COMPARED]
     textures = {item_id: _texture(item_id) for item_id in ids}
+    _fill((0, 0, region.width, region.height), (0.0, 0.0, 0.0, 0.85))  # the scene is in the way
     shapes = [one.width / one.height if one is not None else 1.0 for one in textures.values()]
     for item_id, box in zip(ids, _side_by_side(area, region, shapes), strict=True):
         if textures[item_id] is not None:

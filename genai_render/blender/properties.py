@@ -24,6 +24,7 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from ..core import cost
 from ..core.catalog import Catalog, Model, Option
 from ..core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
 from ..core.request import MAX_COUNT, MAX_SEED, OptionValue
@@ -51,18 +52,30 @@ def _number(id: str, default: str) -> int:
 
 
 def _model_items(self: Any, context: bpy.types.Context | None) -> list[tuple[Any, ...]]:
-    items = [
-        (
-            model.id,
-            model.label,
-            ". ".join(text.rstrip(".") for text in (model.description, model.good_for) if text),
-            "URL" if model.online else "DISK_DRIVE",
-            _number(model.id, DEFAULT_MODEL),
-        )
-        for model in catalog().models.values()
-    ]
-    _held["models"] = items
-    return items
+    known = catalog().models
+    held = _held.get("models", [])
+    if [item[0] for item in held] != list(known):  # asked for at every look at a setting
+        held = [
+            (
+                model.id,
+                model.label,
+                _about(model),
+                "URL" if model.online else "DISK_DRIVE",
+                _number(model.id, DEFAULT_MODEL),
+            )
+            for model in known.values()
+        ]
+        _held["models"] = held
+    return held
+
+
+def _about(model: Model) -> str:
+    """What helps to choose: what it does, what it is good at, how fast it is and what it costs."""
+    facts = [model.description, model.good_for and f"Good for: {model.good_for}"]
+    usd = cost.per_image(model, "1K")
+    price = "free" if usd == 0 else f"about {cost.dollars(usd)} each" if usd is not None else ""
+    facts.append(", ".join(text for text in (model.speed, price) if text))
+    return ".\n".join(text.rstrip(".") for text in facts if text)
 
 
 def _style_items(self: Any, context: bpy.types.Context | None) -> list[tuple[Any, ...]]:
@@ -206,6 +219,18 @@ def _history_changed(self: Any, context: bpy.types.Context) -> None:
     history_view.invalidate()
 
 
+def _get_page(self: Any) -> int:
+    from . import history_view
+
+    return history_view.page_number()
+
+
+def _set_page(self: Any, value: int) -> None:
+    from . import history_view
+
+    history_view.go_to_page(value)
+
+
 def _overlay_changed(self: Any, context: bpy.types.Context) -> None:
     from . import redraw
 
@@ -316,6 +341,15 @@ class GenAIWindow(PropertyGroup):
         update=_history_changed,
         options={"SKIP_SAVE"},
     )
+    history_page: IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Page",
+        description="Which page of History is shown. Drag to leaf through it",
+        min=1,
+        soft_max=1000,
+        get=_get_page,
+        set=_set_page,
+        options={"SKIP_SAVE"},
+    )
     selected: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
 
 
@@ -409,6 +443,7 @@ def reload_catalog() -> None:
     global _catalog
     _unregister_options()
     _catalog = None
+    _held.pop("models", None)
     _register_options()
 
 

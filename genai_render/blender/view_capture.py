@@ -28,6 +28,7 @@ from ..core.framing import Size
 from .view_frame import Frame
 
 _MESHES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
+_BAND = 256  # rows that are developed at a time
 _MATCH = 2e-3  # how far a depth of ours may be from the view's, relative, to be the same surface
 
 _VERTEX = """
@@ -119,36 +120,59 @@ def develop(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas:
     metres: how long one unit of what was drawn is.
     """
     color = np.ascontiguousarray(drawn.color[::-1])
-    raw = np.ascontiguousarray(drawn.depth[::-1])
-    covered = raw < 1.0
-    depth = _metres(raw, drawn.projection)
-    depth[~covered] = np.inf
-    alpha = color[..., 3]
-    straight = (alpha > 0) & (alpha < 255)
-    if straight.any():
-        part = color[straight].astype(np.float32)
-        # EEVEE's light was multiplied by alpha before it became colours for a display, which
-        # bends it about like this (exactly: like the view transform).
-        power = 0.4 if drawn.view.engine in ("MATERIAL", "RENDERED") else 1.0
-        part[:, :3] = np.minimum(part[:, :3] * (255 / part[:, 3:]) ** power, 255)
-        color[straight] = (part + 0.5).astype(np.uint8)
+    depth = np.ascontiguousarray(drawn.depth[::-1])
     normal = np.zeros((*depth.shape, 3), np.float32)
-    known = np.zeros(depth.shape, bool)
-    if drawn.normal is not None:
-        ours = drawn.normal[::-1]
-        ahead = ours[..., 3]
-        with np.errstate(invalid="ignore"):
-            known = (
-                covered & ours[..., :3].any(-1) & (np.abs(ahead - depth) <= _MATCH * np.abs(depth))
-            )
-        normal[known] = ours[known][:, :3]
-    missing = covered & ~known
-    if normals and missing.any():
-        normal[missing] = _normals_from_depth(depth, drawn.projection)[missing]
+    # In bands: a picture of 8K at once would take gigabytes for what is between.
+    bands = [slice(top, top + _BAND) for top in range(0, len(depth), _BAND)]
+    for rows in bands:
+        _straighten(color[rows], drawn.view.engine)
+        covered = depth[rows] < 1.0
+        depth[rows] = np.where(covered, _metres(depth[rows], drawn.projection), np.inf)
+    for rows in bands:
+        ours = None if drawn.normal is None else drawn.normal[::-1][rows]
+        _put_normals(normal, depth, rows, ours, drawn.projection, normals)
     depth, view = _in_front(depth, drawn.view)
     if metres != 1.0:
         depth, view = depth * np.float32(metres), _scaled(view, metres)
     return Canvas(color, depth, normal, view)
+
+
+def _straighten(color: NDArray[np.uint8], engine: str) -> None:
+    """Undo, in place, that colours were multiplied by their alpha."""
+    alpha = color[..., 3]
+    edge = (alpha > 0) & (alpha < 255)
+    if not edge.any():
+        return
+    part = color[edge].astype(np.float32)
+    # EEVEE's light was multiplied by alpha before it became colours for a display, which
+    # bends it about like this (exactly: like the view transform).
+    power = 0.4 if engine in ("MATERIAL", "RENDERED") else 1.0
+    part[:, :3] = np.minimum(part[:, :3] * (255 / part[:, 3:]) ** power, 255)
+    color[edge] = (part + 0.5).astype(np.uint8)
+
+
+def _put_normals(
+    normal: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    rows: slice,
+    ours: NDArray[np.float32] | None,
+    projection: NDArray[np.float64],
+    fill: bool,
+) -> None:
+    """Fill a band of normals: with ours where they are of the surface that is seen; elsewhere,
+    if `fill`, from how the depth changes.
+    """
+    here = depth[rows]
+    missing = np.isfinite(here)
+    if ours is not None:
+        with np.errstate(invalid="ignore"):
+            same = np.abs(ours[..., 3] - here) <= _MATCH * np.abs(here)
+        known = missing & ours[..., :3].any(-1) & same
+        normal[rows][known] = ours[known][:, :3]
+        missing &= ~known
+    if fill and missing.any():
+        found = _normals_from_depth(depth, projection, rows)
+        normal[rows][missing] = found[missing]
 
 
 def _scaled(view: View, metres: float) -> View:
@@ -428,13 +452,16 @@ def _metres(raw: NDArray[np.float32], projection: NDArray[np.float64]) -> NDArra
 
 
 def _normals_from_depth(
-    depth: NDArray[np.float32], projection: NDArray[np.float64]
+    depth: NDArray[np.float32], projection: NDArray[np.float64], rows: slice
 ) -> NDArray[np.float32]:
-    """(H, W, 3) for what has no mesh, such as hair and points: from how the depth changes."""
+    """(rows, W, 3) for what has no mesh, such as hair and points: from how the depth changes."""
     height, width = depth.shape
+    # With the neighbours above and below, where there are any.
+    top, bottom = max(0, rows.start - 1), min(height, rows.stop + 1)
     xs = (np.arange(width) + 0.5) / width * 2 - 1
-    ys = 1 - (np.arange(height) + 0.5) / height * 2
+    ys = 1 - (np.arange(top, bottom) + 0.5) / height * 2
     p = projection
+    depth = depth[top:bottom]
     solid = np.where(np.isfinite(depth), depth, 0).astype(np.float64)
     w = p[3, 2] * -solid + p[3, 3]
     x = (xs[None, :] * w - p[0, 2] * -solid - p[0, 3]) / p[0, 0]
@@ -446,8 +473,11 @@ def _normals_from_depth(
         """The nearer neighbour's difference: the farther one may be another surface."""
         ahead = np.diff(place, axis=axis, append=np.take(place, [-1], axis))
         behind = np.diff(place, axis=axis, prepend=np.take(place, [0], axis))
-        there = np.roll(covered, -1, axis)
-        before = np.roll(covered, 1, axis)
+        edge = np.zeros_like(np.take(covered, [0], axis))
+        past_first, past_last = ([slice(None)] * 2 for _ in range(2))
+        past_first[axis], past_last[axis] = slice(1, None), slice(None, -1)
+        there = np.concatenate([covered[tuple(past_first)], edge], axis)
+        before = np.concatenate([edge, covered[tuple(past_last)]], axis)
         far = np.where(there, np.abs(ahead[..., 2]), np.inf)
         near = np.where(before, np.abs(behind[..., 2]), np.inf)
         return np.where((far <= near)[..., None], ahead, behind)
@@ -458,7 +488,8 @@ def _normals_from_depth(
     normal = np.where(length > 1e-20, normal / np.maximum(length, 1e-20), toward)
     away = (normal * -place).sum(-1) < 0
     normal[away] *= -1
-    return normal.astype(np.float32)
+    first = rows.start - top
+    return normal[first : first + min(rows.stop, height) - rows.start].astype(np.float32)
 
 
 def _describe(

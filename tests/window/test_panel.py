@@ -137,6 +137,99 @@ def test_a_model_that_needs_the_network_is_refused_without_it(scene: BlenderWind
     scene.screenshot("needs-the-network")
 
 
+def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
+    """As soon as it rests; and not where nobody looks or something runs that must be smooth."""
+
+    def drawn() -> int:
+        return scene.run("answer = ours('live_canvas').drawn_count")
+
+    def rest() -> None:
+        """Until nothing has been drawn for longer than the pause between two draws."""
+        before = -1
+        while before != (before := drawn()):
+            scene.settle(4)
+
+    def seen() -> str:
+        return scene.run(_THUMBNAIL)
+
+    def move() -> None:
+        scene.run("bpy.context.scene.objects['Suzanne'].location.x += 0.5")
+
+    rest()
+    first, count = seen(), drawn()
+    move()
+    scene.wait_for(f"ours('live_canvas').drawn_count > {count}", 30)
+    rest()
+    color = seen()
+    assert color != first
+    pictures = {color}
+    for name in ("DEPTH", "NORMAL"):
+        before = drawn()
+        scene.run(f"bpy.context.window_manager.genai_render.canvas_view = {name!r}")
+        scene.wait_for(f"ours('live_canvas').drawn_count > {before}", 30)
+        rest()
+        pictures.add(seen())
+        scene.screenshot(f"view-{name.lower()}")
+    assert len(pictures) == 3
+    scene.run("bpy.context.window_manager.genai_render.canvas_view = 'COLOR'")
+    rest()
+
+    count = drawn()
+    scene.open_tab("View")
+    move()
+    scene.settle(3)
+    assert drawn() == count, "drawn though the tab is not open"
+    scene.open_tab()
+    rest()
+
+    count = drawn()
+    scene.run("with override(): bpy.ops.screen.animation_play()")
+    move()
+    scene.settle(3)
+    assert drawn() == count, "drawn while the animation plays"
+    scene.run("with override(): bpy.ops.screen.animation_play()")
+    rest()
+
+    x, y, width, height = scene.region()
+    scene.move_mouse(x + width * 0.4, y + height * 0.5)
+    count = drawn()
+    scene.run("with override(): bpy.ops.transform.translate('INVOKE_DEFAULT')")
+    for step in range(5):
+        scene.move_mouse(x + width * (0.41 + step / 100), y + height * 0.5)
+        scene.settle(0.5)
+    assert drawn() == count, "drawn while an object is moved"
+    scene.key("Escape")
+
+
+def test_a_prompt_in_several_lines(scene: BlenderWindow) -> None:
+    """In the dialog, in a text of the Text Editor, saved and found again."""
+    prompt(scene, "golden hour")
+    settings = "bpy.context.scene.genai_render"
+    x, y, width, height = scene.region()
+    scene.move_mouse(x + width * 0.3, y + height * 0.3)
+    scene.run("with override(): bpy.ops.genai_render.edit_prompt('INVOKE_DEFAULT')")
+    scene.settle(1)
+    scene.key("End")
+    scene.type(", fog")
+    scene.key("Tab")
+    scene.type("wet stone")
+    scene.key("Return")
+    scene.screenshot("prompt-dialog")
+    scene.key("Return")
+    scene.settle(1)
+    assert scene.run(f"answer = {settings}.prompt") == "golden hour, fog\nwet stone"
+    assert scene.run("answer = ours('asking').prompt_count(settings)") == "26/2000"
+
+    scene.run("bpy.ops.genai_render.save_prompt()")
+    scene.run("bpy.ops.genai_render.prompt_to_text()")
+    scene.run(f"{settings}.prompt_text.from_string('snow\\n' * 10)")
+    assert scene.run("answer = ours('asking').prompt_of(settings)") == "snow\n" * 10
+    scene.run(f"{settings}.prompt_text = None")
+    assert scene.run("answer = ours('saved_prompts').saved()[0]") == "golden hour, fog\nwet stone"
+    scene.run("bpy.ops.genai_render.forget_prompt()")
+    assert "golden hour, fog\nwet stone" not in scene.run("answer = ours('saved_prompts').saved()")
+
+
 def test_keys_and_handles_over_the_view(scene: BlenderWindow) -> None:
     prompt(scene)
     scene.run("bpy.context.scene.genai_render.count = 2")
@@ -292,6 +385,16 @@ def test_references_from_everywhere(scene: BlenderWindow, tmp_path: Path) -> Non
         f"bpy.ops.genai_render.reference_file('EXEC_DEFAULT', filepath={str(path)!r}, slot=1)"
     )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    scene.run("bpy.ops.genai_render.reference_clear(slot=1)")
+    x, y, width, height = scene.region("UI")
+    scene.move_mouse(x + width / 2, y + height / 2)
+    scene.run(  # what Blender does when a file is dropped there: it asks what for
+        "with override('UI'): bpy.ops.wm.drop_import_file('INVOKE_DEFAULT', "
+        f"directory={str(tmp_path)!r}, files=[{{'name': 'swatch.png'}}])"
+    )
+    scene.settle(1)
+    scene.screenshot("dropped")
+    scene.click(x + width / 2, y + height / 2)
     path.unlink()  # the original is kept by content
     slots = "bpy.context.scene.genai_render"
     assert scene.run(f"answer = {slots}.reference_1.digest") == digest
@@ -336,15 +439,20 @@ def test_fifty_pictures_leave_nothing_behind(scene: BlenderWindow) -> None:
 
     generate(scene)
     before = held()
-    for _ in range(50):
+    for number in range(50):
         scene.run("with override(): bpy.ops.genai_render.generate()")
         scene.wait_for(f"({WORKS}) == 0", 120)
+        if number == 20:  # by then, everything that is kept for a while is there
+            before["memory"] = held()["memory"]
     scene.settle(1)
     after = held()
     assert {k: v for k, v in after.items() if k.startswith("data.")} == {
         k: v for k, v in before.items() if k.startswith("data.")
     }
     assert after["textures"] <= 9
+    # Where there is no GPU, its memory is the process's own. A picture over the view takes 5 MB.
+    print(f"memory: {before['memory']} MB, then {after['memory']} MB")
+    assert after["memory"] < before["memory"] + 150
     assert after["threads"] <= before["threads"] + 1
     scene.run(_FAST)
 
@@ -372,6 +480,15 @@ def test_every_action_is_found_by_its_name(scene: BlenderWindow) -> None:
     for name, (label, described) in found.items():
         assert label, name
         assert described, name
+    hidden = scene.run(
+        "answer = [name for name in dir(bpy.ops.genai_render)"
+        " if 'INTERNAL' in getattr(bpy.types, 'GENAI_RENDER_OT_' + name).bl_options]"
+    )
+    assert [name for name in hidden if not name.startswith(_OF_PREFERENCES)] == ["select"]
+    refused = scene.run(_REFUSED)
+    assert {"generate", "cancel", "hide_result", "wipe", "reference_swap"} <= set(refused)
+    for name, why in refused.items():
+        assert "context is incorrect" not in why, f"{name} does not say why not"
     prompt(scene)
     x, y, width, height = scene.region()
     scene.move_mouse(x + width * 0.4, y + height / 2)
@@ -379,6 +496,27 @@ def test_every_action_is_found_by_its_name(scene: BlenderWindow) -> None:
     scene.wait_for(f"({WORKS}) > 0", 60)
     wait(scene)
 
+
+_OF_PREFERENCES = ("own_server", "server", "key", "workflow", "test_access")
+
+_REFUSED = """
+answer = {}
+for name in dir(bpy.ops.genai_render):
+    operator = getattr(bpy.ops.genai_render, name)
+    with override():
+        if not operator.poll():
+            try:
+                operator()
+            except RuntimeError as error:
+                answer[name] = str(error)
+"""
+
+_THUMBNAIL = """
+import hashlib
+answer = hashlib.sha256(bytes(
+    int(value * 255) for value in ours("previews")._canvas["canvas"].image_pixels_float
+)).hexdigest()
+"""
 
 _FAST = """
 asking = ours("asking")
@@ -442,6 +580,8 @@ answer = {f"data.{name}": len(getattr(bpy.data, name))
           for name in ("images", "meshes", "objects", "scenes", "textures", "materials", "texts")}
 answer["textures"] = ours("overlay").held_textures()
 answer["threads"] = threading.active_count()
+with open("/proc/self/statm") as pages:
+    answer["memory"] = int(pages.read().split()[1]) * 4096 // 2**20
 """
 
 _REGISTERED = """

@@ -102,15 +102,25 @@ class GENAI_RENDER_OT_cancel(TellingOperator):
 
     bl_idname = "genai_render.cancel"
     bl_label = "Cancel Image"
-    bl_options = {"INTERNAL"}
+    bl_options = {"REGISTER"}
 
-    job: bpy.props.IntProperty(name="Job", options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+    job: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Job",
+        description="Which one; the oldest if none is named",
+        default=-1,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _under_way(cls)
 
     def act(self, context: bpy.types.Context) -> set[str]:
         current = session.opened()
-        if current is None:
+        works = current.works() if current is not None else []
+        if current is None or not works:
             return {"CANCELLED"}
-        current.cancel(self.job)
+        current.cancel(self.job if self.job >= 0 else works[0].job.id)
         return {"FINISHED"}
 
 
@@ -123,11 +133,7 @@ class GENAI_RENDER_OT_cancel_all(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        current = session.opened()
-        if current is None or not current.works():
-            cls.poll_message_set("No image is being made")
-            return False
-        return True
+        return _under_way(cls)
 
     def act(self, context: bpy.types.Context) -> set[str]:
         current = session.opened()
@@ -140,8 +146,16 @@ class GENAI_RENDER_OT_clear_messages(TellingOperator):
     """Take the messages away"""
 
     bl_idname = "genai_render.clear_messages"
-    bl_label = "Clear Messages"
-    bl_options = {"INTERNAL"}
+    bl_label = "Clear GenAI Messages"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        current = session.opened()
+        if current is None or not current.told:
+            cls.poll_message_set("There are no messages")
+            return False
+        return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
         current = session.opened()
@@ -162,6 +176,14 @@ class GENAI_RENDER_OT_random_seed(bpy.types.Operator):
         settings.use_seed = True
         settings.seed = random.randint(0, 999_999)
         return {"FINISHED"}
+
+
+def _under_way(cls: Any) -> bool:
+    current = session.opened()
+    if current is None or not current.works():
+        cls.poll_message_set("No image is being made")
+        return False
+    return True
 
 
 def place_of(found: Any) -> session.Place | None:

@@ -252,7 +252,7 @@ class GENAI_RENDER_OT_details(ItemOperator):
 
     bl_idname = "genai_render.details"
     bl_label = "Image Details"
-    bl_options = {"INTERNAL"}
+    bl_options = {"REGISTER"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         return context.window_manager.invoke_popup(self, width=520)  # pyright: ignore

@@ -131,16 +131,26 @@ class GENAI_RENDER_OT_use_prompt(TellingOperator):
 
 
 class GENAI_RENDER_OT_forget_prompt(TellingOperator):
-    """Remove this prompt from the saved ones"""
+    """Remove this prompt from the saved ones, the current one if none is named"""
 
     bl_idname = "genai_render.forget_prompt"
     bl_label = "Remove Saved Prompt"
-    bl_options = {"INTERNAL"}
+    bl_options = {"REGISTER"}
 
-    prompt: bpy.props.StringProperty(options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not saved_prompts.saved():
+            cls.poll_message_set("No prompt is saved")
+            return False
+        return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        saved_prompts.forget(self.prompt)
+        prompt = self.prompt or asking.prompt_of(properties.settings(context)).strip()
+        if prompt not in saved_prompts.saved():
+            raise InvalidInput("This prompt is not among the saved ones.")
+        saved_prompts.forget(prompt)
         return {"FINISHED"}
 
 
@@ -149,7 +159,7 @@ class GENAI_RENDER_OT_show_scene_text(TellingOperator):
 
     bl_idname = "genai_render.show_scene_text"
     bl_label = "Show Scene Description"
-    bl_options = {"INTERNAL"}
+    bl_options = {"REGISTER"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         return context.window_manager.invoke_popup(self, width=420)  # pyright: ignore

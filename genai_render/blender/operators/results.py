@@ -18,8 +18,8 @@ class GENAI_RENDER_OT_show_result(ItemOperator):
     """Show this image over the viewport"""
 
     bl_idname = "genai_render.show_result"
-    bl_label = "Show over View"
-    bl_options = {"INTERNAL"}
+    bl_label = "Show Image over View"
+    bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
@@ -84,7 +84,10 @@ class GENAI_RENDER_OT_wipe(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return overlay.shown() is not None and _here(context)
+        if overlay.shown() is None or not _here(context):
+            cls.poll_message_set("No image lies over this viewport")
+            return False
+        return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
         state = properties.window(context)

@@ -80,4 +80,6 @@ def _pictures(layout: Any, item: Item) -> None:
             continue
         column = row.column(align=True)
         column.template_icon(previews.picture_icon(f"{item.id}/{stem}", path), scale=4.0)
-        column.label(text=title)
+        name = column.row()
+        name.alignment = "CENTER"
+        name.label(text=title)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.history import Item
 from .. import history_view, previews, properties
@@ -43,7 +44,7 @@ class GENAI_RENDER_PT_history(SidebarPanel, bpy.types.Panel):
             _draw_grid(layout, state, page.items)
         else:
             _draw_list(layout, context, state, page.items)
-        _draw_turning(layout, page)
+        _draw_turning(layout, state, page)
         if state.show_bin:
             row = layout.row(align=True)
             row.operator("genai_render.restore", text="Restore", icon="LOOP_BACK")
@@ -105,20 +106,22 @@ def _style(item: Item) -> str:
     return style.label if style is not None else item.style
 
 
-def _draw_turning(layout: Any, page: history_view.Page) -> None:
+def _draw_turning(layout: Any, state: Any, page: history_view.Page) -> None:
     if page.total <= len(page.items):
         return
     row = layout.row(align=True)
     earlier = row.row(align=True)
     earlier.enabled = page.start > 0
     earlier.operator("genai_render.turn_page", text="", icon="TRIA_LEFT").by = -1
-    middle = row.row()
-    middle.alignment = "CENTER"
+    row.prop(state, "history_page")
     last = page.start + len(page.items)
-    middle.label(text=f"{page.start + 1}–{last} of {page.total}", translate=False)
     later = row.row(align=True)
     later.enabled = last < page.total
     later.operator("genai_render.turn_page", text="", icon="TRIA_RIGHT").by = 1
+    where = layout.row()
+    where.alignment, where.active, where.scale_y = "CENTER", False, 0.8
+    of = iface_("{first}–{last} of {total}")
+    where.label(text=of.format(first=page.start + 1, last=last, total=page.total), translate=False)
 
 
 def ago(when: datetime) -> str:

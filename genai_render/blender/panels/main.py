@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
+from ...core import cost
+from ...core.catalog import Model
 from .. import asking, previews, properties, reference_store, session
 from .wrapping import wrapped
 
@@ -106,7 +109,9 @@ def _halves(text: str, letters: int = 26) -> list[str]:
 
 
 def _draw_generate(layout: Any, context: Any, settings: Any, outlook: asking.Outlook) -> None:
-    label = "Generate" if settings.count == 1 else f"Generate {settings.count} Images"
+    label = iface_("Generate")
+    if settings.count > 1:
+        label = iface_("Generate {count} Images").format(count=settings.count)
     if outlook.cost:
         label += f"  ({outlook.cost})"
     row = layout.row()
@@ -200,8 +205,12 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = properties.settings(context)
         model = properties.chosen_model(settings)
-        layout.prop(settings, "model")
-        facts = [model.description, model.good_for and f"Good for: {model.good_for}", model.speed]
+        layout.prop(settings, "model", text="")  # no label: names are as long as the panel
+        good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
+        terms = " · ".join(
+            part for part in (model.speed, price(model, settings.resolution)) if part
+        )
+        facts = [model.description, good_for, terms]
         column = layout.column()
         column.active = False
         for fact in facts:
@@ -218,6 +227,14 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         value.prop(settings, "seed", text="")
         row.operator("genai_render.random_seed", text="", icon="FILE_REFRESH")
         properties.draw_options(layout, context.scene, model)
+
+
+def price(model: Model, resolution: str) -> str:
+    """What one image costs, without what is sent: "free", "about $0.04 each"."""
+    usd = cost.per_image(model, resolution)
+    if usd is None:
+        return ""
+    return iface_("free") if usd == 0 else iface_("about {usd} each").format(usd=cost.dollars(usd))
 
 
 def draw_status(self: Any, context: bpy.types.Context) -> None:

@@ -33,7 +33,9 @@ def _image_menu(self: Any, context: bpy.types.Context) -> None:
 
 
 def _draw_sources(layout: Any, number: int) -> None:
-    layout.operator("genai_render.reference_file", icon="FILEBROWSER").slot = number
+    layout.operator(
+        "genai_render.reference_file", text="Picture File", icon="FILEBROWSER"
+    ).slot = number
     layout.operator("genai_render.use_as_reference", text="Image from History").slot = number
     layout.operator("genai_render.reference_paste", icon="PASTEDOWN").slot = number
     pictures = [image for image in bpy.data.images if image.type in ("IMAGE", "RENDER_RESULT")]

@@ -35,7 +35,7 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
             icon = previews.picture_icon(item.id, item.thumbnail_path)
             if icon:
                 layout.template_icon(icon, scale=8.0)
-            layout.operator("genai_render.show_result", icon="VIEW3D")
+            layout.operator("genai_render.show_result", text="Show over View", icon="VIEW3D")
         if item is None:
             return
         wrapped(layout, context, item.prompt, most=3)
@@ -46,9 +46,12 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
         row.operator("genai_render.favourite", text="", icon=star)
         row.operator("genai_render.details", text="", icon="INFO")
         row.operator("genai_render.delete", text="", icon="TRASH")
-        row = column.row(align=True)
-        row.operator("genai_render.use_as_reference", text="Reference 1").slot = 1
-        row.operator("genai_render.use_as_reference", text="Reference 2").slot = 2
+        row = column.split(factor=0.76, align=True)
+        row.operator("genai_render.use_as_reference", icon="IMAGE_REFERENCE").slot = 0
+        slots = row.row(align=True)
+        for number in (1, 2):
+            button = slots.operator("genai_render.use_as_reference", text=str(number))
+            button.slot = number
         row = column.row(align=True)
         row.operator("genai_render.edit", text="Edit", icon="GREASEPENCIL")
         row.operator("genai_render.vary", text="Vary", icon="FILE_REFRESH")
