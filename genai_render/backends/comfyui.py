@@ -29,7 +29,7 @@ from . import comfyui_errors as errors
 from . import comfyui_farm as farm
 from . import comfyui_library as library
 from . import provider_errors
-from .comfyui_client import ComfyClient, JobReport, Listener, Message
+from .comfyui_client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
 from .comfyui_errors import MissingPart, ServerGone
 from .comfyui_workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
 from .control_guides import depth_guide, encoded, normal_guide, view_guide
@@ -39,6 +39,7 @@ from .settings import BackendSettings
 
 _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
+_LOOK_PATIENCE = 15.0  # seconds for a server to say how busy it is: one that hangs holds up all
 _SPECS_SECONDS = 30.0
 _LONGEST_MOVES = 5
 
@@ -209,7 +210,7 @@ class ComfyUIBackend:
 
     def _looker(self, order: Order, cancel: CancelToken) -> farm.Look:
         def look(server: Server) -> tuple[int, list[MissingPart]]:
-            with self._client(server, cancel) as client:
+            with self._client(server, cancel, _LOOK_PATIENCE) as client:
                 running, pending = client.queue()
                 specs = self._specs(client, server, order.workflow)
                 known = {name: spec or {} for name, spec in specs.items()}
@@ -437,8 +438,11 @@ class ComfyUIBackend:
             )
         raise problem
 
-    def _client(self, server: Server, cancel: CancelToken) -> ComfyClient:
-        return ComfyClient(server.where, server.label, cancel, self._settings.online_access)
+    def _client(
+        self, server: Server, cancel: CancelToken, patience: float = READ_TIMEOUT
+    ) -> ComfyClient:
+        online_access = self._settings.online_access
+        return ComfyClient(server.where, server.label, cancel, online_access, patience)
 
 
 def _kept(order: Order) -> list[tuple[str, bytes]]:

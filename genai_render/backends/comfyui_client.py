@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _CONNECT_TIMEOUT = 5.0
-_READ_TIMEOUT = 60.0  # a server that is loading a model answers late
+READ_TIMEOUT = 60.0  # a server that is loading a model answers late
 _MAX_FRAME = 64 * 1024 * 1024
 _PREVIEW, _PREVIEW_WITH_METADATA = 1, 4
 _ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -91,7 +91,7 @@ class ComfyClient:
         label: str,
         cancel: CancelToken,
         online_access: bool = True,
-        read_timeout: float = _READ_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
     ) -> None:
         self.label = label
         self._where = where

@@ -46,6 +46,7 @@ from tests.servers.client import canvas, image, our_threads, run, run_and_cancel
 from tests.servers.comfyui_api import ComfyUIServer
 from tests.servers.comfyui_real import RealComfyUI
 from tests.servers.http import Answer, Server
+from tests.servers.wire_cut import WireCut
 
 
 def node(kind: str, title: str = "", **inputs: Any) -> dict[str, Any]:
@@ -432,6 +433,26 @@ def test_the_websocket_is_lost_and_regained(tmp_path):
         assert flaky.sockets_opened == 2
         assert len(flaky.submitted) == 1
         assert any("step 20 of 20" in text for text in made[0].progress)
+
+
+def test_the_wire_is_cut_in_the_middle_and_the_job_goes_on(tmp_path, server):
+    """Websocket and HTTP at once, as when a network hiccups: the job is not given twice."""
+    with WireCut(server.origin) as wire:
+        made: list[Any] = []
+        work = backend(tmp_path, whole(), wire)
+        long = request(seed=next(_seeds), options={"steps": 30, "seconds": 0.1})
+        thread = threading.Thread(target=lambda: made.append(run(work, long)))
+        thread.start()
+        wait_for(lambda: running_ids(server) != [])
+        theirs = running_ids(server)
+        time.sleep(0.5)
+        wire.cut()
+        wait_for(lambda: running_ids(server) == [] and pending_ids(server) == [], 60)
+        thread.join(30)
+    assert made[0].error is None
+    assert len(made[0].results) == 1
+    assert any("step 30 of 30" in text for text in made[0].progress)
+    assert ask(server, f"/history/{theirs[0]}"), "it was that job, and none beside it"
 
 
 def test_results_that_are_no_images(tmp_path):

@@ -15,7 +15,7 @@ from ..pure.test_comfyui import whole
 from ..servers.comfyui_api import ComfyUIServer
 from ..servers.comfyui_real import running
 from .blender_window import BlenderWindow
-from .test_cloud import newest, preferences
+from .test_cloud import messages, newest, preferences
 from .test_panel import WORKS, prompt
 
 
@@ -89,6 +89,22 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     content = Path(blend).read_bytes()
     assert b"Studio 1" not in content
     assert b"127.0.0.1" not in content
+
+
+def test_what_a_server_lacks_is_said_before_anything_runs(
+    window_with_servers: BlenderWindow, server: Any
+) -> None:
+    window = window_with_servers
+    window.run("bpy.context.scene.genai_render.model = 'comfyui/depth-normal'")
+    prompt(window, "a house of glass at golden hour")
+    window.run("with override(): bpy.ops.genai_render.generate()")
+    window.wait_for(f"({WORKS}) == 0", 120)
+    (text,) = messages(window)
+    assert 'lacks what "ComfyUI: Depth and Normals" needs' in text
+    assert 'model "sd_xl_base_1.0.safetensors" (models/checkpoints)' in text
+    assert newest(window)["status"] == "failed"
+    window.settle(1)
+    window.screenshot("comfyui-missing")
 
 
 def test_the_same_from_the_command_line_of_that_blender(
