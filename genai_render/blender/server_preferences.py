@@ -31,7 +31,7 @@ from ..core.events import CancelToken
 from . import connections, keys, redraw
 
 _USUAL = {"comfyui": "http://127.0.0.1:8188", "a1111": "http://127.0.0.1:7860"}
-_LOOK_SECONDS = 4.0
+_LOOK_SECONDS = 2.0
 _TICK_SECONDS = 0.25
 
 

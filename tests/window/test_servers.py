@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ..pure.test_comfyui import whole
+from ..servers.a1111_api import A1111Server
 from ..servers.comfyui_api import ComfyUIServer
 from ..servers.comfyui_real import running
 from .blender_window import BlenderWindow
@@ -194,6 +195,36 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.scroll(9)
     window.settle(1)
     window.screenshot("comfyui-options")
+
+
+def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None:
+    with A1111Server(seconds=4) as server:
+        scene.run(
+            "prefs = ours('preferences').preferences()\n"
+            "prefs.own_servers.clear(); one = prefs.own_servers.add()\n"
+            f"one.kind, one.name, one.base_url = 'a1111', 'Desk', {server.origin!r}\n"
+            "settings = bpy.context.scene.genai_render; settings.model = 'a1111/current'\n"
+            "settings.use_seed, settings.seed, settings.count = True, 99, 1"
+        )
+        prompt(scene, "a house of glass at golden hour")
+        scene.wait_for("ours('server_preferences')._shown.get('a1111:Desk')", 20)
+        scene.run("with override(): bpy.ops.genai_render.generate()")
+        scene.wait_for("any(w.partial for w in ours('session').session().works())", 60)
+        scene.screenshot("a1111-working")
+        scene.wait_for(f"({WORKS}) == 0", 60)
+        (order,) = server.made
+        scene.run(
+            "prefs.own_servers.clear(); settings.model = 'offline'\n"
+            "ours('properties').reload_catalog()"
+        )
+    units = order["alwayson_scripts"]["controlnet"]["args"]
+    assert [unit["model"] for unit in units] == ["sd15_depth [a1]", "sd15_normalbae [b2]"]
+    made = newest(scene)
+    assert made["status"] == "done", made
+    result = made["result"]
+    assert isinstance(result, dict)
+    assert (result["seed"], result["info"]["server"]) == (99, "Desk")
+    assert {"sent/canvas.png", "sent/depth.png", "sent/normal.png"} <= set(made["files"])
 
 
 def test_without_a_server_there_are_none_of_their_models(scene: BlenderWindow) -> None:
