@@ -189,7 +189,7 @@ def _sidebar(window: BlenderWindow, name: str) -> Image.Image:
     """What is to be seen from the prompt down to the messages."""
     x, y, width, _ = window.region("UI")
     picture = Image.open(window.screenshot(name)).convert("RGB")
-    return picture.crop((x, y + 262, x + width - 22, y + 600))
+    return picture.crop((x, y + 262, x + width - 22, y + 564))
 
 
 def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
@@ -210,7 +210,7 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
 
         start(scene)
         scene.wait_for("any((w.fraction or 0) > 0.6 for w in ours('session').session().works())")
-        scene.settle(2)
+        scene.settle(3)
         scene.screenshot("doc-streaming")
         parts = [_sidebar(scene, "doc-provider-streams")]
         stop()
@@ -219,7 +219,7 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         scene.run(
             "view.shading.show_shadows = view.shading.show_cavity = False\n"
             "for thing in list(bpy.data.objects):\n"
-            "    if thing.type == 'MESH' and thing.name != 'Backdrop':\n"
+            "    if thing.name != 'Backdrop' and thing.type not in ('CAMERA', 'LIGHT'):\n"
             "        bpy.data.objects.remove(thing)"
         )
 
@@ -263,6 +263,14 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")
         scene.settle(1)
         parts.append(_sidebar(scene, "doc-provider-budget"))
+
+        # What was spent: in a panel that is closed at first, so here as a pop-up.
+        scene.move_mouse(500, 400)
+        scene.run("with override(): bpy.ops.wm.call_panel(name='GENAI_RENDER_PT_spending')")
+        scene.settle(1)
+        scene.screenshot("panel-cost")
+        scene.move_mouse(300, 800)
+        scene.key("Escape")
         with preferences(scene, "COST"):
             scene.screenshot("preferences-cost")
         scene.run("ours('session').session().reservations.release(-1)")
