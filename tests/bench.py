@@ -84,8 +84,15 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="the best of N counts")
     parser.add_argument("--style", action="append", metavar="ID", help="only this one")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--history-panel", metavar="EXE", help="instead: 10,000 items in a window of that Blender"
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.history_panel:
+        from tests import bench_history_panel
+
+        return bench_history_panel.main(given.history_panel)
     if given.one:
         print(json.dumps(measure(*given.one, given.resolution, given.repeat)))
         return 0

@@ -65,12 +65,14 @@ def test_from_the_view_to_a_picture_and_on_to_the_next(scene: BlenderWindow) -> 
     scene.run("bpy.context.window_manager.genai_render.wipe = 1")
     second = _make(scene)
     assert second != first
+    x, y, width, height = scene.region("UI")
+    scene.move_mouse(x + width / 2, y + height / 2)
+    scene.scroll(5)  # until the reference is seen
+    scene.settle(1)
     scene.screenshot("doc-second")
 
     scene.run("with override(): bpy.ops.genai_render.compare(count=2)")
-    x, y, width, height = scene.region("UI")
-    scene.move_mouse(x + width / 2, y + height / 2)
-    for _ in range(60):
-        scene.scroll(1)
+    scene.scroll(60)
+    scene.move_mouse(x + width / 2, y - 8)  # away from what has a tool tip
     scene.settle(2)
     scene.screenshot("doc-history")

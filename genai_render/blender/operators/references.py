@@ -42,7 +42,7 @@ class GENAI_RENDER_OT_reference_file(bpy.types.Operator, ImportHelper):
     """Choose a picture from a file as a reference"""
 
     bl_idname = "genai_render.reference_file"
-    bl_label = "GenAI Reference from File"
+    bl_label = "GenAI Reference File"
     bl_options = {"REGISTER", "UNDO"}
 
     slot: bpy.props.IntProperty(**_SLOT, options={"SKIP_SAVE"})  # pyright: ignore
