@@ -154,7 +154,7 @@ def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWind
         window.screenshot("comfyui-preferences")
         x, y, width, height = window.region(area="PREFERENCES")
         window.move_mouse(x + width / 2, y + height / 2)
-        window.scroll(60)
+        window.scroll(20)
         window.settle(1)
         window.screenshot("comfyui-preferences-workflows")
         said = window.run(
