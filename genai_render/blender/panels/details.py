@@ -14,7 +14,7 @@ _LETTERS = 70
 
 def draw(layout: Any, item: Item) -> None:
     record = history_view.record(item.id)
-    icon = previews.picture_icon(item.id, item.thumbnail_path)
+    icon = previews.picture_icon(f"{item.id}/thumb", item.thumbnail_path, at_once=True)
     if icon:
         layout.template_icon(icon, scale=12.0)
     _text(layout, "Prompt", item.prompt)
@@ -79,7 +79,8 @@ def _pictures(layout: Any, item: Item) -> None:
         if path is None:
             continue
         column = row.column(align=True)
-        column.template_icon(previews.picture_icon(f"{item.id}/{stem}", path), scale=4.0)
+        icon = previews.picture_icon(f"{item.id}/{stem}", path, at_once=True)
+        column.template_icon(icon, scale=4.0)
         name = column.row()
         name.alignment = "CENTER"
         name.label(text=title)

@@ -46,10 +46,7 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
         row.operator("genai_render.favourite", text="", icon=star)
         row.operator("genai_render.details", text="", icon="INFO")
         row.operator("genai_render.delete", text="", icon="TRASH")
-        row = column.row(align=True)
-        row.operator("genai_render.use_as_reference", icon="IMAGE_REFERENCE").slot = 0
-        for number in (1, 2):
-            row.operator("genai_render.use_as_reference", text=str(number)).slot = number
+        column.operator("genai_render.use_as_reference", icon="IMAGE_REFERENCE")
         row = column.row(align=True)
         row.operator("genai_render.edit", text="Edit", icon="GREASEPENCIL")
         row.operator("genai_render.vary", text="Vary", icon="FILE_REFRESH")
