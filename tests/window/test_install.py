@@ -137,6 +137,15 @@ def test_render_from_the_command_line_leaves_a_picture_in_history(
     )
     width, height = results[0]["width"], results[0]["height"]
     assert width * height == pytest.approx(1024**2, rel=0.05)
+    unread = tmp_path / "unread.blend"
+    unread.write_bytes(b"BLENDER, but not a scene")
+    for name in ("unread.blend", "nowhere.blend"):
+        told = installed.run(
+            *("-b", str(tmp_path / name), "-c", "genai_render", "render"),
+            *("--prompt", "golden hour", "--history", str(tmp_path / "none")),
+        )
+        assert (told.returncode, told.stdout.count("result")) == (7, 0), told.stdout + told.stderr
+        assert f'{name}" could not be opened' in told.stderr
     # Looking for a GPU starts a second Blender, which must not tidy up the first one's packages.
     assert list((installed.user_folder / "extensions" / ".local").rglob("PIL/Image.py"))
     picture_size = installed.ask(

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import IO
 
 import bpy
 
 from ...console import PROGRAM, Console, guarded_stdout
-from ...core.errors import Cancelled, GenAIError
+from ...core.errors import Cancelled, GenAIError, SceneError
 from . import arguments, capturing, catalog_lists, history, making
 from .interrupt import interruptible
 
@@ -54,7 +56,25 @@ def needs_scene(words: Sequence[str]) -> bool:
 
 def _command(words: list[str]) -> int:
     with guarded_stdout() as out:
+        scene = _unread_scene()
+        if scene is not None:
+            error = SceneError(
+                f'"{scene}" could not be opened.',
+                action="Check its path, and that it was not saved by a newer Blender.",
+            )
+            Console(out, json="--json" in words).error(error)
+            return error.exit_code
         return run(words, out)
+
+
+def _unread_scene() -> str | None:
+    """The .blend that Blender was given and could not read.
+
+    Blender goes on with its start-up scene then, and a night's batch would be of a cube.
+    """
+    before = takewhile(lambda word: word not in ("-c", "--command"), sys.argv[1:])
+    given = [word for word in before if word.endswith(".blend")]
+    return given[-1] if given and not bpy.data.filepath else None
 
 
 _registered: object | None = None
