@@ -61,7 +61,7 @@ def test_from_the_view_to_a_picture_and_on_to_the_next(scene: BlenderWindow) -> 
     assert _colors(scene.screenshot("doc-wipe")) > empty / 2
 
     scene.run(f"bpy.ops.genai_render.use_as_reference(id={first!r}, slot=1)")
-    scene.run("settings.prompt, settings.style = 'blue night, rain', 'comic'")
+    scene.run("settings.prompt, settings.style = 'sunset, ink lines', 'comic'")
     scene.run("bpy.context.window_manager.genai_render.wipe = 1")
     second = _make(scene)
     assert second != first
