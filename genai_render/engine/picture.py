@@ -227,8 +227,12 @@ def _drawn(
 
     view = source.canvas.view
     depth, normal = source.seen()
-    color = pixels.astype(np.float32)
-    color *= np.float32(1 / 255)
+    color = np.empty(pixels.shape, np.float32)
+
+    def light(first: int, last: int) -> None:
+        np.multiply(pixels[first:last], np.float32(1 / 255), out=color[first:last])
+
+    each_band(pixels.shape[0], pixels.shape[1], light)
     step(0.75, "Lines")
     line = look.line
     edges = None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.canvas import Canvas
+from .bands import each_band
 from .edges import Edges, Slivers
 from .geometry import Camera, Plane
 
@@ -136,13 +137,18 @@ class Source:
         canvas = self.canvas
         if self.floor is None:
             return canvas.depth, canvas.normal
-        depth, normal = canvas.depth.copy(), canvas.normal.copy()
-        for first in range(0, self.height, 64):
-            part = slice(first, min(self.height, first + 64))
-            laid = self.floor.depth(self.camera, part.start, part.stop)
+        floor = self.floor
+        depth, normal = np.empty_like(canvas.depth), np.empty_like(canvas.normal)
+
+        def put(first: int, last: int) -> None:
+            part = slice(first, last)
+            depth[part], normal[part] = canvas.depth[part], canvas.normal[part]
+            laid = floor.depth(self.camera, first, last)
             bare = ~np.isfinite(depth[part]) & (laid < FAR)
             depth[part][bare] = laid[bare]
             normal[part][bare] = self.camera.up
+
+        each_band(self.height, self.width, put)
         return depth, normal
 
     def small(self, side: int) -> Small:

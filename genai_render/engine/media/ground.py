@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import lines
-from ..bands import each_band
+from ..bands import beside, each_band
 from ..flow import surface_directions
 from ..noise import NoiseRows
 from ..resample import Floats, blur, inner, luminance, pick, resize, smoothstep, unit, working_size
@@ -66,9 +66,13 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     full_height, full_width = shaded.depth.shape
     height, width = working_size(full_height, full_width, GRID_UNITS)
     step(0.01, "Looking")
-    color = resize(shaded.color, height, width, "box")
-    tone = resize(shaded.tone, height, width, "box")
-    edges = edges_of(shaded, lambda fraction, message: step(0.03 + 0.1 * fraction, message))
+
+    def small(_: object) -> tuple[Floats, Floats]:
+        return resize(shaded.color, height, width, "box"), resize(shaded.tone, height, width, "box")
+
+    with beside(small) as made:
+        edges = edges_of(shaded, lambda fraction, message: step(0.03 + 0.1 * fraction, message))
+        color, tone = made()
     value = luminance(color) * np.float32(local) + tone * np.float32(1 - local)
     depth = pick(shaded.depth, height, width)
     return Ground(
