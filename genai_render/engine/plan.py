@@ -14,6 +14,7 @@ from .bands import beside
 from .enlarger import Enlarger
 from .geometry import Camera, Plane, dot
 from .look import Look
+from .media import PAINTED
 from .resample import blur, blur_planes, resize, resize_planes, smoothstep
 from .shade import Fields, Rig
 from .shaded import Step
@@ -22,6 +23,7 @@ from .survey import Survey, lay_floor, survey
 
 Quality = Literal["fast", "balanced", "quality"]
 _SIDES: dict[str, int] = {"fast": 384, "balanced": 512, "quality": 640}
+_PAINTED_SIDE = 400
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +53,7 @@ class Plan:
 
 def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Quality) -> Plan:
     canvas = source.canvas
-    small = source.small(_SIDES[quality])
+    small = source.small(_PAINTED_SIDE if look.medium in PAINTED else _SIDES[quality])
     step(0.02, "Looking at the scene")
     found = survey(small, canvas.view)
     uncovered = float((~small.surfaces.covered).mean())
@@ -102,22 +104,34 @@ def make_plan(source: Source, look: Look, seed: int, step: Step, quality: Qualit
     add_air(plan, surfaces, color, small_haze, point, camera)
     put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
     step(0.27, "Exposure")
+
+    def shafts(_: object) -> Plane | None:
+        shown = look.air.rays > 0 and not found.flat
+        return glow.rays(small, rig.key, look, small_sky) if shown else None
+
+    with beside(shafts) as made:
+        plan.exposure, plan.bloom = _exposed(plan, color)
+        falling = made()
+    if falling is not None:
+        plan.bloom = falling if plan.bloom is None else plan.bloom + falling
+    plan.names = list(planes)
+    plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
+    return plan
+
+
+def _exposed(plan: Plan, color: Plane) -> tuple[float, Plane | None]:
+    """The exposure, and what glows at it."""
+    look, found, small, studio = plan.look, plan.found, plan.small, plan.studio
     weight = _interest(small)
     # Before a studio's backdrop much is meant to be light.
     gray = 0.29 if studio and not found.place else 0.21
-    plan.exposure = (
+    exposure = (
         2.0**look.grade.exposure
         if found.flat
         else develop.auto_exposure(luminance(color), weight, look.grade, gray)
     )
-    if look.lens.bloom > 0 or look.lens.flare > 0:
-        plan.bloom = glow.bloom(color, look.lens, plan.exposure)
-    if look.air.rays > 0 and not found.flat:
-        shafts = glow.rays(small, rig.key, look, small_sky)
-        plan.bloom = shafts if plan.bloom is None else plan.bloom + shafts
-    plan.names = list(planes)
-    plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
-    return plan
+    shines = look.lens.bloom > 0 or look.lens.flare > 0
+    return exposure, glow.bloom(color, look.lens, exposure) if shines else None
 
 
 def _lit(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import NotFound
+from ..bands import each_band
 from ..shaded import Shaded, Step
 
 MEDIA: tuple[str, ...] = (
@@ -20,6 +21,8 @@ MEDIA: tuple[str, ...] = (
     *("pencil", "colored_pencil", "charcoal", "ink", "engraving"),
     *("halftone", "screen_print", "pixel", "blueprint", "clay"),
 )
+# They cover the picture's light with strokes wider than its finest shadows.
+PAINTED = frozenset(MEDIA[:4])
 
 
 def apply(medium: str, shaded: Shaded, amount: float, step: Step) -> NDArray[np.float32]:
@@ -36,7 +39,15 @@ def apply(medium: str, shaded: Shaded, amount: float, step: Step) -> NDArray[np.
         return np.clip(shaded.color, 0, 1)
     module = import_module(f".{medium}", __name__)
     drawn: NDArray[np.floating[Any]] = module.draw(shaded, step)
-    np.clip(drawn, 0, 1, out=drawn)
-    if amount < 1.0:
-        drawn = shaded.color + (drawn - shaded.color) * np.float32(amount)
-    return drawn.astype(np.float32, copy=False)
+    result = drawn.astype(np.float32, copy=False)
+
+    def mix(first: int, last: int) -> None:
+        page, color = result[first:last], shaded.color[first:last]
+        np.clip(page, 0, 1, out=page)
+        if amount < 1.0:
+            page -= color
+            page *= np.float32(amount)
+            page += color
+
+    each_band(result.shape[0], result.shape[1], mix)
+    return result
