@@ -113,13 +113,14 @@ def outlook(context: bpy.types.Context) -> Outlook:
     model = properties.chosen_model(settings)
     problem = ""
     try:
-        check_prompt(prompt_of(settings))
+        prompt = prompt_of(settings)
+        check_prompt(prompt)
     except GenAIError as error:
-        problem = error.text
+        # What it will be and cost is shown while there is no prompt yet, too.
+        problem, prompt = error.text, "-"
     try:
         aspect = frame_aspect(context) if settings.use_canvas else None
-        # What it will be and cost is shown while there is no prompt yet, too.
-        request = build(context, aspect, "-" if problem else None)
+        request = build(context, aspect, prompt)
         asked = plan(model, request, aspect)
         sent = (asked.width, asked.height) if settings.use_canvas else None
         estimated = cost.estimate_parts(model, request, sent)

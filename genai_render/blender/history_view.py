@@ -76,9 +76,7 @@ def known_empty() -> bool:
 
 def turn(pages: int) -> None:
     """Show a later (positive) or earlier page."""
-    global _start
-    _start = max(0, _start + pages * PAGE)
-    invalidate()
+    go_to_page(page_number() + pages)
 
 
 def page_number() -> int:

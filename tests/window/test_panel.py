@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -174,30 +176,33 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     scene.run("bpy.context.window_manager.genai_render.canvas_view = 'COLOR'")
     rest()
 
-    count = drawn()
-    scene.open_tab("View")
-    move()
-    scene.settle(3)
-    assert drawn() == count, "drawn though the tab is not open"
+    @contextmanager
+    def nothing_drawn(when: str) -> Iterator[None]:
+        count = drawn()
+        yield
+        assert drawn() == count, f"drawn {when}"
+
+    with nothing_drawn("though the tab is not open"):
+        scene.open_tab("View")
+        move()
+        scene.settle(3)
     scene.open_tab()
     rest()
 
-    count = drawn()
-    scene.run("with override(): bpy.ops.screen.animation_play()")
-    move()
-    scene.settle(3)
-    assert drawn() == count, "drawn while the animation plays"
+    with nothing_drawn("while the animation plays"):
+        scene.run("with override(): bpy.ops.screen.animation_play()")
+        move()
+        scene.settle(3)
     scene.run("with override(): bpy.ops.screen.animation_play()")
     rest()
 
     x, y, width, height = scene.region()
     scene.move_mouse(x + width * 0.4, y + height * 0.5)
-    count = drawn()
-    scene.run("with override(): bpy.ops.transform.translate('INVOKE_DEFAULT')")
-    for step in range(5):
-        scene.move_mouse(x + width * (0.41 + step / 100), y + height * 0.5)
-        scene.settle(0.5)
-    assert drawn() == count, "drawn while an object is moved"
+    with nothing_drawn("while an object is moved"):
+        scene.run("with override(): bpy.ops.transform.translate('INVOKE_DEFAULT')")
+        for step in range(5):
+            scene.move_mouse(x + width * (0.41 + step / 100), y + height * 0.5)
+            scene.settle(0.5)
     scene.key("Escape")
 
 
