@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent / "pur
 
 from history_samples import full_request, result  # noqa: E402
 
-from genai_render.core.history import HistoryStore, new_id  # noqa: E402
+from genai_render.core.history.store import HistoryStore, new_id  # noqa: E402
 
 ADJECTIVES = ("golden", "foggy", "neon", "wooden", "tiny", "ancient", "glowing", "wet", "marble")
 NOUNS = ("street", "castle", "car", "teapot", "forest", "harbour", "robot", "kitchen", "café")

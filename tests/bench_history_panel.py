@@ -19,7 +19,7 @@ import bench_history  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import build  # noqa: E402
-from genai_render.core.history import HistoryStore  # noqa: E402
+from genai_render.core.history.store import HistoryStore  # noqa: E402
 from tests.window.blender_window import MODULE, BlenderWindow  # noqa: E402
 
 ITEMS = 10_000

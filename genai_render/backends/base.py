@@ -10,7 +10,7 @@ from typing import Protocol
 from ..core.errors import NotFound
 from ..core.events import CancelToken, Event
 from ..core.request import RenderRequest
-from .settings import BackendSettings
+from .http.settings import BackendSettings
 
 
 class Backend(Protocol):
@@ -28,11 +28,11 @@ class Backend(Protocol):
 # these modules load theirs only in `run`, in the worker.
 _BACKENDS: dict[str, tuple[str, str]] = {
     "offline": (".offline", "OfflineBackend"),
-    "openai": (".openai", "OpenAIBackend"),
-    "gemini": (".gemini", "GeminiBackend"),
-    "compatible": (".compatible", "CompatibleBackend"),
-    "comfyui": (".comfyui", "ComfyUIBackend"),
-    "a1111": (".a1111", "A1111Backend"),
+    "openai": (".cloud.openai", "OpenAIBackend"),
+    "gemini": (".cloud.gemini", "GeminiBackend"),
+    "compatible": (".cloud.compatible", "CompatibleBackend"),
+    "comfyui": (".self_hosted.comfyui.backend", "ComfyUIBackend"),
+    "a1111": (".self_hosted.a1111", "A1111Backend"),
 }
 
 # Those with a key and a connection of their own in the preferences.

@@ -111,8 +111,8 @@ def _follow(
     except GenAIError as error:
         told.put((place, error.with_traceback(None)))
     except Exception as failure:
-        from . import provider_errors
+        from .http import errors
 
-        told.put((place, provider_errors.unexpected("The provider", failure)))
+        told.put((place, errors.unexpected("The provider", failure)))
     finally:
         told.put((place, None))

@@ -9,29 +9,15 @@ from typing import Any
 
 import bpy
 
-from ..backends import settings as connections
 from ..backends.base import CONNECTING, Backend, create_backend
-from ..backends.provider_errors import OnlineAccessOff
+from ..backends.http import settings as connections
+from ..backends.http.errors import OnlineAccessOff
 from ..core import cost
 from ..core.catalog import Model
 from ..core.errors import GenAIError, InvalidInput, SceneError
-from ..core.plan import Plan, plan
-from ..core.request import (
-    PROMPT_LIMIT,
-    Reference,
-    RenderRequest,
-    check_prompt,
-    prompt_length,
-)
-from . import (
-    keys,
-    preferences,
-    properties,
-    reference_store,
-    scene_text,
-    session,
-    view_frame,
-)
+from ..core.output_spec import OutputSpec, output_spec
+from ..core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
+from . import keys, preferences, properties, reference_store, scene_text, session, view_frame
 
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
@@ -48,7 +34,7 @@ class Outlook:
 
     problem: str
     cost: str = ""
-    plan: Plan | None = None
+    spec: OutputSpec | None = None
 
 
 def prompt_of(settings: Any) -> str:
@@ -103,7 +89,7 @@ def build(
             f"{model.label} needs something to start from.",
             action="Turn the view on, or choose a reference.",
         )
-    asked = plan(model, request, own)
+    asked = output_spec(model, request, own)
     return request.with_(width=asked.width, height=asked.height)
 
 
@@ -121,7 +107,7 @@ def outlook(context: bpy.types.Context) -> Outlook:
     try:
         aspect = frame_aspect(context) if settings.use_canvas else None
         request = build(context, aspect, prompt)
-        asked = plan(model, request, aspect)
+        asked = output_spec(model, request, aspect)
         sent = (asked.width, asked.height) if settings.use_canvas else None
         estimated = cost.estimate_parts(model, request, sent)
     except GenAIError as error:

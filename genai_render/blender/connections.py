@@ -16,7 +16,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ..backends.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
+from ..backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
 from ..core.catalog import Catalog, Model, server_model
 from ..core.credentials import PROVIDERS
 from ..core.errors import GenAIError, InvalidInput

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..core.errors import GenAIError
-from ..core.history import Item
+from ..core.history.store import Item
 from ..core.jobs import Finished, JobEvent, Saved
 from . import properties, redraw, session
 from .session import Work

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..backends import settings as connections
 from ..backends.base import check_access, create_backend
-from ..backends.provider_errors import unexpected
-from ..backends.settings import BackendSettings
+from ..backends.http import settings as connections
+from ..backends.http.errors import unexpected
+from ..backends.http.settings import BackendSettings
 from ..core.credentials import Credentials
 from ..core.errors import Cancelled, GenAIError
 from ..core.events import CancelToken

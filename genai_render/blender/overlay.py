@@ -311,7 +311,7 @@ def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
     box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
     _shade_outside(region, box, 0.35)
     _outline(box, (1.0, 1.0, 1.0, 0.55))
-    asked = asking.outlook(context).plan
+    asked = asking.outlook(context).spec
     if asked is not None:
         _label(box[0] + 8, box[1] + 8, asked.text)
 

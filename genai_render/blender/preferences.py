@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ..backends.settings import BackendSettings, endpoint_name
+from ..backends.http.settings import BackendSettings, endpoint_name
 from ..core import catalog
 from ..core.catalog import Catalog, Model
 from ..core.errors import GenAIError, StorageError

@@ -20,9 +20,10 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ..backends import comfyui_library, server_status, servers
-from ..backends.comfyui_errors import ServerGone
-from ..backends.settings import BackendSettings, Endpoint, is_loopback
+from ..backends.http.settings import BackendSettings, Endpoint, is_loopback
+from ..backends.self_hosted import servers, status
+from ..backends.self_hosted.comfyui import library
+from ..backends.self_hosted.errors import ServerGone
 from ..core import catalog
 from ..core.catalog import Catalog
 from ..core.credentials import origin_of
@@ -160,14 +161,14 @@ def with_models(known: Catalog, prefs: Any) -> Catalog:
         if not addresses:
             continue
         if kind == "comfyui":
-            known, problems = comfyui_library.with_workflows(
+            known, problems = library.with_workflows(
                 known, workflow_folder(prefs), online, addresses[0]
             )
             _problems.extend(problems)
         else:
             own = catalog.load([catalog.DATA / "a1111.toml"]).models.values()
             known = known.plus(
-                replace(model, online=online, price=comfyui_library.OWN_PRICE)
+                replace(model, online=online, price=library.OWN_PRICE)
                 for model in own
                 if model.backend == kind
             )
@@ -229,7 +230,7 @@ def _look(kind: str, which: str, settings: BackendSettings, cancel: CancelToken)
             for server in servers.servers_of(settings, kind)
             if servers.endpoint_name(kind, server.name) == which
         ]
-        told = server_status.look(server, cancel, settings.online_access).text
+        told = status.look(server, cancel, settings.online_access).text
         shown = Shown(told, False, time.monotonic())
     except GenAIError as error:
         if isinstance(error, ServerGone):

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..backends.patience import WAITING
+from ..backends.http.retry import WAITING
 from ..core import cost
 from ..core.canvas import Canvas
 from ..core.errors import GenAIError
 from ..core.events import Notice, PartialImage, Progress
-from ..core.history import HistoryStore
+from ..core.history.store import HistoryStore
 from ..core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
 from ..core.request import RenderRequest
 from . import preferences, redraw

@@ -145,7 +145,7 @@ class Model:
     def check(self, request: RenderRequest) -> None:
         """Raises InvalidInput if this model cannot do what is asked.
 
-        Where `core.plan` finds the nearest resolution and says so, any can be asked for.
+        Where `core.output_spec` finds the nearest resolution and says so, any can be asked for.
         """
         if request.resolution not in self.resolutions and "sizes" not in self.extra:
             raise InvalidInput(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from . import images
 from .catalog import Model, Price
 from .errors import OverBudget
-from .plan import plan
+from .output_spec import output_spec
 from .request import RenderRequest
 
 _CHARACTERS_PER_TOKEN = 4
@@ -187,7 +187,7 @@ def _image(
     model: Model, price: Price, request: RenderRequest, aspect: float | None = None
 ) -> float | None:
     """One image that comes out."""
-    planned = plan(model, request, aspect)
+    planned = output_spec(model, request, aspect)
     for key in (planned.resolution, f"{planned.quality} {planned.size}"):
         if key in price.per_image:
             return price.per_image[key]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genai_render.core.history import HistoryStore
+from genai_render.core.history.store import HistoryStore
 
 ROOT = Path(__file__).resolve().parents[2]
 

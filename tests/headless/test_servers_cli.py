@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from genai_render.core.history import HistoryStore
+from genai_render.core.history.store import HistoryStore
 
 from ..pure.test_comfyui import node, running_ids
 from ..servers.comfyui_api import ComfyUIServer

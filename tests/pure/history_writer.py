@@ -18,7 +18,7 @@ from pathlib import Path
 
 from history_samples import full_request, request, result
 
-from genai_render.core.history import HistoryStore
+from genai_render.core.history.store import HistoryStore
 
 WRITERS = 4
 

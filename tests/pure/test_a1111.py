@@ -14,12 +14,12 @@ import pytest
 
 pytest.importorskip("httpx2")
 
-from genai_render.backends import a1111, server_status, servers
-from genai_render.backends.a1111 import A1111Backend
-from genai_render.backends.comfyui_errors import OutOfMemory, ServerGone, WrongServer
-from genai_render.backends.control_guides import depth_guide, normal_guide
-from genai_render.backends.provider_errors import Rejected
-from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.backends.http.errors import Rejected
+from genai_render.backends.http.settings import BackendSettings, Endpoint
+from genai_render.backends.self_hosted import a1111, servers, status
+from genai_render.backends.self_hosted.a1111 import A1111Backend
+from genai_render.backends.self_hosted.control_images import depth_guide, normal_guide
+from genai_render.backends.self_hosted.errors import OutOfMemory, ServerGone, WrongServer
 from genai_render.core import catalog, images
 from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
@@ -222,7 +222,7 @@ def test_servers_tell_how_they_are():
     with A1111Server() as server:
         assert "1 checkpoints, 2 ControlNets" in backend(server).check(CancelToken())
         (known,) = servers.servers_of(settings(server), "a1111")
-        assert server_status.look(known, CancelToken(), False).text == "Idle, 6.0 GB free"
+        assert status.look(known, CancelToken(), False).text == "Idle, 6.0 GB free"
 
 
 def test_the_environment_names_servers(monkeypatch):

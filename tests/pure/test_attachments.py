@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genai_render.backends import attachments as module
-from genai_render.backends.attachments import attachments
+from genai_render.backends.cloud import attachments as module
+from genai_render.backends.cloud.attachments import attachments
 from genai_render.core import images
 from genai_render.core.catalog import Model, Option
 from genai_render.core.errors import InvalidInput

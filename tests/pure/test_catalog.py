@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 
 from genai_render.backends.base import backend_names
-from genai_render.backends.settings import endpoint_name
+from genai_render.backends.http.settings import endpoint_name
 from genai_render.core import catalog, cost
 from genai_render.core.catalog import Model, Option
 from genai_render.core.errors import InvalidInput, NotFound, StorageError
 from genai_render.core.framing import RESOLUTIONS
-from genai_render.core.plan import plan
+from genai_render.core.output_spec import output_spec
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import image
 
@@ -45,7 +45,7 @@ def test_every_model_is_complete_and_can_be_planned_with(model):
     for resolution in RESOLUTIONS:
         request = RenderRequest(prompt="x", model=model.id, resolution=resolution)
         model.check(request)
-        assert plan(model, request).width > 0
+        assert output_spec(model, request).width > 0
 
 
 def test_the_models_that_were_promised_are_there():

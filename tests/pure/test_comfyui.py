@@ -19,9 +19,13 @@ import pytest
 pytest.importorskip("httpx2")
 pytest.importorskip("websockets")
 
-from genai_render.backends import comfyui, comfyui_farm, comfyui_library
-from genai_render.backends.comfyui import ComfyUIBackend
-from genai_render.backends.comfyui_errors import (
+from genai_render.backends.http.errors import OnlineAccessOff
+from genai_render.backends.http.settings import BackendSettings, Endpoint
+from genai_render.backends.self_hosted.comfyui import backend as comfyui
+from genai_render.backends.self_hosted.comfyui import library, scheduler
+from genai_render.backends.self_hosted.comfyui.backend import ComfyUIBackend
+from genai_render.backends.self_hosted.control_images import depth_guide, normal_guide, view_guide
+from genai_render.backends.self_hosted.errors import (
     InterruptedElsewhere,
     InvalidWorkflow,
     MissingParts,
@@ -32,14 +36,11 @@ from genai_render.backends.comfyui_errors import (
     WrongResult,
     WrongServer,
 )
-from genai_render.backends.control_guides import depth_guide, normal_guide, view_guide
-from genai_render.backends.provider_errors import OnlineAccessOff
-from genai_render.backends.settings import BackendSettings, Endpoint
 from genai_render.core import catalog, images
 from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken, PartialImage
-from genai_render.core.history import HistoryStore
+from genai_render.core.history.store import HistoryStore
 from genai_render.core.jobs import JobQueue
 from genai_render.core.request import RenderRequest
 from tests.servers.client import canvas, image, our_threads, run, run_and_cancel
@@ -92,9 +93,9 @@ def _fast_and_clean(monkeypatch) -> Iterator[None]:
     monkeypatch.setattr(comfyui, "_BACK_WITHIN", 0.8)
     monkeypatch.delenv("GENAI_RENDER_COMFYUI", raising=False)
     comfyui._specs.clear()
-    comfyui_farm._gone.clear()
+    scheduler._gone.clear()
     yield
-    assert comfyui_farm._given == {}
+    assert scheduler._given == {}
     assert our_threads() == []
 
 
@@ -143,7 +144,7 @@ def server(servers) -> Any:
 
 def backend(tmp_path: Path, graph: dict[str, Any], *servers: Any, **settings: Any):
     (tmp_path / "mine.json").write_text(json.dumps(graph))
-    known, problems = comfyui_library.with_workflows(catalog.shipped(), tmp_path)
+    known, problems = library.with_workflows(catalog.shipped(), tmp_path)
     assert problems == []
     endpoints = {
         f"comfyui:Server {number}": Endpoint(
@@ -537,8 +538,8 @@ def test_the_shipped_workflows_use_nodes_as_the_real_server_has_them(tmp_path, s
     if request.node.callspec.params["servers"] != "real":
         pytest.skip("our own server knows only the nodes of the tests")
     (real,) = servers(1)
-    for model in comfyui_library.shipped():
-        workflow = comfyui_library.workflow_of(model)
+    for model in library.shipped():
+        workflow = library.workflow_of(model)
         specs = {name: ask(real, f"/object_info/{name}").get(name) for name in workflow.classes}
         unknown = {name for name, spec in specs.items() if spec is None}
         assert unknown <= set(workflow.packs), model.id

@@ -7,9 +7,8 @@ import json
 
 import pytest
 
-from genai_render.backends import comfyui_library
-from genai_render.backends.comfyui_errors import InvalidWorkflow
-from genai_render.backends.comfyui_workflow import (
+from genai_render.backends.self_hosted.comfyui import library
+from genai_render.backends.self_hosted.comfyui.workflow import (
     checked,
     find_places,
     of_graph,
@@ -17,10 +16,11 @@ from genai_render.backends.comfyui_workflow import (
     outputs_of,
     widgets_for,
 )
+from genai_render.backends.self_hosted.errors import InvalidWorkflow
 from genai_render.core import catalog
 from genai_render.core.errors import InvalidInput
 
-SHIPPED = {model.id.partition("/")[2]: model for model in comfyui_library.shipped()}
+SHIPPED = {model.id.partition("/")[2]: model for model in library.shipped()}
 
 
 def node(kind, title="", **inputs):
@@ -143,7 +143,7 @@ def test_saved_images_come_before_previews_and_videos_are_none():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_each_shipped_workflow_fits_its_entry(name):
     model = SHIPPED[name]
-    workflow = comfyui_library.workflow_of(model)
+    workflow = library.workflow_of(model)
     assert set(workflow.option_places) <= {option.id for option in model.options}
     for option in model.options:
         assert option.id in workflow.option_places or option.id == "negative"
@@ -190,24 +190,24 @@ def test_an_exported_file_is_added_with_its_mapping_and_never_over_another(tmp_p
     exported, folder = tmp_path / "from comfy" / "look.json", tmp_path / "workflows"
     exported.parent.mkdir()
     exported.write_text(json.dumps(SAMPLED))
-    comfyui_library.write_mapping(exported, {"inputs": {"depth": []}})
-    first = comfyui_library.add(exported, folder)
-    second = comfyui_library.add(exported, folder)
+    library.write_mapping(exported, {"inputs": {"depth": []}})
+    first = library.add(exported, folder)
+    second = library.add(exported, folder)
     assert (first.name, second.name) == ("look.json", "look 2.json")
-    assert comfyui_library.add(first, folder) == first
-    assert comfyui_library.read_mapping(second) == {"inputs": {"depth": []}}
+    assert library.add(first, folder) == first
+    assert library.read_mapping(second) == {"inputs": {"depth": []}}
     exported.write_text('{"nodes": []}')
     with pytest.raises(InvalidWorkflow):
-        comfyui_library.add(exported, folder)
+        library.add(exported, folder)
     assert len(list(folder.glob("look*.json"))) == 4
 
 
 def test_a_folder_of_workflows_becomes_models_and_bad_files_are_told(tmp_path):
     (tmp_path / "My Flow.json").write_text(json.dumps(SAMPLED))
     (tmp_path / "broken.json").write_text("{")
-    comfyui_library.write_mapping(tmp_path / "My Flow.json", {"inputs": {"mask": []}})
-    known, problems = comfyui_library.with_workflows(catalog.shipped(), tmp_path)
+    library.write_mapping(tmp_path / "My Flow.json", {"inputs": {"mask": []}})
+    known, problems = library.with_workflows(catalog.shipped(), tmp_path)
     assert "comfyui/my-flow" in known.models
-    assert not comfyui_library.workflow_of(known.models["comfyui/my-flow"]).takes("mask")
+    assert not library.workflow_of(known.models["comfyui/my-flow"]).takes("mask")
     assert ["broken.json" in problem.what for problem in problems] == [True]
     assert "comfyui/depth-normal" in known.models

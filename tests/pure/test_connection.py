@@ -19,10 +19,10 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("google.genai")
 
-from genai_render.backends import patience
 from genai_render.backends.base import check_access, create_backend
-from genai_render.backends.provider_errors import ConnectionFailed, OnlineAccessOff
-from genai_render.backends.settings import BackendSettings, Endpoint, access, is_loopback
+from genai_render.backends.http import retry
+from genai_render.backends.http.errors import ConnectionFailed, OnlineAccessOff
+from genai_render.backends.http.settings import BackendSettings, Endpoint, access, is_loopback
 from genai_render.core import catalog
 from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
@@ -42,8 +42,8 @@ KEY = Secret("sk-proj-TESTKEY0123456789abcdefghijklmnop")
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr(patience, "_PAUSES", (0.01,))
-    monkeypatch.setattr(patience, "_CONNECT_PAUSES", (0.01,))
+    monkeypatch.setattr(retry, "_PAUSES", (0.01,))
+    monkeypatch.setattr(retry, "_CONNECT_PAUSES", (0.01,))
 
 
 @pytest.fixture
@@ -463,7 +463,7 @@ def test_cancel_while_a_name_is_looked_up(monkeypatch):
 
 
 def test_cancel_while_connecting(monkeypatch):
-    from genai_render.backends import wire
+    from genai_render.backends.http import transport
 
     asked = threading.Event()
 
@@ -471,7 +471,7 @@ def test_cancel_while_connecting(monkeypatch):
         asked.set()
         return False
 
-    monkeypatch.setattr(wire, "_writable", never)
+    monkeypatch.setattr(transport, "_writable", never)
     with OpenAIServer() as server:
         made = run_and_cancel(openai(server), OPENAI, asked)
     assert isinstance(made.error, Cancelled)

@@ -357,16 +357,16 @@ def test_a_marked_key_stands_nowhere_that_is_kept_or_shown(provider, tmp_path, m
     """Each path once: success, every fault, servers that give the key back in their answers."""
     pytest.importorskip("openai")
     pytest.importorskip("google.genai")
-    from genai_render.backends import patience
     from genai_render.backends.base import create_backend
-    from genai_render.backends.settings import BackendSettings, Endpoint
-    from genai_render.core.history import HistoryStore
+    from genai_render.backends.http import retry
+    from genai_render.backends.http.settings import BackendSettings, Endpoint
+    from genai_render.core.history.store import HistoryStore
     from genai_render.core.jobs import Finished, JobQueue
     from genai_render.core.request import RenderRequest
     from tests.servers.client import canvas
 
-    monkeypatch.setattr(patience, "_PAUSES", ())
-    monkeypatch.setattr(patience, "_CONNECT_PAUSES", ())
+    monkeypatch.setattr(retry, "_PAUSES", ())
+    monkeypatch.setattr(retry, "_CONNECT_PAUSES", ())
     monkeypatch.setenv("OPENAI_LOG", "debug")
     key = MARKED if provider == "openai" else "AIzaSyMARKEDmarkedKEY0123456789ABCDEFxyzQ"
     server, model = _echoing(provider, key)

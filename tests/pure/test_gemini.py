@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("google.genai")
 
-from genai_render.backends import patience
 from genai_render.backends.base import create_backend
-from genai_render.backends.provider_errors import (
+from genai_render.backends.http import retry
+from genai_render.backends.http.errors import (
     BadAnswer,
     ConnectionCut,
     Overloaded,
@@ -21,7 +21,7 @@ from genai_render.backends.provider_errors import (
     Rejected,
     TimedOut,
 )
-from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.core import catalog, images
 from genai_render.core.cost import estimate
 from genai_render.core.credentials import Secret
@@ -52,8 +52,8 @@ FLASH = "gemini-2.5-flash-image"
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr(patience, "_PAUSES", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(patience, "_CONNECT_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(retry, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(retry, "_CONNECT_PAUSES", (0.01, 0.01))
 
 
 @pytest.fixture(autouse=True)

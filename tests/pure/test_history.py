@@ -21,7 +21,7 @@ from history_samples import canvas, full_request, pixels, png, request, result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genai_render.core import guides, history_record, images, metadata
+from genai_render.core import guides, images, metadata
 from genai_render.core.canvas import View
 from genai_render.core.errors import (
     GenAIError,
@@ -32,8 +32,9 @@ from genai_render.core.errors import (
     ServerError,
     StorageError,
 )
-from genai_render.core.history import HistoryStore, Rebuilt, new_id
-from genai_render.core.history_index import MIGRATIONS
+from genai_render.core.history.index import MIGRATIONS
+from genai_render.core.history.record import SCHEMA
+from genai_render.core.history.store import HistoryStore, Rebuilt, new_id
 
 
 @pytest.fixture
@@ -724,4 +725,4 @@ def test_the_record_says_what_every_file_is(store: HistoryStore):
         data = (item.folder / name).read_bytes()
         assert facts == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     assert record["versions"]["genai_render"] == "1.2.3"
-    assert record["schema"] == history_record.SCHEMA
+    assert record["schema"] == SCHEMA

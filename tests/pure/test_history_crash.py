@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from genai_render.core import images
-from genai_render.core.history import HistoryStore
+from genai_render.core.history.store import HistoryStore
 
 ROOT = Path(__file__).parents[2]
 KILLS = 60

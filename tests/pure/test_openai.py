@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("openai")
 
-from genai_render.backends import patience
 from genai_render.backends.base import create_backend
-from genai_render.backends.provider_errors import (
+from genai_render.backends.http import retry
+from genai_render.backends.http.errors import (
     BadAnswer,
     ConnectionCut,
     ConnectionFailed,
@@ -23,17 +23,11 @@ from genai_render.backends.provider_errors import (
     Rejected,
     TimedOut,
 )
-from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.core import catalog, images
 from genai_render.core.cost import estimate
 from genai_render.core.credentials import Secret
-from genai_render.core.errors import (
-    Cancelled,
-    CredentialsError,
-    InvalidInput,
-    Refused,
-    ServerError,
-)
+from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput, Refused, ServerError
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
 from tests.servers.http import Answer, Cut, Forever, Pause, Reset, each_byte
@@ -54,8 +48,8 @@ FLARE = "gpt-image-2.5-flare"
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr(patience, "_PAUSES", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(patience, "_CONNECT_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(retry, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(retry, "_CONNECT_PAUSES", (0.01, 0.01))
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("openai")
 
-from genai_render.backends import patience
 from genai_render.backends.base import create_backend
-from genai_render.backends.provider_errors import BadAnswer, OnlineAccessOff, Rejected
-from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.backends.http import retry
+from genai_render.backends.http.errors import BadAnswer, OnlineAccessOff, Rejected
+from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.core import catalog, images
 from genai_render.core.catalog import Catalog, Model, Option
 from genai_render.core.credentials import Credentials, Secret
@@ -41,7 +41,7 @@ MODEL = Model(
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr(patience, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(retry, "_PAUSES", (0.01, 0.01, 0.01))
 
 
 @pytest.fixture(autouse=True)

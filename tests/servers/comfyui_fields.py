@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genai_render.backends.comfyui_client import ComfyClient, Message
-from genai_render.backends.servers import servers_of
-from genai_render.backends.settings import BackendSettings, Endpoint
+from genai_render.backends.http.settings import BackendSettings, Endpoint
+from genai_render.backends.self_hosted.comfyui.client import ComfyClient, Message
+from genai_render.backends.self_hosted.servers import servers_of
 from genai_render.core import images
 from genai_render.core.events import CancelToken
 

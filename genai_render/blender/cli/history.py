@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...console import Console
 from ...core.errors import InvalidInput, NotFound
-from ...core.history import HistoryStore, Item
+from ...core.history.store import HistoryStore, Item
 from ..preferences import history_folder
 from .output_folder import OutputFolder
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import bpy
 
-from ...backends import servers
 from ...backends.base import create_backend
+from ...backends.self_hosted import servers
 from ...console import Console
 from ...core import cost, images
 from ...core.canvas import View
@@ -19,9 +19,9 @@ from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
 from ...core.events import Failed, Notice, Progress, Result
 from ...core.framing import Size
-from ...core.history import HistoryStore
+from ...core.history.store import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
-from ...core.plan import Plan, plan
+from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
 from ..preferences import backend_settings, load_catalog, preferences
 from . import arguments, shots
@@ -62,7 +62,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
-    asked = plan(model, request, None if planned is None else shots.own_aspect())
+    asked = output_spec(model, request, None if planned is None else shots.own_aspect())
     canvas = None if planned is None else (asked.width, asked.height)
     making = _Making(parsed, console, catalog, request, len(names), canvas)
     for note in asked.notes:
@@ -104,7 +104,7 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
     model.check(request)
     making = _Making(parsed, console, catalog, request, 1)
     if parsed.dry_run:
-        return making.say_plan(["edit"], plan(model, request))
+        return making.say_plan(["edit"], output_spec(model, request))
     return making.run(iter([request]), [f"{path.stem}-edit"])
 
 
@@ -123,7 +123,7 @@ def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]
 
 
 def _requests(
-    request: RenderRequest, planned: list[shots.Shot] | None, asked: Plan, console: Console
+    request: RenderRequest, planned: list[shots.Shot] | None, asked: OutputSpec, console: Console
 ) -> Iterator[RenderRequest]:
     """The request for each shot, captured only when it is asked for."""
     request = request.with_(width=asked.width, height=asked.height)
@@ -189,7 +189,7 @@ class _Making:
             self._said.add(text)
             self._console.notice(text)
 
-    def say_plan(self, names: list[str], asked: Plan) -> int:
+    def say_plan(self, names: list[str], asked: OutputSpec) -> int:
         request, images_planned = self._request, self._jobs * self._request.count
         self._console.event(
             "plan",

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ...core.errors import StorageError
-from ...core.history import HistoryStore, Item
+from ...core.history.store import HistoryStore, Item
 from ...core.images import Format
 
 

@@ -13,7 +13,7 @@ import bpy
 
 from ...core import cost
 from ...core.errors import GenAIError, SceneError
-from ...core.plan import plan
+from ...core.output_spec import output_spec
 from ...core.request import MAX_SEED, RenderRequest
 from .. import asking, properties, session, view_capture, view_frame
 from ..capture.camera_frame import unit_metres
@@ -198,11 +198,11 @@ def place_of(found: Any) -> session.Place | None:
 def submit(request: RenderRequest, place: session.Place | None, develop: Any = None) -> None:
     model = properties.catalog().model(request.model)
     if not (request.width and request.height):
-        asked = plan(model, request)
+        asked = output_spec(model, request)
         request = request.with_(width=asked.width, height=asked.height)
     sent = (request.width, request.height) if develop is not None else None
     usd = cost.estimate(model, request, sent)
-    shown = asking.outlook(bpy.context).plan
+    shown = asking.outlook(bpy.context).spec
     said = shown.notes if shown is not None else ()
     session.session().submit(request, asking.backend(model).run, place, develop, usd, said)
 

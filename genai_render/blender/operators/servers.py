@@ -18,7 +18,8 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
-from ...backends import comfyui_library, comfyui_workflow
+from ...backends.self_hosted.comfyui import library
+from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
 from .. import connections, keys, preferences, properties, redraw, server_preferences
 from .reporting import TellingOperator, attempt
 
@@ -95,9 +96,9 @@ class GENAI_RENDER_OT_workflow_add(TellingOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         folder = server_preferences.workflow_folder(preferences.preferences(), create=True)
         assert folder is not None, "it was made"
-        path = comfyui_library.add(Path(self.filepath), folder)
+        path = library.add(Path(self.filepath), folder)
         properties.reload_catalog()
-        properties.settings(context).model = comfyui_library.of_file(path).id
+        properties.settings(context).model = library.of_file(path).id
         redraw.sidebars()
         self.report({"INFO"}, f'"{path.stem}" is in the list of models now')
         return {"FINISHED"}
@@ -200,7 +201,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
     def _ask(self, context: bpy.types.Context) -> Any:
         path = Path(self.path)
         graph = comfyui_workflow.read(path)
-        workflow = comfyui_workflow.of_graph(path.stem, graph, comfyui_library.read_mapping(path))
+        workflow = comfyui_workflow.of_graph(path.stem, graph, library.read_mapping(path))
 
         names = workflow.names
 
@@ -244,7 +245,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         path = Path(self.path)
         graph = comfyui_workflow.read(path)
-        mapping = comfyui_library.read_mapping(path)
+        mapping = library.read_mapping(path)
         before = comfyui_workflow.of_graph(path.stem, graph, mapping)
         inputs = {}
         for name in comfyui_workflow.INPUTS:
@@ -258,7 +259,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         # What somebody wrote into the file of an option, such as its limits, stays.
         kept = {tuple(entry["places"]): entry for entry in mapping.get("options", ())}
         options = [kept.get(tuple(option["places"]), option) for option in options]
-        comfyui_library.write_mapping(path, {**mapping, "inputs": inputs, "options": options})
+        library.write_mapping(path, {**mapping, "inputs": inputs, "options": options})
         properties.reload_catalog()
         redraw.sidebars()
         return {"FINISHED"}

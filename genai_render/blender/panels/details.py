@@ -6,7 +6,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ...core.history import Item
+from ...core.history.store import Item
 from .. import history_view, previews, properties
 
 _LETTERS = 70

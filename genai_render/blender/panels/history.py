@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core.history import Item
+from ...core.history.store import Item
 from .. import history_view, previews, properties
 from .main import SidebarPanel
 from .wrapping import wrapped

@@ -58,10 +58,10 @@ def _draw_view(layout: Any, context: Any, settings: Any, outlook: asking.Outlook
         layout.template_icon(icon, scale=8.0)
     else:
         layout.label(text="The view appears here", icon="IMAGE_DATA")
-    if outlook.plan is not None:
+    if outlook.spec is not None:
         row = layout.row()
         row.alignment = "CENTER"
-        row.label(text=outlook.plan.text, translate=False)
+        row.label(text=outlook.spec.text, translate=False)
 
 
 def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
@@ -119,8 +119,8 @@ def _draw_generate(layout: Any, context: Any, settings: Any, outlook: asking.Out
     row.operator("genai_render.generate", text=label, icon="RENDER_STILL", translate=False)
     if outlook.problem:
         wrapped(layout, context, outlook.problem, icon="INFO")
-    elif outlook.plan is not None:
-        for note in outlook.plan.notes:
+    elif outlook.spec is not None:
+        for note in outlook.spec.notes:
             wrapped(layout, context, note, icon="INFO")
 
 

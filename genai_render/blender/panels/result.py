@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ...core.history import Item
+from ...core.history.store import Item
 from .. import history_view, overlay, previews, projection, properties
 from .main import SidebarPanel
 from .wrapping import wrapped

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ...backends import servers
+from ...backends.self_hosted import servers
 from ...core.errors import GenAIError
 from .. import keys, properties, server_preferences
 from .main import SidebarPanel

@@ -17,19 +17,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..core import images, prompt
-from ..core.catalog import Model
-from ..core.errors import Cancelled, GenAIError, ImageError, InvalidInput
-from ..core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
-from ..core.plan import Plan, plan
-from ..core.request import MAX_SEED, RenderRequest
-from . import comfyui_errors as errors
-from . import provider_errors
-from .comfyui_client import authorization, unauthorized
-from .control_guides import depth_guide, encoded, normal_guide, view_guide
-from .parallel import ChildToken
+from ...core import images, prompt
+from ...core.catalog import Model
+from ...core.errors import Cancelled, GenAIError, ImageError, InvalidInput
+from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ...core.output_spec import OutputSpec, output_spec
+from ...core.request import MAX_SEED, RenderRequest
+from ..http import errors as http_errors
+from ..http.settings import BackendSettings
+from ..parallel import ChildToken
+from . import errors
+from .comfyui.client import authorization, unauthorized
+from .control_images import depth_guide, encoded, normal_guide, view_guide
 from .servers import Server, servers_of
-from .settings import BackendSettings
 
 if TYPE_CHECKING:
     import httpx2
@@ -50,7 +50,7 @@ class Order:
 
     request: RenderRequest
     model: Model
-    plan: Plan
+    spec: OutputSpec
     prompt: str
     path: str
     body: Mapping[str, Any]
@@ -75,7 +75,7 @@ class A1111Backend:
             yield Progress(None, "Looking for a server")
             server = self._least_busy(servers, cancel)
             order, notices = self._order(server, model, request, cancel)
-            for text in (*order.plan.notes, *notices):
+            for text in (*order.spec.notes, *notices):
                 yield Notice(text)
             try:
                 # All images come in one answer: nothing was given out when it breaks off.
@@ -133,7 +133,7 @@ class A1111Backend:
             raise InvalidInput(
                 f"{model.label} cannot read marks.", action="Draw a mask, or choose another model."
             )
-        made = plan(model, request)
+        made = output_spec(model, request)
         style = self._settings.models().style(request.style)
         text = prompt.wish(request, style)
         options = {o.id: request.options.get(o.id, o.default) for o in model.options}
@@ -251,7 +251,7 @@ class A1111Backend:
             except GenAIError as error:
                 box.put(error.with_traceback(None))
             except Exception as failure:
-                box.put(provider_errors.unexpected(server.label, failure))
+                box.put(http_errors.unexpected(server.label, failure))
 
         thread = threading.Thread(target=call, name="genai-a1111")
         yield Progress(None, f"Sending to {server.name}")
@@ -310,7 +310,7 @@ class A1111Backend:
     def _results(self, server: Server, order: Order, answer: Mapping[str, Any]) -> Iterator[Event]:
         found = answer.get("images")
         if not isinstance(found, list) or not found:
-            raise provider_errors.bad_answer(
+            raise http_errors.bad_answer(
                 server.label, "There is no image in it.", "It may have been stopped there."
             )
         info = _info(answer.get("info"))
@@ -325,7 +325,7 @@ class A1111Backend:
             except ImageError:
                 about = None
             if about is None:
-                raise provider_errors.bad_answer(
+                raise http_errors.bad_answer(
                     server.label, "The image in it is damaged.", "Generate again."
                 )
             seed = order.body["seed"] + index
@@ -343,7 +343,7 @@ class A1111Backend:
                 info={
                     "provider": "A1111",
                     "server": server.name,
-                    "model": provider_errors.plain(info.get("sd_model_name", ""), 120),
+                    "model": http_errors.plain(info.get("sd_model_name", ""), 120),
                     "settings": _settings(order.body),
                 },
                 cost_usd=0.0,
@@ -364,16 +364,16 @@ class A1111Client:
         patience: float = _ASK_TIMEOUT,
     ) -> None:
         try:
-            from . import wire
+            from ..http import transport
         except ImportError as error:
-            raise provider_errors.package_missing("A1111", error) from None
+            raise http_errors.package_missing("A1111", error) from None
         self._server = server
         self.label = server.label
         key, form = authorization(server.where.key)
 
         def opened(read_timeout: float) -> httpx2.Client:
             endpoint = replace(server.where.endpoint, read_timeout=read_timeout)
-            return wire.open_client(
+            return transport.open_client(
                 endpoint,
                 server.where.base_url,
                 cancel,
@@ -445,9 +445,9 @@ class A1111Client:
         except Cancelled:
             raise
         except (
-            provider_errors.ConnectionFailed,
-            provider_errors.ConnectionCut,
-            provider_errors.TimedOut,
+            http_errors.ConnectionFailed,
+            http_errors.ConnectionCut,
+            http_errors.TimedOut,
         ) as error:
             problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
         else:
@@ -474,9 +474,9 @@ class A1111Client:
                 "Choose a lower resolution or fewer images, or free the memory of the server.",
             )
         if status >= 500:
-            raise provider_errors.server_failed(self.label, status, said)
+            raise http_errors.server_failed(self.label, status, said)
         if status in (400, 422):
-            raise provider_errors.rejected(self.label, said)
+            raise http_errors.rejected(self.label, said)
         if status != 200 or body is None:
             raise errors.wrong_server(self.label, "A1111")
         return body
@@ -521,7 +521,7 @@ def _bytes(text: str, label: str) -> bytes:
         return base64.b64decode(text)
     except (binascii.Error, ValueError):
         pass
-    raise provider_errors.bad_answer(label, "The image in it is damaged.", "Generate again.")
+    raise http_errors.bad_answer(label, "The image in it is damaged.", "Generate again.")
 
 
 def _info(text: Any) -> dict[str, Any]:

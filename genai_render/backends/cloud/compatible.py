@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..core import images, prompt
-from ..core.catalog import Model
-from ..core.credentials import origin_of
-from ..core.errors import ImageError, InvalidInput
-from ..core.events import CancelToken, Event, Notice, Result
-from ..core.request import RenderRequest
-from . import provider_errors as errors
+from ...core import images, prompt
+from ...core.catalog import Model
+from ...core.credentials import origin_of
+from ...core.errors import ImageError, InvalidInput
+from ...core.events import CancelToken, Event, Notice, Result
+from ...core.request import RenderRequest
+from ..http import errors
+from ..http.settings import Access, access, endpoint_name
+from ..parallel import Work, in_parallel
 from .openai import OpenAIBackend, Order, _field
-from .parallel import Work, in_parallel
-from .settings import Access, access, endpoint_name
 
 # What may be given up, in this order where the server does not say which it minds.
 _OPTIONAL = (
@@ -144,14 +144,14 @@ class CompatibleBackend(OpenAIBackend):
 
     def _downloaded(self, address: str, order: Order) -> bytes:
         """The image at an address that the server gave. The key goes along only to its own."""
-        from . import wire
+        from ..http import transport
 
         where, label = order.where, self._label(order.where)
         whole = urllib.parse.urljoin(where.base_url + "/", address)
         origin = _origin(whole)
         if origin is None:
             raise errors.bad_answer(label, "It points to an image at an address of no use.")
-        http = wire.open_client(
+        http = transport.open_client(
             where.endpoint,
             whole,
             order.cancel,

@@ -10,18 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..core import images, prompt
-from ..core.catalog import Model
-from ..core.cost import Usage, actual
-from ..core.errors import GenAIError, ImageError
-from ..core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
-from ..core.plan import Plan, plan
-from ..core.request import RenderRequest
-from . import provider_errors as errors
+from ...core import images, prompt
+from ...core.catalog import Model
+from ...core.cost import Usage, actual
+from ...core.errors import GenAIError, ImageError
+from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ...core.output_spec import OutputSpec, output_spec
+from ...core.request import RenderRequest
+from ..http import errors
+from ..http.retry import retry_after, trying_again
+from ..http.settings import Access, BackendSettings, access
+from ..parallel import in_parallel
 from .attachments import Attachments, attachments
-from .parallel import in_parallel
-from .patience import retry_after, trying_again
-from .settings import Access, BackendSettings, access
 
 if TYPE_CHECKING:
     from google.genai import Client, types
@@ -53,7 +53,7 @@ _DELAY = re.compile(r"^([\d.]+)s$")
 class _Order:
     request: RenderRequest
     model: Model
-    plan: Plan
+    spec: OutputSpec
     attached: Attachments
     wish: str
     lines: tuple[str, ...]
@@ -92,7 +92,7 @@ class GeminiBackend:
         cancel.check()
         yield Progress(None, "Preparing the images")
         order = self._order(model, request)
-        for text in (*order.plan.notes, *order.attached.notices):
+        for text in (*order.spec.notes, *order.attached.notices):
             yield Notice(text)
         yield Progress(None, f"Sending to {LABEL}")
 
@@ -123,7 +123,7 @@ class GeminiBackend:
         return _Order(
             request,
             model,
-            plan(model, request),
+            output_spec(model, request),
             attached,
             prompt.wish(request, style),
             tuple(prompt.describe(attached.roles)),
@@ -169,12 +169,12 @@ class GeminiBackend:
             from google import genai
             from google.genai import types
 
-            from . import wire
+            from ..http import transport
         except ImportError as error:
             raise errors.package_missing(LABEL, error) from None
         # Else it writes words of the server's to standard error.
         warnings.filterwarnings("ignore", module=r"google\.genai\._common", category=UserWarning)
-        http = wire.open_client(
+        http = transport.open_client(
             where.endpoint,
             where.base_url,
             cancel,
@@ -189,7 +189,7 @@ class GeminiBackend:
         try:
             yield (
                 genai.Client(
-                    api_key=wire.MADE_UP_KEY,
+                    api_key=transport.MADE_UP_KEY,
                     vertexai=False,
                     http_options=types.HttpOptions(
                         base_url=re.sub(r"/v1(?:alpha|beta)?$", "", where.base_url),
@@ -233,7 +233,7 @@ class GeminiBackend:
             info={
                 "provider": LABEL,
                 "model": order.model.name,
-                "asked": {"aspect": order.plan.aspect, "resolution": order.plan.resolution},
+                "asked": {"aspect": order.spec.aspect, "resolution": order.spec.resolution},
                 **({"model_version": heard.model_version} if heard.model_version else {}),
                 **({"usage": usage.to_json()} if usage else {}),
                 **({"said": words} if words else {}),
@@ -282,8 +282,8 @@ def _config(order: _Order, seed: int | None) -> types.GenerateContentConfig:
     return types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"],
         image_config=types.ImageConfig(
-            aspect_ratio=order.plan.aspect or None,
-            image_size=order.plan.resolution if sized else None,
+            aspect_ratio=order.spec.aspect or None,
+            image_size=order.spec.resolution if sized else None,
         ),
         thinking_config=types.ThinkingConfig(include_thoughts=True)
         if extra.get("thoughts")

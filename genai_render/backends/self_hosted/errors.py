@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import GenAIError, InvalidInput, ServerError
-from .provider_errors import Rejected, plain
+from ...core.errors import GenAIError, InvalidInput, ServerError
+from ..http.errors import Rejected, plain
 
 _NODES_SHOWN = 4
 

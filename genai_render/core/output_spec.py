@@ -30,7 +30,7 @@ _ANY_SIZE = {"kind": "any", "step": 16, "max_edge": 8192, "max_ratio": 8.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class OutputSpec:
     """What is asked for, and in what it differs from what the user wanted (`notes`).
 
     width, height: pixels, as far as the model lets one choose; else what it is known to give.
@@ -57,7 +57,9 @@ class Plan:
         return f"{self.width} × {self.height}{quality}"
 
 
-def plan(model: Model, request: RenderRequest, canvas_aspect: float | None = None) -> Plan:
+def output_spec(
+    model: Model, request: RenderRequest, canvas_aspect: float | None = None
+) -> OutputSpec:
     """What this model will be asked for. canvas_aspect: width over height, where the canvas is
     not captured yet; else the request's own canvas, source or first reference decides.
 
@@ -86,7 +88,7 @@ def plan(model: Model, request: RenderRequest, canvas_aspect: float | None = Non
                 f"The image has {source.width} × {source.height} pixels; "
                 f"the edit will have about {width} × {height}."
             )
-    return Plan(width, height, aspect, resolution, _quality(model, request), tuple(notes))
+    return OutputSpec(width, height, aspect, resolution, _quality(model, request), tuple(notes))
 
 
 def _own_aspect(request: RenderRequest, canvas_aspect: float | None) -> float:

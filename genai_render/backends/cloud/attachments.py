@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core import images
-from ..core.canvas import Canvas
-from ..core.catalog import Model
-from ..core.errors import InvalidInput
-from ..core.guides import encode_depth, encode_normal
-from ..core.prompt import ImageRole, SentImage
-from ..core.request import RenderRequest
+from ...core import images
+from ...core.canvas import Canvas
+from ...core.catalog import Model
+from ...core.errors import InvalidInput
+from ...core.guides import encode_depth, encode_normal
+from ...core.prompt import ImageRole, SentImage
+from ...core.request import RenderRequest
 
 GUIDES_OPTION = "guides"
 """The option by which the user chooses among color, depth and normals."""

@@ -35,16 +35,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
-from . import history_record as records
-from . import images, storage
-from .canvas import Canvas, View
-from .errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
-from .events import Result
-from .history_index import HistoryIndex, IndexDamaged
-from .history_item import ID, Item, Status, new_id, time_of
-from .metadata import convert
-from .redaction import base_name
-from .request import RenderRequest
+from .. import images, storage
+from ..canvas import Canvas, View
+from ..errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
+from ..events import Result
+from ..metadata import convert
+from ..redaction import base_name
+from ..request import RenderRequest
+from . import record as records
+from .index import HistoryIndex, IndexDamaged
+from .item import ID, Item, Status, new_id, time_of
 
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _STALE_SECONDS = 3600  # a folder under `writing/` that is older belongs to a writer that died

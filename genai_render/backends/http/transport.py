@@ -26,10 +26,10 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from ..core.credentials import Secret, origin_of, redact
-from ..core.errors import GenAIError, InvalidInput
-from ..core.events import CancelToken
-from .provider_errors import (
+from ...core.credentials import Secret, origin_of, redact
+from ...core.errors import GenAIError, InvalidInput
+from ...core.events import CancelToken
+from .errors import (
     BadAnswer,
     ConnectionCut,
     ConnectionFailed,

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core import images
-from ..core.canvas import Canvas
-from ..core.guides import encode_depth, encode_normal
+from ...core import images
+from ...core.canvas import Canvas
+from ...core.guides import encode_depth, encode_normal
 
 _LONGEST_SIDE = 2048
 _BACKGROUND = (128, 128, 128)

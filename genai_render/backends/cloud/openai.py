@@ -13,18 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..core import images, prompt
-from ..core.catalog import Model
-from ..core.cost import Usage, actual
-from ..core.credentials import origin_of
-from ..core.errors import GenAIError, ImageError
-from ..core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
-from ..core.plan import Plan, plan
-from ..core.request import RenderRequest
-from . import provider_errors as errors
+from ...core import images, prompt
+from ...core.catalog import Model
+from ...core.cost import Usage, actual
+from ...core.credentials import origin_of
+from ...core.errors import GenAIError, ImageError
+from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
+from ...core.output_spec import OutputSpec, output_spec
+from ...core.request import RenderRequest
+from ..http import errors
+from ..http.retry import retry_after, trying_again
+from ..http.settings import Access, BackendSettings, access
 from .attachments import Attachments, attachments
-from .patience import retry_after, trying_again
-from .settings import Access, BackendSettings, access
 
 if TYPE_CHECKING:
     import openai
@@ -53,7 +53,7 @@ class Order:
 
     request: RenderRequest
     model: Model
-    plan: Plan
+    spec: OutputSpec
     attached: Attachments
     prompt: str
     count: int
@@ -83,7 +83,7 @@ class OpenAIBackend:
         cancel.check()
         yield Progress(None, "Preparing the images")
         order = self._order(model, request, where, cancel)
-        for text in (*order.plan.notes, *order.attached.notices):
+        for text in (*order.spec.notes, *order.attached.notices):
             yield Notice(text)
         yield from self._make(order)
 
@@ -116,7 +116,14 @@ class OpenAIBackend:
         style = self._settings.models().style(request.style)
         text = prompt.compose(request, style, attached.roles)
         return Order(
-            request, model, plan(model, request), attached, text, request.count, where, cancel
+            request,
+            model,
+            output_spec(model, request),
+            attached,
+            text,
+            request.count,
+            where,
+            cancel,
         )
 
     def _make(self, order: Order) -> Iterator[Event]:
@@ -146,10 +153,10 @@ class OpenAIBackend:
         try:
             import openai
 
-            from . import wire
+            from ..http import transport
         except ImportError as error:
             raise errors.package_missing(label, error) from None
-        http = wire.open_client(
+        http = transport.open_client(
             where.endpoint,
             where.base_url,
             cancel,
@@ -159,7 +166,7 @@ class OpenAIBackend:
         )
         try:
             sdk = openai.OpenAI(
-                api_key=wire.MADE_UP_KEY,
+                api_key=transport.MADE_UP_KEY,
                 base_url=where.base_url,
                 http_client=http,
                 timeout=http.timeout,
@@ -179,10 +186,10 @@ class OpenAIBackend:
         """Everything but the images, as the SDK names it."""
         model, options = order.model, order.request.options
         made: dict[str, Any] = {"model": model.name, "prompt": order.prompt}
-        if order.plan.width and not model.extra.get("no_size"):
-            made["size"] = order.plan.size
-        if order.plan.quality:
-            made["quality"] = order.plan.quality
+        if order.spec.width and not model.extra.get("no_size"):
+            made["size"] = order.spec.size
+        if order.spec.quality:
+            made["quality"] = order.spec.quality
         if order.count > 1:
             made["n"] = order.count
         for option in model.options:
@@ -324,7 +331,7 @@ class OpenAIBackend:
             info={
                 "provider": label,
                 "model": order.model.name,
-                "asked": {"size": order.plan.size, "quality": order.plan.quality},
+                "asked": {"size": order.spec.size, "quality": order.spec.quality},
                 **({"made_with": dict(about)} if about else {}),
                 **({"usage": usage.to_json()} if usage else {}),
                 **(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ComfyUI's own API: one server, one connection, in plain data.
 
-HTTP and the websocket go through `wire`, so both are guarded and end within a moment of a cancel.
+HTTP and the websocket go through `transport`, so both are
+guarded and end within a moment of a cancel.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.credentials import Secret
-from ..core.errors import Cancelled, GenAIError
-from ..core.events import CancelToken
-from . import comfyui_errors as errors
-from . import provider_errors
-from .settings import Access
+from ....core.credentials import Secret
+from ....core.errors import Cancelled, GenAIError
+from ....core.events import CancelToken
+from ...http import errors as http_errors
+from ...http.settings import Access
+from .. import errors
 
 if TYPE_CHECKING:
     import httpcore2
@@ -129,8 +130,8 @@ class ComfyClient:
             len(pending),
             _whole(device.get("vram_free")),
             _whole(device.get("vram_total")),
-            provider_errors.plain(device.get("name", ""), 60),
-            provider_errors.plain(stats["system"].get("comfyui_version", ""), 20),
+            http_errors.plain(device.get("name", ""), 60),
+            http_errors.plain(stats["system"].get("comfyui_version", ""), 20),
         )
 
     def system_stats(self) -> dict[str, Any]:
@@ -167,7 +168,7 @@ class ComfyClient:
             files={"image": (name, data, mime)},
         )
         if not isinstance(body, dict) or not body.get("name"):
-            raise provider_errors.bad_answer(self.label, "It did not take the image.")
+            raise http_errors.bad_answer(self.label, "It did not take the image.")
         folder = str(body.get("subfolder") or "").strip("/")
         return f"{folder}/{body['name']}" if folder else str(body["name"])
 
@@ -231,7 +232,7 @@ class ComfyClient:
         }
         response = self._send("GET", "/view", params=asked)
         if response.status_code == 404:
-            raise provider_errors.bad_answer(
+            raise http_errors.bad_answer(
                 self.label, "The finished image is not on the server any more.", "Generate again."
             )
         if response.status_code != 200:
@@ -280,11 +281,11 @@ class ComfyClient:
 
     def _open(self) -> httpx2.Client:
         try:
-            from . import wire
+            from ...http import transport
         except ImportError as error:
-            raise provider_errors.package_missing("ComfyUI", error) from None
+            raise http_errors.package_missing("ComfyUI", error) from None
         key, form = authorization(self._where.key)
-        return wire.open_client(
+        return transport.open_client(
             self._endpoint,
             self._where.base_url,
             self._cancel,
@@ -304,15 +305,15 @@ class ComfyClient:
         return self._guarded(lambda: self._http.request(method, self._url(path), **more))
 
     def _guarded(self, call: Any) -> Any:
-        """What `wire` raises, in words for a server of one's own: nothing there costs money."""
+        """What `transport` raises, in words for one's own server: nothing there costs money."""
         try:
             return call()
         except Cancelled:
             raise
         except (
-            provider_errors.ConnectionFailed,
-            provider_errors.ConnectionCut,
-            provider_errors.TimedOut,
+            http_errors.ConnectionFailed,
+            http_errors.ConnectionCut,
+            http_errors.TimedOut,
         ) as error:
             problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
         raise problem
@@ -326,7 +327,7 @@ class ComfyClient:
         if status in (502, 503, 504):
             raise errors.gone(self.label, f"(error {status} of what stands before it)")
         if 500 <= status < 600:
-            raise provider_errors.server_failed(self.label, status)
+            raise http_errors.server_failed(self.label, status)
         if status != 200 or body is None:
             raise errors.wrong_server(self.label)
         return body
@@ -369,7 +370,7 @@ class Listener:
             except httpcore2.ReadTimeout:
                 return None
             except httpcore2.ReadError as error:
-                why = provider_errors.plain(error)
+                why = http_errors.plain(error)
                 data = b""
             else:
                 why = "It ended the connection."
@@ -421,7 +422,7 @@ def authorization(key: Secret | None) -> tuple[Secret | None, str]:
 
 
 def unauthorized(label: str) -> GenAIError:
-    from ..core.errors import CredentialsError
+    from ....core.errors import CredentialsError
 
     return CredentialsError(
         f"{label} wants a name and password, or a key.",

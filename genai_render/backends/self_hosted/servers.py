@@ -12,8 +12,8 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..core.errors import InvalidInput
-from .settings import Access, BackendSettings, Endpoint, access
+from ...core.errors import InvalidInput
+from ..http.settings import Access, BackendSettings, Endpoint, access
 
 KINDS = ("comfyui", "a1111")
 

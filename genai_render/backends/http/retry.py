@@ -8,9 +8,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from ..core.errors import GenAIError
-from ..core.events import CancelToken, Event, Failed, Progress
-from .provider_errors import ConnectionFailed, Retryable
+from ...core.errors import GenAIError
+from ...core.events import CancelToken, Event, Failed, Progress
+from .errors import ConnectionFailed, Retryable
 
 LONGEST_WAIT = 120.0
 """Seconds. If a server asks for more, the user is told instead."""

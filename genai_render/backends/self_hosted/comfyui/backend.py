@@ -18,24 +18,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core import images, prompt
-from ..core.catalog import Model
-from ..core.errors import Cancelled, GenAIError, ImageError, InvalidInput
-from ..core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
-from ..core.plan import Plan, plan
-from ..core.prompt import SentImage
-from ..core.request import MAX_SEED, RenderRequest
-from . import comfyui_errors as errors
-from . import comfyui_farm as farm
-from . import comfyui_library as library
-from . import provider_errors
-from .comfyui_client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
-from .comfyui_errors import MissingPart, ServerGone
-from .comfyui_workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
-from .control_guides import depth_guide, encoded, normal_guide, view_guide
-from .parallel import Work, in_parallel
-from .servers import Server, servers_of
-from .settings import BackendSettings
+from ....core import images, prompt
+from ....core.catalog import Model
+from ....core.errors import Cancelled, GenAIError, ImageError, InvalidInput
+from ....core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ....core.output_spec import OutputSpec, output_spec
+from ....core.prompt import SentImage
+from ....core.request import MAX_SEED, RenderRequest
+from ...http import errors as http_errors
+from ...http.settings import BackendSettings
+from ...parallel import Work, in_parallel
+from .. import errors
+from ..control_images import depth_guide, encoded, normal_guide, view_guide
+from ..errors import MissingPart, ServerGone
+from ..servers import Server, servers_of
+from . import library
+from . import scheduler as farm
+from .client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
+from .workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
 
 _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
@@ -53,7 +53,7 @@ class Order:
     request: RenderRequest
     model: Model
     workflow: Workflow
-    plan: Plan
+    spec: OutputSpec
     prompt: str
     negative: str
     files: Mapping[str, bytes]
@@ -108,7 +108,7 @@ class ComfyUIBackend:
         cancel.check()
         yield Progress(None, "Preparing the images")
         order = self._order(model, workflow, request, servers)
-        for text in order.plan.notes:
+        for text in order.spec.notes:
             yield Notice(text)
         first = request.seed
         if first is None:
@@ -151,7 +151,7 @@ class ComfyUIBackend:
     def _order(
         self, model: Model, workflow: Workflow, request: RenderRequest, servers: tuple[Server, ...]
     ) -> Order:
-        made = plan(model, request)
+        made = output_spec(model, request)
         files = _files(workflow, model, request)
         style = self._settings.models().style(request.style)
         if model.extra.get("describe_images"):
@@ -169,8 +169,8 @@ class ComfyUIBackend:
         values: dict[str, Any] = {
             "positive": order.prompt,
             "seed": seed,
-            "width": order.plan.width,
-            "height": order.plan.height,
+            "width": order.spec.width,
+            "height": order.spec.height,
             "count": count,
             **names,
         }
@@ -433,7 +433,7 @@ class ComfyUIBackend:
             images.decode(data, "The image")
             return images.probe(data)
         except ImageError:
-            problem = provider_errors.bad_answer(
+            problem = http_errors.bad_answer(
                 server.label, "What it made cannot be opened as an image.", "Generate again."
             )
         raise problem

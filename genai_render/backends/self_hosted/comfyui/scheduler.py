@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from ..core.errors import Cancelled, GenAIError
-from .comfyui_errors import MissingPart, ServerGone, missing
-from .servers import Server
+from ....core.errors import Cancelled, GenAIError
+from ..errors import MissingPart, ServerGone, missing
+from ..servers import Server
 
 _lock = threading.Lock()
 _given: dict[str, int] = {}

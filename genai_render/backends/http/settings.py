@@ -8,11 +8,11 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..core import catalog
-from ..core.catalog import Catalog, Model
-from ..core.credentials import PROVIDERS, Credentials, Provider, Secret, origin_of
-from ..core.errors import InvalidInput
-from .provider_errors import OnlineAccessOff
+from ...core import catalog
+from ...core.catalog import Catalog, Model
+from ...core.credentials import PROVIDERS, Credentials, Provider, Secret, origin_of
+from ...core.errors import InvalidInput
+from .errors import OnlineAccessOff
 
 SYSTEM_PROXY = "system"
 NO_PROXY = "none"

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.events import CancelToken
+from ...core.events import CancelToken
 from .a1111 import A1111Client
-from .comfyui_client import ComfyClient
+from .comfyui.client import ComfyClient
 from .servers import Server
 
 _PATIENCE = 5.0  # seconds

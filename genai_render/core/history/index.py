@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import GenAIError, StorageError
+from ..errors import GenAIError, StorageError
 
 BUSY_SECONDS = 30.0
 

@@ -13,7 +13,7 @@ from genai_render.core import catalog
 from genai_render.core.catalog import Model
 from genai_render.core.errors import InvalidInput
 from genai_render.core.framing import ASPECTS, RESOLUTIONS
-from genai_render.core.plan import plan
+from genai_render.core.output_spec import output_spec
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image
 
@@ -23,7 +23,7 @@ FREE, LISTED, SHAPED = "gpt-image-2.5-flare", "gpt-image-1.5", "gemini-3-pro-ima
 
 def planned(model, aspect_of_view=None, **more):
     request = RenderRequest(**{"prompt": "x", "model": model, **more})
-    return plan(MODELS[model], request, aspect_of_view)
+    return output_spec(MODELS[model], request, aspect_of_view)
 
 
 @given(
@@ -148,7 +148,7 @@ def test_an_edit_says_when_its_size_will_change():
 def test_a_model_of_the_users_own_without_sizes_is_asked_for_what_was_asked():
     mine = Model("mine", "Mine", "compatible")
     request = RenderRequest(prompt="x", model="mine", aspect="16:9", resolution="2K")
-    made = plan(mine, request)
+    made = output_spec(mine, request)
     assert made.width * made.height == pytest.approx(2048**2, rel=0.02)
     assert made.notes == ()
 
@@ -171,4 +171,4 @@ def test_a_model_of_the_users_own_without_sizes_is_asked_for_what_was_asked():
 def test_sizes_that_make_no_sense_are_said_to(sizes):
     mine = Model("mine", "Mine", "compatible", extra={"sizes": sizes})
     with pytest.raises(InvalidInput, match="sizes that stand with Mine"):
-        plan(mine, RenderRequest(prompt="x", model="mine"))
+        output_spec(mine, RenderRequest(prompt="x", model="mine"))

@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core import catalog
-from ..core.catalog import DATA, Catalog, Model, Price
-from ..core.errors import GenAIError, InvalidInput, NotFound, StorageError
-from ..core.framing import RESOLUTIONS
-from .comfyui_workflow import Workflow, of_graph, read
+from ....core import catalog
+from ....core.catalog import DATA, Catalog, Model, Price
+from ....core.errors import GenAIError, InvalidInput, NotFound, StorageError
+from ....core.framing import RESOLUTIONS
+from .workflow import Workflow, of_graph, read
 
 SHIPPED = DATA / "workflows"
 MAPPING_SUFFIX = ".mapping.json"

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.catalog import Option, OptionKind
-from ..core.errors import GenAIError, InvalidInput, StorageError
-from ..core.request import OptionValue
-from .comfyui_errors import InvalidWorkflow, MissingPart
+from ....core.catalog import Option, OptionKind
+from ....core.errors import GenAIError, InvalidInput, StorageError
+from ....core.request import OptionValue
+from ..errors import InvalidWorkflow, MissingPart
 
 IMAGE_INPUTS = ("color", "depth", "normal", "mask", "source", "reference_1", "reference_2")
 """Images that a workflow may take, by the name of the input."""

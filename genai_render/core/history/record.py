@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import PIL
 
-from . import guides, images
-from .canvas import Canvas, View
-from .errors import GenAIError, InvalidInput, StorageError
-from .events import Result
-from .history_item import THUMBNAIL
-from .metadata import Metadata, source_type
-from .redaction import base_name, redact, redact_json, redact_keys
-from .request import RenderRequest
+from .. import guides, images
+from ..canvas import Canvas, View
+from ..errors import GenAIError, InvalidInput, StorageError
+from ..events import Result
+from ..metadata import Metadata, source_type
+from ..redaction import base_name, redact, redact_json, redact_keys
+from ..request import RenderRequest
+from .item import THUMBNAIL
 
 SCHEMA = 1
 RECORD = "request.json"

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers of the user's own: ComfyUI, and those with A1111's API."""

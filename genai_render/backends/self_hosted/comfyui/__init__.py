@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ComfyUI: its API, its workflows, and jobs that are spread over several servers."""

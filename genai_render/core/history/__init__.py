@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every result with all that made it: folders that are the truth, and an index over them."""
