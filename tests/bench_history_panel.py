@@ -30,8 +30,8 @@ def ours(name):
 state = bpy.context.window_manager.genai_render
 state.show_live = state.show_frame = False
 ours("preferences").preferences().history_folder = %r
-ours("session").reopen()
-ours("history_view").invalidate()
+ours("jobs.session").reopen()
+ours("jobs.history_page").invalidate()
 """
 
 
@@ -62,7 +62,7 @@ def measure(window: BlenderWindow) -> None:
     words = "golden castle"
     kinds = {
         "nothing has changed": ["ours('redraw').sidebars()"] * 10,
-        "turn a page": ["ours('history_view').turn(1)"] * 20,
+        "turn a page": ["ours('jobs.history_page').turn(1)"] * 20,
         "far down": [f"state.history_page = {page}" for page in range(100, 834, 60)],
         "type into the search": [
             f"state.search = {words[:end]!r}" for end in range(1, len(words) + 1)
@@ -72,7 +72,7 @@ def measure(window: BlenderWindow) -> None:
     for name, changes in kinds.items():
         times = [busy(window, change) for change in changes]
         print(f"{name:24} median {median(times):5.0f}   most {max(times):5.0f}", flush=True)
-    held = window.run("answer = ours('previews').shown_pictures()")
+    held = window.run("answer = ours('settings.thumbnails').shown_pictures()")
     print(f"{held} pictures are held in the end")
 
 

@@ -3,43 +3,31 @@
 
 from __future__ import annotations
 
-from . import (
-    cli,
-    gizmos,
-    history_view,
-    keymaps,
-    keys,
-    live_canvas,
-    operators,
-    overlay,
-    panels,
-    preferences,
-    previews,
-    projection,
-    properties,
-    server_preferences,
-    session,
-    view_capture,
-)
+from . import cli, keymaps, operators, panels, preferences
+from .capture import viewport
+from .connections import keys, own_servers
+from .jobs import history_page, session
+from .settings import properties, thumbnails
+from .viewport import gizmos, live_preview, overlay, projection
 
 # In the order of registering; taken away in reverse.
 _MODULES = (
     preferences,
     cli,
     keys,
-    previews,
+    thumbnails,
     properties,
-    server_preferences,
+    own_servers,
     projection,
-    view_capture,
+    viewport,
     session,
-    history_view,
+    history_page,
     overlay,
     operators,
     gizmos,
     panels,
     keymaps,
-    live_canvas,
+    live_preview,
 )
 
 

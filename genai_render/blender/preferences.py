@@ -11,20 +11,22 @@ from ..backends.http.settings import BackendSettings, endpoint_name
 from ..core import catalog
 from ..core.catalog import Catalog, Model
 from ..core.errors import GenAIError, StorageError
-from . import connections, keys, redraw, server_preferences
+from . import redraw
+from .connections import keys, providers
+from .connections import own_servers as server_preferences
 
 PACKAGE = (__package__ or "genai_render").removesuffix(".blender")
 """`bl_ext.<repository>.genai_render` in Blender, `genai_render` with the bpy module."""
 
 
 def _models_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    from . import properties
+    from .settings import properties
 
     properties.reload_catalog()
 
 
 def _session_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    from . import session
+    from .jobs import session
 
     current = session.opened()
     if current is None or not current.works():
@@ -35,7 +37,7 @@ def _limit_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context)
     redraw.sidebars()
 
 
-class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPreferences):
+class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPreferences):
     bl_idname = PACKAGE
 
     show: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -50,13 +52,13 @@ class GenAIRenderPreferences(connections.ConnectionSettings, bpy.types.AddonPref
         options={"SKIP_SAVE"},
     )
     openai: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=connections.GenAIOpenAIConnection
+        type=providers.GenAIOpenAIConnection
     )
     gemini: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=connections.GenAIGeminiConnection
+        type=providers.GenAIGeminiConnection
     )
     servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=connections.GenAIServerConnection
+        type=providers.GenAIServerConnection
     )
 
     own_servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -277,7 +279,7 @@ def backend_settings(known: Catalog, model: Model | None = None) -> BackendSetti
         if not endpoints and model.backend == "compatible":
             # A profile of the user's models file that has no server here: its address is the
             # model's, and it is reached as everything is.
-            endpoints[name] = connections.plain_endpoint(prefs)
+            endpoints[name] = providers.plain_endpoint(prefs)
         endpoints |= server_preferences.endpoints(prefs, model.backend)
     return BackendSettings(
         online_access=bpy.app.online_access,
@@ -287,7 +289,7 @@ def backend_settings(known: Catalog, model: Model | None = None) -> BackendSetti
     )
 
 
-_CLASSES = (*connections.CLASSES, *server_preferences.CLASSES, GenAIRenderPreferences)
+_CLASSES = (*providers.CLASSES, *server_preferences.CLASSES, GenAIRenderPreferences)
 
 
 def register() -> None:

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 
-from genai_render.blender.capture import CaptureSpec, camera_frame, capture, passes, scene_copy
+from genai_render.blender.capture import CaptureSpec, camera, capture, passes, scene_copy
 from genai_render.core.errors import SceneError
 
 from . import stage
@@ -261,7 +261,7 @@ STEPS = [
     (passes, "_read_planes"),
     (passes, "_describe"),
     (passes, "_canvas"),
-    (camera_frame, "frame_of"),
+    (camera, "frame_of"),
 ]
 
 

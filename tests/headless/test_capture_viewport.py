@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 
-from genai_render.blender.capture import CaptureSpec, background_view, capture
+from genai_render.blender.capture import CaptureSpec, background_viewport, capture
 from genai_render.blender.capture.gpu_probe import Gpu, find_gpu
 from genai_render.core.errors import SceneError
 
@@ -94,7 +94,7 @@ def test_nothing_in_sight(drawing):
 
 @needs_drawing
 def test_without_a_gpu_it_says_so_and_the_process_lives(monkeypatch):
-    monkeypatch.setattr(background_view, "find_gpu", lambda: Gpu(False))
+    monkeypatch.setattr(background_viewport, "find_gpu", lambda: Gpu(False))
     stage.build(around=16)
     with pytest.raises(SceneError, match="cannot be drawn here"):
         capture(bpy.context, CaptureSpec(64, 64, source="viewport"))

@@ -68,11 +68,11 @@ from importlib import import_module
 MODULE = "bl_ext.user_default.genai_render.blender"
 def ours(name):
     return import_module(f"{MODULE}.{name}")
-current = ours("session").opened()
+current = ours("jobs.session").opened()
 if current is not None:
     current.cancel_all()
     current.told.clear()
-ours("overlay").hide()
+ours("viewport.overlay").hide()
 """
 _NEW_SCENE = """
 for thing in list(bpy.data.objects):
@@ -90,6 +90,6 @@ state.wipe = state.opacity = 1
 state.selected = state.search = ""
 state.show_bin = state.only_favourites = False
 settings = bpy.context.scene.genai_render
-history_view = ours("history_view")
+history_view = ours("jobs.history_page")
 history_view.invalidate()
 """

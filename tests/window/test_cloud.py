@@ -33,11 +33,11 @@ class Memory:
     def delete_password(self, service, name):
         del self.kept[service, name]
 ring = Memory()
-ours("keys").credentials = core.Credentials(environ={}, keyring=ring)
+ours("connections.keys").credentials = core.Credentials(environ={}, keyring=ring)
 prefs = ours("preferences").preferences()
 prefs.use_max_cost = prefs.use_month_budget = False
 for name in ("openai", "gemini"):
-    ours("keys").forget(name)
+    ours("connections.keys").forget(name)
 """
 
 
@@ -58,7 +58,7 @@ def use(window: BlenderWindow, provider: str, server: object, key: str | None) -
     )
     prompt(window, "a house of glass at golden hour")
     if key is not None:
-        window.wait_for("ours('asking').outlook(bpy.context).problem == ''", 60)
+        window.wait_for("ours('jobs.request_builder').outlook(bpy.context).problem == ''", 60)
 
 
 def start(window: BlenderWindow) -> None:
@@ -71,13 +71,13 @@ def wait(window: BlenderWindow) -> None:
 
 
 def messages(window: BlenderWindow) -> list[str]:
-    return window.run("answer = [told.text for told in ours('session').session().told]")
+    return window.run("answer = [told.text for told in ours('jobs.session').session().told]")
 
 
 def newest(window: BlenderWindow) -> dict[str, object]:
     """The newest entry of History, whatever became of it."""
     found = window.run(
-        "answer = [one.id for one in ours('session').session().store.search(limit=1)]"
+        "answer = [one.id for one in ours('jobs.session').session().store.search(limit=1)]"
     )
     return item(window, found[0])
 
@@ -130,7 +130,7 @@ def test_unfinished_pictures_appear_and_the_finished_one_has_its_cost(
         scene.settle(0.5)
         scene.screenshot("openai-ready")
         start(scene)
-        scene.wait_for("any(w.partial for w in ours('session').session().works())", 60)
+        scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.settle(1)
         scene.screenshot("openai-streaming")
         wait(scene)
@@ -146,7 +146,9 @@ def test_unfinished_pictures_appear_and_the_finished_one_has_its_cost(
     assert made["status"] == "done"
     usd = (100 * 5 + 1000 * 8 + 439 * 30) / 1e6
     assert made["cost_usd"] == pytest.approx(usd)
-    spent = scene.run("s = ours('session').session().spending(); answer = [s.session, s.month]")
+    spent = scene.run(
+        "s = ours('jobs.session').session().spending(); answer = [s.session, s.month]"
+    )
     assert spent[0] == pytest.approx(usd)
     assert spent[1] >= spent[0]
 
@@ -159,13 +161,13 @@ def test_four_at_once_from_gemini_of_which_one_is_refused(scene: BlenderWindow) 
         scene.run("bpy.context.scene.genai_render.count = 4")
         scene.settle(0.5)
         start(scene)
-        scene.wait_for("any(w.partial for w in ours('session').session().works())", 60)
+        scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.settle(1)
         scene.screenshot("gemini-thinking")
         wait(scene)
         scene.screenshot("gemini-three-of-four")
     states = scene.run(
-        "answer = [one.status for one in ours('session').session().store.search(limit=4)]"
+        "answer = [one.status for one in ours('jobs.session').session().store.search(limit=4)]"
     )
     assert sorted(states) == ["done", "done", "done", "refused"]
     (text,) = messages(scene)
@@ -197,9 +199,9 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
     doc-streaming and doc-providers."""
 
     def stop() -> None:
-        scene.run("ours('session').session().cancel_all()")
+        scene.run("ours('jobs.session').session().cancel_all()")
         wait(scene)
-        scene.run("ours('session').session().told.clear()")
+        scene.run("ours('jobs.session').session().told.clear()")
 
     scene.run(_SCENE)
     works_well = openai_api.streamed(lambda events: events)
@@ -209,7 +211,9 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         scene.settle(3)
 
         start(scene)
-        scene.wait_for("any((w.fraction or 0) > 0.6 for w in ours('session').session().works())")
+        scene.wait_for(
+            "any((w.fraction or 0) > 0.6 for w in ours('jobs.session').session().works())"
+        )
         scene.settle(3)
         scene.screenshot("doc-streaming")
         parts = [_sidebar(scene, "doc-provider-streams")]
@@ -224,9 +228,9 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         )
 
         # The provider asks to wait: that is shown, and kept to.
-        scene.run("ours('overlay').hide()")
+        scene.run("ours('viewport.overlay').hide()")
         start(scene)
-        scene.wait_for("any('asked' in w.message for w in ours('session').session().works())")
+        scene.wait_for("any('asked' in w.message for w in ours('jobs.session').session().works())")
         scene.settle(1)
         parts.append(_sidebar(scene, "doc-provider-waits"))
         wait(scene)
@@ -235,7 +239,7 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         stop()
 
         # It refuses: why is said, and kept without a picture; it is not tried again.
-        scene.run("ours('overlay').hide()")
+        scene.run("ours('viewport.overlay').hide()")
         start(scene)
         wait(scene)
         (text,) = messages(scene)
@@ -250,13 +254,13 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         assert len(server.received) == 4
 
         # Budgets stop it before anything is sent.
-        outlook = "answer = ours('asking').outlook(bpy.context).problem"
+        outlook = "answer = ours('jobs.request_builder').outlook(bpy.context).problem"
         scene.run("prefs.use_max_cost = True; prefs.max_cost = 0.01")
         assert "your limit is $0.01" in scene.run(outlook)
         scene.run("prefs.use_max_cost = False")
         scene.run(
-            "ours('session').session().reservations.hold(-1, 4.98 - "
-            "ours('session').session().spending().month, 0.0, None)"
+            "ours('jobs.session').session().reservations.hold(-1, 4.98 - "
+            "ours('jobs.session').session().spending().month, 0.0, None)"
         )
         scene.run("prefs.use_month_budget, prefs.month_budget = True, 5.0")
         assert "of this month's $5.00 are spent" in scene.run(outlook)
@@ -273,7 +277,7 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         scene.key("Escape")
         with preferences(scene, "COST"):
             scene.screenshot("preferences-cost")
-        scene.run("ours('session').session().reservations.release(-1)")
+        scene.run("ours('jobs.session').session().reservations.release(-1)")
         scene.run("prefs.use_month_budget = False")
         assert len(server.received) == 4
 
@@ -291,7 +295,9 @@ def test_a_key_that_is_missing_or_wrong_is_said_without_being_shown(scene: Blend
     wrong = "sk-proj-WRONGKEY99999999999999999999"
     with openai_api.OpenAIServer() as server:
         use(scene, "openai", server, None)
-        scene.wait_for("'There is no key' in ours('asking').outlook(bpy.context).problem", 20)
+        scene.wait_for(
+            "'There is no key' in ours('jobs.request_builder').outlook(bpy.context).problem", 20
+        )
         assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")
         scene.settle(0.5)
         scene.screenshot("openai-no-key")
@@ -312,7 +318,7 @@ def test_cancel_in_the_middle_of_a_stream_closes_the_connection(scene: BlenderWi
     with openai_api.OpenAIServer(silent) as server:
         use(scene, "openai", server, openai_api.KEY)
         start(scene)
-        scene.wait_for("any(w.partial for w in ours('session').session().works())", 60)
+        scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.press("genai_render.cancel", 0.91, begin=0.5)
         wait(scene)
         assert server.received[0].client_gone.wait(5)
@@ -328,7 +334,7 @@ def test_a_key_is_typed_tested_and_used_and_in_nothing_that_blender_keeps(
 ) -> None:
     """The field is empty at once, and the key in the keyring alone: not in the preferences, a
     .blend, the log, the Info Editor, History, nor in what Blender adds to a bug report."""
-    tested = "not ours('keys').busy('openai') and ours('keys').told('openai') is not None"
+    tested = "not ours('connections.keys').busy('openai') and ours('connections.keys').told('openai') is not None"
     with openai_api.OpenAIServer() as server:
         use(scene, "openai", server, None)
         scene.run("bpy.context.preferences.use_preferences_save = False")
@@ -346,11 +352,13 @@ def test_a_key_is_typed_tested_and_used_and_in_nothing_that_blender_keeps(
                 openai_api.KEY
             )
             scene.click(x, y)
-            scene.wait_for("'The key is good' in getattr(ours('keys').told('openai'), 'text', '')")
+            scene.wait_for(
+                "'The key is good' in getattr(ours('connections.keys').told('openai'), 'text', '')"
+            )
             scene.move_mouse(x - 700, y)  # or a tip lies over it
             scene.settle(1)
             scene.screenshot("preferences-key-tested")
-        scene.wait_for("ours('asking').outlook(bpy.context).problem == ''", 20)
+        scene.wait_for("ours('jobs.request_builder').outlook(bpy.context).problem == ''", 20)
         start(scene)
         wait(scene)
         assert newest(scene)["status"] == "done", messages(scene)
@@ -405,15 +413,20 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
         # One more of OpenAI's, known by its name alone: as the nearest, at an unknown price.
         scene.run("bpy.context.scene.genai_render.model = 'gpt-image-3-flare'")
         assert scene.run(
-            "found = ours('properties').catalog().model('gpt-image-3-flare')\n"
+            "found = ours('settings.properties').catalog().model('gpt-image-3-flare')\n"
             "answer = [found.backend, len(found.options) > 3, found.price is None]"
         ) == ["openai", True, True]
         scene.run("prefs.servers[0].models = 'gpt-image-2, gpt-image-1.5'")
         scene.run("bpy.context.scene.genai_render.model = 'Studio/gpt-image-2'")
         prompt(scene, "a glass house")
-        assert scene.run("answer = ours('asking').outlook(bpy.context).cost") == "unknown"
+        assert (
+            scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).cost")
+            == "unknown"
+        )
         scene.run("prefs.servers[0].price_known = True")
-        assert scene.run("answer = ours('asking').outlook(bpy.context).cost") == "free"
+        assert (
+            scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).cost") == "free"
+        )
         start(scene)
         wait(scene)
         for request in server.received:
@@ -421,7 +434,7 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
     assert newest(scene)["status"] == "done", messages(scene)
     scene.run("prefs.proxy = 'system'; bpy.context.scene.genai_render.model = 'offline'")
     scene.run("prefs.openai.more_models = ''; prefs.openai.show_server = False")
-    scene.run("prefs.servers.clear(); ours('properties').reload_catalog()")
+    scene.run("prefs.servers.clear(); ours('settings.properties').reload_catalog()")
 
 
 def test_a_models_file_that_is_wrong_is_said_and_the_rest_goes_on(
@@ -461,7 +474,7 @@ def test_without_online_access_the_window_reaches_nobody(scene: BlenderWindow) -
     )
     scene.run(f"bpy.context.scene.genai_render.model = {OPENAI_MODEL!r}")
     prompt(scene, "a glass house")
-    problem = scene.run("answer = ours('asking').outlook(bpy.context).problem")
+    problem = scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem")
     assert "needs the network" in problem
     assert "Allow Online Access" in problem
     assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")
@@ -469,7 +482,10 @@ def test_without_online_access_the_window_reaches_nobody(scene: BlenderWindow) -
     scene.screenshot("online-access-off")
     scene.run("bpy.ops.genai_render.test_access(endpoint='openai')")
     scene.wait_for(
-        "not ours('keys').busy('openai') and ours('keys').told('openai') is not None", 30
+        "not ours('connections.keys').busy('openai') and ours('connections.keys').told('openai') is not None",
+        30,
     )
-    assert "Online access is off" in scene.run("answer = ours('keys').told('openai').text")
+    assert "Online access is off" in scene.run(
+        "answer = ours('connections.keys').told('openai').text"
+    )
     assert scene.run("answer = left") == []

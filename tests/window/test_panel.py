@@ -15,7 +15,7 @@ from PIL import Image
 
 from .blender_window import BlenderWindow
 
-WORKS = "len(ours('session').opened().works()) if ours('session').opened() else 0"
+WORKS = "len(ours('jobs.session').opened().works()) if ours('jobs.session').opened() else 0"
 
 
 def prompt(window: BlenderWindow, text: str = "golden hour") -> None:
@@ -41,19 +41,23 @@ def generate(window: BlenderWindow) -> str:
 
 
 def item(window: BlenderWindow, item_id: str) -> dict[str, object]:
-    folder = window.run(f"answer = str(ours('session').session().store.get({item_id!r}).folder)")
+    folder = window.run(
+        f"answer = str(ours('jobs.session').session().store.get({item_id!r}).folder)"
+    )
     return json.loads((Path(folder) / "request.json").read_text()) | {"folder": folder}
 
 
 def image_path(window: BlenderWindow, item_id: str) -> Path:
     return Path(
-        window.run(f"answer = str(ours('session').session().store.get({item_id!r}).image_path)")
+        window.run(
+            f"answer = str(ours('jobs.session').session().store.get({item_id!r}).image_path)"
+        )
     )
 
 
 def box_on_screen(window: BlenderWindow) -> tuple[int, int, int, int]:
     """Where the picture over the view is, from the top left of the screen."""
-    box = window.run("answer = ours('overlay').rectangle()")
+    box = window.run("answer = ours('viewport.overlay').rectangle()")
     assert box, "no picture lies over the view"
     x, y, _, height = window.region()
     left, bottom, right, top = box
@@ -105,7 +109,7 @@ def test_a_first_picture_and_a_second_that_uses_it(scene: BlenderWindow) -> None
 
 def test_the_button_says_why_it_cannot_be_pressed(scene: BlenderWindow) -> None:
     def problem() -> str:
-        return scene.run("answer = ours('asking').outlook(bpy.context).problem")
+        return scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem")
 
     def pressable() -> bool:
         return scene.run("answer = bpy.ops.genai_render.generate.poll()")
@@ -128,12 +132,12 @@ def test_the_button_says_why_it_cannot_be_pressed(scene: BlenderWindow) -> None:
 def test_a_model_that_needs_the_network_is_refused_without_it(scene: BlenderWindow) -> None:
     prompt(scene)
     models = scene.run(
-        "answer = [m.id for m in ours('properties').catalog().models.values() if m.online]"
+        "answer = [m.id for m in ours('settings.properties').catalog().models.values() if m.online]"
     )
     if not models:
         pytest.skip("no online model in the catalogue")
     scene.run(f"bpy.context.scene.genai_render.model = {models[0]!r}")
-    problem = scene.run("answer = ours('asking').outlook(bpy.context).problem")
+    problem = scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem")
     assert "Online Access" in problem
     scene.settle(0.5)
     scene.screenshot("needs-the-network")
@@ -143,7 +147,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     """As soon as it rests; and not where nobody looks or something runs that must be smooth."""
 
     def drawn() -> int:
-        return scene.run("answer = ours('live_canvas').drawn_count")
+        return scene.run("answer = ours('viewport.live_preview').drawn_count")
 
     def rest() -> None:
         """Until nothing has been drawn for longer than the pause between two draws."""
@@ -160,7 +164,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     rest()
     first, count = seen(), drawn()
     move()
-    scene.wait_for(f"ours('live_canvas').drawn_count > {count}", 30)
+    scene.wait_for(f"ours('viewport.live_preview').drawn_count > {count}", 30)
     rest()
     color = seen()
     assert color != first
@@ -168,7 +172,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     for name in ("DEPTH", "NORMAL"):
         before = drawn()
         scene.run(f"bpy.context.window_manager.genai_render.canvas_view = {name!r}")
-        scene.wait_for(f"ours('live_canvas').drawn_count > {before}", 30)
+        scene.wait_for(f"ours('viewport.live_preview').drawn_count > {before}", 30)
         rest()
         pictures.add(seen())
         scene.screenshot(f"view-{name.lower()}")
@@ -223,16 +227,20 @@ def test_a_prompt_in_several_lines(scene: BlenderWindow) -> None:
     scene.key("Return")
     scene.settle(1)
     assert scene.run(f"answer = {settings}.prompt") == "golden hour, fog\nwet stone"
-    assert scene.run("answer = ours('asking').prompt_count(settings)") == "26/2000"
+    assert scene.run("answer = ours('jobs.request_builder').prompt_count(settings)") == "26/2000"
 
     scene.run("bpy.ops.genai_render.save_prompt()")
     scene.run("bpy.ops.genai_render.prompt_to_text()")
     scene.run(f"{settings}.prompt_text.from_string('snow\\n' * 10)")
-    assert scene.run("answer = ours('asking').prompt_of(settings)") == "snow\n" * 10
+    assert scene.run("answer = ours('jobs.request_builder').prompt_of(settings)") == "snow\n" * 10
     scene.run(f"{settings}.prompt_text = None")
-    assert scene.run("answer = ours('saved_prompts').saved()[0]") == "golden hour, fog\nwet stone"
+    assert (
+        scene.run("answer = ours('jobs.saved_prompts').saved()[0]") == "golden hour, fog\nwet stone"
+    )
     scene.run("bpy.ops.genai_render.forget_prompt()")
-    assert "golden hour, fog\nwet stone" not in scene.run("answer = ours('saved_prompts').saved()")
+    assert "golden hour, fog\nwet stone" not in scene.run(
+        "answer = ours('jobs.saved_prompts').saved()"
+    )
 
 
 def test_keys_and_handles_over_the_view(scene: BlenderWindow) -> None:
@@ -246,7 +254,7 @@ def test_keys_and_handles_over_the_view(scene: BlenderWindow) -> None:
     wait(scene)
 
     def index() -> int:
-        return scene.run("answer = ours('overlay').shown().index")
+        return scene.run("answer = ours('viewport.overlay').shown().index")
 
     scene.move_mouse(*middle)
     frame = scene.run("answer = bpy.context.scene.frame_current")
@@ -266,14 +274,14 @@ def test_keys_and_handles_over_the_view(scene: BlenderWindow) -> None:
     scene.key("backslash")
     assert scene.run("answer = bpy.context.window_manager.genai_render.wipe") in (0, 1)
     scene.key("Escape")
-    assert scene.run("answer = ours('overlay').shown()") is None
+    assert scene.run("answer = ours('viewport.overlay').shown()") is None
     scene.key("Right")  # Blender's own meaning is back
     assert scene.run("answer = bpy.context.scene.frame_current") == frame + 1
 
 
 def test_undo_and_a_new_file_while_it_is_made(scene: BlenderWindow) -> None:
     prompt(scene)
-    total = scene.run("answer = ours('session').session().store.count()")
+    total = scene.run("answer = ours('jobs.session').session().store.count()")
     with_floor = scene.run("answer = len(bpy.data.objects)")
     scene.run(
         "with override():\n"
@@ -285,13 +293,13 @@ def test_undo_and_a_new_file_while_it_is_made(scene: BlenderWindow) -> None:
     assert scene.run("answer = len(bpy.data.objects)") == with_floor
     scene.new_file()
     wait(scene)
-    assert scene.run("answer = ours('session').session().store.count()") == total + 1
+    assert scene.run("answer = ours('jobs.session').session().store.count()") == total + 1
 
 
 def test_cancel_one_and_all(scene: BlenderWindow) -> None:
     scene.run(_SLOW + "Paced.seconds = 600")
     prompt(scene)
-    total = scene.run("answer = ours('session').session().store.count(status='done')")
+    total = scene.run("answer = ours('jobs.session').session().store.count(status='done')")
     for _ in range(4):
         scene.run("with override(): bpy.ops.genai_render.generate()")
     scene.wait_for(f"({WORKS}) == 4")
@@ -301,8 +309,8 @@ def test_cancel_one_and_all(scene: BlenderWindow) -> None:
     scene.wait_for(f"({WORKS}) == 3", 20)
     scene.press("genai_render.cancel_all(")
     wait(scene)
-    assert scene.run("answer = ours('session').session().store.count(status='done')") == total
-    assert scene.run("answer = [told.text for told in ours('session').opened().told]") == []
+    assert scene.run("answer = ours('jobs.session').session().store.count(status='done')") == total
+    assert scene.run("answer = [told.text for told in ours('jobs.session').opened().told]") == []
     scene.run(_FAST)
 
 
@@ -314,13 +322,15 @@ def test_unfinished_pictures_are_shown_and_nothing_blocks(scene: BlenderWindow) 
     scene.run("reset_stall()")
     x, y, width, height = scene.region()
     scene.drag((x + width * 0.3, y + height * 0.5), (x + width * 0.35, y + height * 0.55))
-    scene.wait_for("ours('overlay').shown() and ours('overlay').shown().partial", 60)
+    scene.wait_for(
+        "ours('viewport.overlay').shown() and ours('viewport.overlay').shown().partial", 60
+    )
     scene.settle(1)
     scene.screenshot("unfinished")
     wait(scene)
     longest = scene.run("answer = beats['longest']")
     print(f"longest stall of the main thread: {longest * 1000:.0f} ms")
-    assert scene.run("answer = ours('overlay').shown().partial") == ""
+    assert scene.run("answer = ours('viewport.overlay').shown().partial") == ""
     scene.run(_FAST)
 
 
@@ -414,7 +424,7 @@ def test_references_from_everywhere(scene: BlenderWindow, tmp_path: Path) -> Non
     scene.run("bpy.ops.genai_render.reference_swap()")
     assert scene.run(f"answer = {slots}.reference_2.digest") == digest
     prompt(scene)
-    assert scene.run("answer = ours('asking').outlook(bpy.context).problem") == ""
+    assert scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem") == ""
     scene.run("bpy.ops.genai_render.reference_clear(slot=1)")
     assert scene.run(f"answer = {slots}.reference_1.digest") == ""
 
@@ -519,12 +529,12 @@ for name in dir(bpy.ops.genai_render):
 _THUMBNAIL = """
 import hashlib
 answer = hashlib.sha256(bytes(
-    int(value * 255) for value in ours("previews")._canvas["canvas"].image_pixels_float
+    int(value * 255) for value in ours("settings.thumbnails")._canvas["canvas"].image_pixels_float
 )).hexdigest()
 """
 
 _FAST = """
-asking = ours("asking")
+asking = ours("jobs.request_builder")
 if hasattr(asking, "_real_backend"):
     asking.backend = asking._real_backend
 """
@@ -533,7 +543,7 @@ if hasattr(asking, "_real_backend"):
 _SLOW = """
 import io
 from PIL import Image
-asking = ours("asking")
+asking = ours("jobs.request_builder")
 asking._real_backend = getattr(asking, "_real_backend", asking.backend)
 events = import_module("bl_ext.user_default.genai_render.core.events")
 
@@ -583,7 +593,7 @@ _HELD = """
 import threading
 answer = {f"data.{name}": len(getattr(bpy.data, name))
           for name in ("images", "meshes", "objects", "scenes", "textures", "materials", "texts")}
-answer["textures"] = ours("overlay").held_textures()
+answer["textures"] = ours("viewport.overlay").held_textures()
 answer["threads"] = threading.active_count()
 with open("/proc/self/statm") as pages:
     answer["memory"] = int(pages.read().split()[1]) * 4096 // 2**20

@@ -18,7 +18,7 @@ VIEWS = {
 
 _CAPTURE = """
 import numpy as np
-view_frame, view_capture = ours("view_frame"), ours("view_capture")
+view_frame, view_capture = ours("capture.viewport_frame"), ours("capture.viewport")
 def captured(aspect, width, height):
     framing = import_module("bl_ext.user_default.genai_render.core.framing")
     with override() as context:

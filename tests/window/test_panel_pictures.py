@@ -32,7 +32,7 @@ view.region_3d.view_camera_offset = (0.11, 0)
 settings = bpy.context.scene.genai_render
 settings.prompt, settings.style = "golden hour, warm light", "movie"
 """
-_WORKING = "len(ours('session').opened().works()) if ours('session').opened() else 0"
+_WORKING = "len(ours('jobs.session').opened().works()) if ours('jobs.session').opened() else 0"
 
 
 def _make(window: BlenderWindow) -> str:
@@ -49,9 +49,9 @@ def _colors(path: Path) -> int:
 
 
 def test_from_the_view_to_a_picture_and_on_to_the_next(scene: BlenderWindow) -> None:
-    drawn = scene.run("answer = ours('live_canvas').drawn_count")
+    drawn = scene.run("answer = ours('viewport.live_preview').drawn_count")
     scene.run(_SCENE)
-    scene.wait_for(f"ours('live_canvas').drawn_count > {drawn}", 120)
+    scene.wait_for(f"ours('viewport.live_preview').drawn_count > {drawn}", 120)
     scene.settle(4)
     empty = _colors(scene.screenshot("doc-view"))
 

@@ -14,7 +14,7 @@ def test_closing_blender_ends_the_jobs(scene: BlenderWindow) -> None:
     """Cancelled within seconds, nothing half done, and no crash."""
     scene.run(_SLOW + "Paced.seconds = 600")
     scene.run("bpy.context.scene.genai_render.prompt = 'golden hour'")
-    folder = Path(scene.run("answer = str(ours('session').session().store.folder)"))
+    folder = Path(scene.run("answer = str(ours('jobs.session').session().store.folder)"))
     scene.run("with override(): bpy.ops.genai_render.generate()")
     scene.wait_for(f"({WORKS}) == 1")
     with contextlib.suppress(AssertionError, OSError):

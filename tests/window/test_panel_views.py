@@ -114,9 +114,9 @@ def test_project_onto_the_scene_and_back(scene: BlenderWindow, view: str) -> Non
     # What the picture should be like on the screen: where its frame is now, over the objects.
     frame = scene.run(
         "with override():\n"
-        "    found = ours('view_frame').find_view(bpy.context)\n"
-        "    frame = ours('view_frame').frame(bpy.context, *found, 'auto')\n"
-        "clear = ours('view_frame').clear_part(found[0], found[1])[2]\n"
+        "    found = ours('capture.viewport_frame').find_view(bpy.context)\n"
+        "    frame = ours('capture.viewport_frame').frame(bpy.context, *found, 'auto')\n"
+        "clear = ours('capture.viewport_frame').clear_part(found[0], found[1])[2]\n"
         "answer = [frame.x, frame.y, frame.width, frame.height, clear]"
     )
     x, y, _, height = scene.region()
@@ -162,8 +162,8 @@ def test_return_to_the_view_of_a_picture(scene: BlenderWindow, view: str) -> Non
     make(scene, view)
     frame = (
         "with override():\n"
-        "    found = ours('view_frame').find_view(bpy.context)\n"
-        "    frame = ours('view_frame').frame(bpy.context, *found, 'auto')\n"
+        "    found = ours('capture.viewport_frame').find_view(bpy.context)\n"
+        "    frame = ours('capture.viewport_frame').frame(bpy.context, *found, 'auto')\n"
         "    matrix = frame.projection @ frame.view_matrix\n"
         "answer = [value for row in (0, 1, 3) for value in matrix[row]]"
     )

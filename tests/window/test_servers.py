@@ -51,7 +51,7 @@ def window_with_servers(scene: BlenderWindow, server: Any, tmp_path: Path):
     scene.run(
         "prefs.own_servers.clear(); prefs.workflow_folder = ''\n"
         "bpy.context.scene.genai_render.model = 'offline'\n"
-        "ours('properties').reload_catalog()"
+        "ours('settings.properties').reload_catalog()"
     )
 
 
@@ -63,11 +63,11 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     )
     prompt(window, "a house of glass at golden hour")
     window.run("ours('redraw').sidebars()")
-    window.wait_for("ours('server_preferences')._shown.get('comfyui:Studio 1')", 20)
+    window.wait_for("ours('connections.own_servers')._shown.get('comfyui:Studio 1')", 20)
     window.settle(1)
     window.screenshot("comfyui-ready")
     window.run("with override(): bpy.ops.genai_render.generate()")
-    window.wait_for("any(w.partial for w in ours('session').session().works())", 120)
+    window.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 120)
     window.screenshot("comfyui-working")
     window.wait_for(f"({WORKS}) == 0", 120)
     window.settle(1)
@@ -147,9 +147,9 @@ def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWind
     window = window_with_servers
     with preferences(window, "SERVICES"):
         window.run("bpy.ops.genai_render.own_server_test(index=0)")
-        window.wait_for("ours('keys').told('comfyui:Studio 1')", 20)
+        window.wait_for("ours('connections.keys').told('comfyui:Studio 1')", 20)
         window.run("bpy.ops.genai_render.own_server_test(index=1)")
-        window.wait_for("ours('keys').told('comfyui:Studio 2')", 20)
+        window.wait_for("ours('connections.keys').told('comfyui:Studio 2')", 20)
         window.settle(1)
         window.screenshot("comfyui-preferences")
         x, y, width, height = window.region(area="PREFERENCES")
@@ -158,7 +158,7 @@ def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWind
         window.settle(1)
         window.screenshot("comfyui-preferences-workflows")
         said = window.run(
-            "answer = [ours('keys').told(f'comfyui:Studio {n}').text for n in (1, 2)]"
+            "answer = [ours('connections.keys').told(f'comfyui:Studio {n}').text for n in (1, 2)]"
         )
     assert "0 in queue" in said[0]
     assert "cannot be reached" in said[1]
@@ -174,7 +174,7 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.run(f"with override(): bpy.ops.genai_render.workflow_add(filepath={str(exported)!r})")
     assert window.run("answer = bpy.context.scene.genai_render.model") == "comfyui/studio-look"
     window.run(
-        "path = ours('properties').catalog().models['comfyui/studio-look'].extra['workflow_file']"
+        "path = ours('settings.properties').catalog().models['comfyui/studio-look'].extra['workflow_file']"
     )
     window.settle(1)
     window.run("with override(): bpy.ops.genai_render.workflow_map('INVOKE_DEFAULT', path=path)")
@@ -182,7 +182,7 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.screenshot("comfyui-mapping")
     window.key("Return")
     window.settle(0.5)
-    window.run("mine = lambda: ours('properties').catalog().models['comfyui/studio-look']")
+    window.run("mine = lambda: ours('settings.properties').catalog().models['comfyui/studio-look']")
     read = "answer = [option.id for option in mine().options]"
     assert window.run(read) == ["steps", "seconds"], "as its titles mark them"
     window.run(
@@ -207,15 +207,15 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
             "settings.use_seed, settings.seed, settings.count = True, 99, 1"
         )
         prompt(scene, "a house of glass at golden hour")
-        scene.wait_for("ours('server_preferences')._shown.get('a1111:Desk')", 20)
+        scene.wait_for("ours('connections.own_servers')._shown.get('a1111:Desk')", 20)
         scene.run("with override(): bpy.ops.genai_render.generate()")
-        scene.wait_for("any(w.partial for w in ours('session').session().works())", 60)
+        scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.screenshot("a1111-working")
         scene.wait_for(f"({WORKS}) == 0", 60)
         (order,) = server.made
         scene.run(
             "prefs.own_servers.clear(); settings.model = 'offline'\n"
-            "ours('properties').reload_catalog()"
+            "ours('settings.properties').reload_catalog()"
         )
     units = order["alwayson_scripts"]["controlnet"]["args"]
     assert [unit["model"] for unit in units] == ["sd15_depth [a1]", "sd15_normalbae [b2]"]
@@ -228,5 +228,5 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
 
 
 def test_without_a_server_there_are_none_of_their_models(scene: BlenderWindow) -> None:
-    known = scene.run("answer = list(ours('properties').catalog().models)")
+    known = scene.run("answer = list(ours('settings.properties').catalog().models)")
     assert not [id for id in known if id.startswith(("comfyui/", "a1111/"))]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ...core.canvas import Canvas
-from .camera_frame import camera_aspect
+from .camera import camera_aspect
 from .passes import capture_camera
 from .spec import CaptureSpec
 
@@ -20,7 +20,7 @@ def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
     or with nothing in sight.
     """
     if spec.source == "viewport":
-        from .background_view import capture_viewport
+        from .background_viewport import capture_viewport
 
         return capture_viewport(context, spec)
     return capture_camera(context, spec)

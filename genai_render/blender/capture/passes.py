@@ -27,8 +27,9 @@ from PIL import Image
 
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
-from . import camera_frame, scene_copy
-from .camera_frame import CameraFrame, RenderShape
+from . import camera as camera_frame
+from . import scene_copy
+from .camera import CameraFrame, RenderShape
 from .exr import read_passes
 from .gpu_probe import find_gpu
 from .scene_copy import SceneCopy

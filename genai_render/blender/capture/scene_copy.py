@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from mathutils import Matrix
 
-from .camera_frame import CameraFrame, look_through
+from .camera import CameraFrame, look_through
 
 # Handlers of other add-ons answer to renders and frames of the user: not to ours, which they could
 # save, announce, or change the scene for.

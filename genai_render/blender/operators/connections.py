@@ -10,8 +10,10 @@ from typing import Any
 import bpy
 from bpy.props import IntProperty, StringProperty
 
-from .. import keys, preferences, properties
-from ..connections import connection, settings_of
+from .. import preferences
+from ..connections import keys
+from ..connections.providers import connection, settings_of
+from ..settings import properties
 from .reporting import TellingOperator
 
 

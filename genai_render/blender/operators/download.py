@@ -14,7 +14,9 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ...core.errors import GenAIError, StorageError
-from .. import history_view, properties, redraw, session
+from .. import redraw
+from ..jobs import history_page, session
+from ..settings import properties
 from .reporting import ItemOperator, attempt
 from .results import sensible_name
 
@@ -93,7 +95,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
 
     def _item(self, context: bpy.types.Context) -> Any:
-        return history_view.item(self.id or properties.window(context).selected)
+        return history_page.item(self.id or properties.window(context).selected)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         item = self._item(context)

@@ -14,7 +14,9 @@ import numpy as np
 from ...core import cost, images
 from ...core.errors import GenAIError, ImageError
 from ...core.request import RenderRequest
-from .. import asking, properties, reference_store, session, view_frame
+from ..capture import viewport_frame
+from ..jobs import request_builder, session
+from ..settings import properties, reference_store
 from .generate import place_of, submit
 from .reporting import ItemOperator
 
@@ -68,8 +70,8 @@ class GENAI_RENDER_OT_edit(ItemOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         request = self._request(context)
-        asking.check_allowed(context, request)
-        submit(request, place_of(view_frame.find_view(context)))
+        request_builder.check_allowed(context, request)
+        submit(request, place_of(viewport_frame.find_view(context)))
         return {"FINISHED"}
 
     def _request(self, context: bpy.types.Context) -> RenderRequest:

@@ -15,8 +15,10 @@ from ...core import cost
 from ...core.errors import GenAIError, SceneError
 from ...core.output_spec import output_spec
 from ...core.request import MAX_SEED, RenderRequest
-from .. import asking, properties, session, view_capture, view_frame
-from ..capture.camera_frame import unit_metres
+from ..capture import viewport, viewport_frame
+from ..capture.camera import unit_metres
+from ..jobs import request_builder, session
+from ..settings import properties
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -29,20 +31,20 @@ class GENAI_RENDER_OT_generate(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = asking.outlook(context).problem
+        problem = request_builder.outlook(context).problem
         if problem:
             cls.poll_message_set(problem)
         return not problem
 
     def act(self, context: bpy.types.Context) -> set[str]:
         settings = properties.settings(context)
-        problem = asking.outlook(context).problem
+        problem = request_builder.outlook(context).problem
         if problem:  # a script may call what the button does not allow
             raise GenAIError(problem)
-        found = view_frame.find_view(context)
+        found = viewport_frame.find_view(context)
         place = place_of(found)
         if not settings.use_canvas:
-            submit(asking.build(context, None), place)
+            submit(request_builder.build(context, None), place)
             return {"FINISHED"}
         if found is None or bpy.app.background:
             raise SceneError(
@@ -50,18 +52,18 @@ class GENAI_RENDER_OT_generate(TellingOperator):
                 action="Open one, or use the command line.",
             )
         area, region, space = found
-        frame = view_frame.frame(context, area, region, space, settings.aspect)
-        request = asking.build(context, frame.aspect)
-        size = view_frame.pixels(frame.aspect, settings.aspect, settings.resolution)
-        frame = view_frame.frame(context, area, region, space, size.aspect)
+        frame = viewport_frame.frame(context, area, region, space, settings.aspect)
+        request = request_builder.build(context, frame.aspect)
+        size = viewport_frame.pixels(frame.aspect, settings.aspect, settings.resolution)
+        frame = viewport_frame.frame(context, area, region, space, size.aspect)
         with context.temp_override(area=area, region=region):
-            drawn = view_capture.draw(bpy.context, space, region, frame, size)
+            drawn = viewport.draw(bpy.context, space, region, frame, size)
         if not drawn.anything and not request.references:
             raise SceneError(
                 "There is nothing in the view.", action="Turn it to your objects, or show them."
             )
         metres = unit_metres(context.scene)
-        submit(request, place, functools.partial(view_capture.develop, drawn, metres=metres))
+        submit(request, place, functools.partial(viewport.develop, drawn, metres=metres))
         return {"FINISHED"}
 
 
@@ -82,7 +84,7 @@ class GENAI_RENDER_OT_repeat(ItemOperator):
         request = session.session().store.request(self.item_id(context))
         if self.vary:
             request = request.with_(seed=random.randint(0, MAX_SEED), parent=self.item_id(context))
-        submit(request, place_of(view_frame.find_view(context)))
+        submit(request, place_of(viewport_frame.find_view(context)))
         return {"FINISHED"}
 
 
@@ -191,7 +193,7 @@ def place_of(found: Any) -> session.Place | None:
     if found is None:
         return None
     area, region, space = found
-    matrix = view_frame.region_data(space, area, region).view_matrix
+    matrix = viewport_frame.region_data(space, area, region).view_matrix
     return session.Place(space.as_pointer(), tuple(value for row in matrix for value in row))
 
 
@@ -202,9 +204,9 @@ def submit(request: RenderRequest, place: session.Place | None, develop: Any = N
         request = request.with_(width=asked.width, height=asked.height)
     sent = (request.width, request.height) if develop is not None else None
     usd = cost.estimate(model, request, sent)
-    shown = asking.outlook(bpy.context).spec
+    shown = request_builder.outlook(bpy.context).spec
     said = shown.notes if shown is not None else ()
-    session.session().submit(request, asking.backend(model).run, place, develop, usd, said)
+    session.session().submit(request, request_builder.backend(model).run, place, develop, usd, said)
 
 
 _CLASSES = (

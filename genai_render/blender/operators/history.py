@@ -12,7 +12,10 @@ from typing import Any
 import bpy
 
 from ...core.errors import GenAIError
-from .. import history_view, overlay, properties, reference_store, session, view_frame
+from ..capture import viewport_frame
+from ..jobs import history_page, session
+from ..settings import properties, reference_store
+from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -28,7 +31,7 @@ class GENAI_RENDER_OT_select(TellingOperator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
-        item = history_view.item(properties.id)
+        item = history_page.item(properties.id)
         if item is None:
             return "Select this image"
         return f"{item.prompt}\n\n{cls.__doc__}"
@@ -39,7 +42,7 @@ class GENAI_RENDER_OT_select(TellingOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         state = properties.window(context)
-        found = view_frame.find_view(context)
+        found = viewport_frame.find_view(context)
         space = 0 if found is None else found[2].as_pointer()
         if self.compare and state.selected and state.selected != self.id:
             shown = overlay.shown()
@@ -51,7 +54,7 @@ class GENAI_RENDER_OT_select(TellingOperator):
             overlay.show(ids, 0, space, compared=len(ids) > 1)
             return {"FINISHED"}
         state.selected = self.id
-        ids = history_view.siblings(self.id)
+        ids = history_page.siblings(self.id)
         overlay.show(ids, ids.index(self.id), space)
         return {"FINISHED"}
 
@@ -68,7 +71,7 @@ class GENAI_RENDER_OT_turn_page(TellingOperator):
     )
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        history_view.turn(self.by)
+        history_page.turn(self.by)
         return {"FINISHED"}
 
 
@@ -85,13 +88,13 @@ class GENAI_RENDER_OT_compare(ItemOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
-        ids = [one.id for one in history_view.page(context).items]
+        ids = [one.id for one in history_page.page(context).items]
         at = ids.index(item.id) + 1 if item.id in ids else 0
         others = [one for one in (*ids[at:], *ids[:at][::-1]) if one != item.id]
         chosen = [item.id, *others][: self.count]
         if len(chosen) < 2:
             raise GenAIError("There is only one image.", action="Make another one first.")
-        found = view_frame.find_view(context)
+        found = viewport_frame.find_view(context)
         overlay.show(chosen, 0, 0 if found is None else found[2].as_pointer(), compared=True)
         return {"FINISHED"}
 
@@ -106,7 +109,7 @@ class GENAI_RENDER_OT_favourite(ItemOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
         session.session().store.set_favourite(item.id, not item.favourite)
-        history_view.invalidate()
+        history_page.invalidate()
         return {"FINISHED"}
 
 
@@ -125,7 +128,7 @@ class GENAI_RENDER_OT_delete(ItemOperator):
         if overlay.shown() is not None:
             overlay.hide()
         properties.window(context).selected = ""
-        history_view.invalidate()
+        history_page.invalidate()
         self.report({"INFO"}, "Deleted. Undo it with Restore Deleted Image")
         return {"FINISHED"}
 
@@ -156,7 +159,7 @@ class GENAI_RENDER_OT_restore(TellingOperator):
         item = session.session().store.restore(item_id)
         _last_deleted = ""
         state.selected = item.id
-        history_view.invalidate()
+        history_page.invalidate()
         return {"FINISHED"}
 
 
@@ -172,7 +175,7 @@ class GENAI_RENDER_OT_empty_bin(TellingOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         erased = session.session().store.empty_bin()
-        history_view.invalidate()
+        history_page.invalidate()
         self.report({"INFO"}, f"{erased} images are gone for good")
         return {"FINISHED"}
 
@@ -260,7 +263,7 @@ class GENAI_RENDER_OT_details(ItemOperator):
     def draw(self, context: bpy.types.Context) -> None:
         from ..panels import details
 
-        item = history_view.item(self.item_id(context))
+        item = history_page.item(self.item_id(context))
         if item is not None:
             details.draw(self.layout, item)
 

@@ -11,7 +11,8 @@ import bpy
 
 from ...core.errors import InvalidInput
 from ...core.request import PROMPT_LIMIT, prompt_length
-from .. import asking, properties, saved_prompts, scene_text
+from ..jobs import request_builder, saved_prompts, scene_description
+from ..settings import properties
 from .reporting import TellingOperator
 
 _LINES = 8
@@ -40,7 +41,7 @@ class GENAI_RENDER_OT_edit_prompt(TellingOperator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         lines = []
-        for line in asking.prompt_of(properties.settings(context)).splitlines() or [""]:
+        for line in request_builder.prompt_of(properties.settings(context)).splitlines() or [""]:
             lines += textwrap.wrap(line, 90, drop_whitespace=True) or [""]
         if len(lines) > _LINES:
             lines = [*lines[: _LINES - 1], " ".join(lines[_LINES - 1 :])]
@@ -101,13 +102,13 @@ class GENAI_RENDER_OT_save_prompt(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not asking.prompt_of(properties.settings(context)).strip():
+        if not request_builder.prompt_of(properties.settings(context)).strip():
             cls.poll_message_set("The prompt is empty")
             return False
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        saved_prompts.save(asking.prompt_of(properties.settings(context)).strip())
+        saved_prompts.save(request_builder.prompt_of(properties.settings(context)).strip())
         self.report({"INFO"}, "The prompt is saved")
         return {"FINISHED"}
 
@@ -147,7 +148,7 @@ class GENAI_RENDER_OT_forget_prompt(TellingOperator):
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        prompt = self.prompt or asking.prompt_of(properties.settings(context)).strip()
+        prompt = self.prompt or request_builder.prompt_of(properties.settings(context)).strip()
         if prompt not in saved_prompts.saved():
             raise InvalidInput("This prompt is not among the saved ones.")
         saved_prompts.forget(prompt)
@@ -167,7 +168,7 @@ class GENAI_RENDER_OT_show_scene_text(TellingOperator):
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
         column.label(text="Added to the prompt:")
-        text = scene_text.describe(context) or "The scene has no names that say anything."
+        text = scene_description.describe(context) or "The scene has no names that say anything."
         for line in textwrap.wrap(text, 64):
             column.label(text=line, translate=False)
 

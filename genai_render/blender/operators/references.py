@@ -16,7 +16,8 @@ from bpy_extras.io_utils import ImportHelper
 
 from ...core import images
 from ...core.errors import GenAIError, ImageError, StorageError
-from .. import properties, reference_store, session
+from ..jobs import session
+from ..settings import properties, reference_store
 from .reporting import ItemOperator, TellingOperator, attempt
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp"

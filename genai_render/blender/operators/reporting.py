@@ -10,7 +10,8 @@ import bpy
 
 from ...core.errors import GenAIError
 from ...core.history.store import Item
-from .. import history_view, properties
+from ..jobs import history_page
+from ..settings import properties
 
 
 class TellingOperator(bpy.types.Operator):
@@ -40,14 +41,14 @@ class ItemOperator(TellingOperator):
         return self.id or properties.window(context).selected
 
     def item(self, context: bpy.types.Context) -> Item:
-        found = history_view.item(self.item_id(context))
+        found = history_page.item(self.item_id(context))
         if found is None:
             raise GenAIError("This image is not in History any more.")
         return found
 
 
 def has_selection(cls: type, context: bpy.types.Context) -> bool:
-    if not properties.window(context).selected and history_view.known_empty():
+    if not properties.window(context).selected and history_page.known_empty():
         cls.poll_message_set("Select an image in History first")  # pyright: ignore
         return False
     return True

@@ -10,7 +10,10 @@ from typing import Any
 import bpy
 
 from ...core.errors import StorageError
-from .. import history_view, overlay, properties, view_frame
+from ..capture import viewport_frame
+from ..jobs import history_page
+from ..settings import properties
+from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -23,7 +26,7 @@ class GENAI_RENDER_OT_show_result(ItemOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
-        ids = history_view.siblings(item.id)
+        ids = history_page.siblings(item.id)
         overlay.show(ids, ids.index(item.id), _space(context))
         properties.window(context).selected = item.id
         return {"FINISHED"}
@@ -187,7 +190,7 @@ def sensible_name(item: Any) -> str:
 
 
 def _space(context: bpy.types.Context) -> int:
-    found = view_frame.find_view(context)
+    found = viewport_frame.find_view(context)
     return 0 if found is None else found[2].as_pointer()
 
 
@@ -203,7 +206,7 @@ def _image_editor(context: bpy.types.Context) -> bpy.types.Area | None:
     for area in window.screen.areas:
         if area.type == "IMAGE_EDITOR":
             return area
-    found = view_frame.find_view(context)
+    found = viewport_frame.find_view(context)
     if found is None:
         return None
     known = {area.as_pointer() for area in window.screen.areas}

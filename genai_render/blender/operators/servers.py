@@ -20,7 +20,9 @@ from bpy.types import PropertyGroup
 
 from ...backends.self_hosted.comfyui import library
 from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
-from .. import connections, keys, preferences, properties, redraw, server_preferences
+from .. import preferences, redraw
+from ..connections import keys, own_servers, providers
+from ..settings import properties
 from .reporting import TellingOperator, attempt
 
 
@@ -75,7 +77,7 @@ class GENAI_RENDER_OT_own_server_test(_ServerOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         server = _list()[self.index]
-        keys.test(server.endpoint, server.backend, connections.settings_of(server))
+        keys.test(server.endpoint, server.backend, providers.settings_of(server))
         return {"FINISHED"}
 
 
@@ -94,7 +96,7 @@ class GENAI_RENDER_OT_workflow_add(TellingOperator):
         return {"RUNNING_MODAL"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        folder = server_preferences.workflow_folder(preferences.preferences(), create=True)
+        folder = own_servers.workflow_folder(preferences.preferences(), create=True)
         assert folder is not None, "it was made"
         path = library.add(Path(self.filepath), folder)
         properties.reload_catalog()

@@ -11,14 +11,17 @@ import bpy
 
 from ...core.canvas import Canvas, View
 from ...core.errors import GenAIError, SceneError
-from .. import history_view, overlay, projection, properties, session, view_frame
+from ..capture import viewport_frame
+from ..jobs import history_page, session
+from ..settings import properties
+from ..viewport import overlay, projection
 from .reporting import ItemOperator, TellingOperator
 from .results import new_image
 
 
 def _has_view(cls: Any, context: bpy.types.Context) -> bool:
     selected = properties.window(context).selected
-    if selected and not history_view.made_from_view(selected):
+    if selected and not history_page.made_from_view(selected):
         cls.poll_message_set("This image was made without a view")
         return False
     return True
@@ -58,7 +61,7 @@ The objects' own materials are kept and come back with Remove Projection"""
                 {"WARNING"}, f"{left_out} objects belong to another file and keep their materials"
             )
         overlay.hide()
-        found = view_frame.find_view(context)
+        found = viewport_frame.find_view(context)
         if self.show and found is not None and found[2].shading.type in ("WIREFRAME", "SOLID"):
             projection.of(context.scene).shading = found[2].shading.type
             found[2].shading.type = "MATERIAL"
@@ -83,7 +86,7 @@ class GENAI_RENDER_OT_unproject(TellingOperator):
         record = projection.of(context.scene)
         shading, record.shading = record.shading, ""
         projection.remove(context.scene)
-        found = view_frame.find_view(context)
+        found = viewport_frame.find_view(context)
         if shading and found is not None and found[2].shading.type == "MATERIAL":
             found[2].shading.type = shading
         return {"FINISHED"}
@@ -101,15 +104,15 @@ class GENAI_RENDER_OT_return_to_view(ItemOperator):
         return super().poll(context) and _has_view(cls, context)
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        found = view_frame.find_view(context)
+        found = viewport_frame.find_view(context)
         if found is None:
             raise SceneError("There is no 3D Viewport.", action="Open one.")
-        view_frame.go_to(context, *found, _view(self.item(context).id))
+        viewport_frame.go_to(context, *found, _view(self.item(context).id))
         return {"FINISHED"}
 
 
 def _canvas(item_id: str) -> Canvas:
-    origin = history_view.made_from_view(item_id)
+    origin = history_page.made_from_view(item_id)
     canvas = session.session().store.canvas(origin) if origin else None
     if canvas is None:
         raise GenAIError("This image was made without a view.", action="Choose another one.")
@@ -117,8 +120,8 @@ def _canvas(item_id: str) -> Canvas:
 
 
 def _view(item_id: str) -> View:
-    origin = history_view.made_from_view(item_id)
-    values = (history_view.record(origin).get("request") or {}).get("canvas") if origin else None
+    origin = history_page.made_from_view(item_id)
+    values = (history_page.record(origin).get("request") or {}).get("canvas") if origin else None
     if not values:
         raise GenAIError("This image was made without a view.", action="Choose another one.")
     return View.from_json(values)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...core.credentials import IN_KEYRING, PROVIDERS
 from ...core.errors import CredentialsError, GenAIError
-from .. import keys
-from ..connections import OWN_PROXY, settings_of
+from ..connections import keys
+from ..connections.providers import OWN_PROXY, settings_of
 from .wrapping import wrapped
 
 

@@ -7,14 +7,15 @@ import textwrap
 from typing import Any
 
 from ...core.history.store import Item
-from .. import history_view, previews, properties
+from ..jobs import history_page
+from ..settings import properties, thumbnails
 
 _LETTERS = 70
 
 
 def draw(layout: Any, item: Item) -> None:
-    record = history_view.record(item.id)
-    icon = previews.picture_icon(f"{item.id}/thumb", item.thumbnail_path, at_once=True)
+    record = history_page.record(item.id)
+    icon = thumbnails.picture_icon(f"{item.id}/thumb", item.thumbnail_path, at_once=True)
     if icon:
         layout.template_icon(icon, scale=12.0)
     _text(layout, "Prompt", item.prompt)
@@ -79,7 +80,7 @@ def _pictures(layout: Any, item: Item) -> None:
         if path is None:
             continue
         column = row.column(align=True)
-        icon = previews.picture_icon(f"{item.id}/{stem}", path, at_once=True)
+        icon = thumbnails.picture_icon(f"{item.id}/{stem}", path, at_once=True)
         column.template_icon(icon, scale=4.0)
         name = column.row()
         name.alignment = "CENTER"

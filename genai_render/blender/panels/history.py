@@ -12,7 +12,8 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.history.store import Item
-from .. import history_view, previews, properties
+from ..jobs import history_page
+from ..settings import properties, thumbnails
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -32,7 +33,7 @@ class GENAI_RENDER_PT_history(SidebarPanel, bpy.types.Panel):
         row.prop(state, "only_favourites", text="", icon="SOLO_ON")
         row.popover("GENAI_RENDER_PT_filters", text="", icon="FILTER")
         row.prop(state, "layout", expand=True, icon_only=True)
-        page = history_view.page(context)
+        page = history_page.page(context)
         if page.problem:
             wrapped(layout, context, page.problem, icon="ERROR")
             return
@@ -68,7 +69,7 @@ def _draw_grid(layout: Any, state: Any, items: tuple[Item, ...]) -> None:
     )
     for item in items:
         cell = grid.column(align=True)
-        icon = previews.picture_icon(item.id, item.thumbnail_path)
+        icon = thumbnails.picture_icon(item.id, item.thumbnail_path)
         if icon:
             cell.template_icon(icon, scale=4.0)
         _pick(cell, state, item, ago(item.created))
@@ -78,7 +79,7 @@ def _draw_list(layout: Any, context: Any, state: Any, items: tuple[Item, ...]) -
     column = layout.column(align=True)
     for item in items:
         row = column.row(align=True)
-        icon = previews.picture_icon(item.id, item.thumbnail_path)
+        icon = thumbnails.picture_icon(item.id, item.thumbnail_path)
         if icon:
             picture = row.column()
             picture.ui_units_x = 2.2
@@ -106,7 +107,7 @@ def _style(item: Item) -> str:
     return style.label if style is not None else item.style
 
 
-def _draw_turning(layout: Any, state: Any, page: history_view.Page) -> None:
+def _draw_turning(layout: Any, state: Any, page: history_page.Page) -> None:
     if page.total <= len(page.items):
         return
     row = layout.row(align=True)

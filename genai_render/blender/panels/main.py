@@ -12,7 +12,8 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import cost
 from ...core.catalog import Model
-from .. import asking, previews, properties, reference_store, session
+from ..jobs import request_builder, session
+from ..settings import properties, reference_store, thumbnails
 from .wrapping import wrapped
 
 CATEGORY = "GenAI"
@@ -32,7 +33,7 @@ class GENAI_RENDER_PT_main(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         settings = properties.settings(context)
-        outlook = asking.outlook(context)
+        outlook = request_builder.outlook(context)
         _draw_view(layout, context, settings, outlook)
         _draw_prompt(layout, context, settings)
         _draw_style(layout, settings)
@@ -40,7 +41,7 @@ class GENAI_RENDER_PT_main(SidebarPanel, bpy.types.Panel):
         _draw_jobs(layout, context)
 
 
-def _draw_view(layout: Any, context: Any, settings: Any, outlook: asking.Outlook) -> None:
+def _draw_view(layout: Any, context: Any, settings: Any, outlook: request_builder.Outlook) -> None:
     state = properties.window(context)
     row = layout.row(align=True)
     row.prop(settings, "use_canvas")
@@ -53,7 +54,7 @@ def _draw_view(layout: Any, context: Any, settings: Any, outlook: asking.Outlook
     buttons.prop(state, "show_frame", text="", icon="SELECT_SET")
     if not settings.use_canvas:
         return
-    icon = previews.canvas_icon()
+    icon = thumbnails.canvas_icon()
     if icon:
         layout.template_icon(icon, scale=8.0)
     else:
@@ -81,7 +82,7 @@ def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
         row.operator("genai_render.show_scene_text", text="", icon="INFO", emboss=False)
     count = row.row()
     count.alignment = "RIGHT"
-    count.label(text=asking.prompt_count(settings), translate=False)
+    count.label(text=request_builder.prompt_count(settings), translate=False)
 
 
 def _draw_style(layout: Any, settings: Any) -> None:
@@ -108,7 +109,9 @@ def _halves(text: str, letters: int = 26) -> list[str]:
     return textwrap.wrap(text, letters, max_lines=3, placeholder="…")
 
 
-def _draw_generate(layout: Any, context: Any, settings: Any, outlook: asking.Outlook) -> None:
+def _draw_generate(
+    layout: Any, context: Any, settings: Any, outlook: request_builder.Outlook
+) -> None:
     label = iface_("Generate")
     if settings.count > 1:
         label = iface_("Generate {count} Images").format(count=settings.count)
@@ -181,7 +184,7 @@ def _draw_slot(column: Any, slot: Any, number: int) -> None:
         box.label(text="or drop a picture")
         return
     path = reference_store.path_of(slot.digest)
-    icon = previews.picture_icon(slot.digest, path)
+    icon = thumbnails.picture_icon(slot.digest, path)
     if icon:
         box.template_icon(icon, scale=5.0)
     else:

@@ -10,7 +10,9 @@ from typing import Any
 import bpy
 
 from ...core.history.store import Item
-from .. import history_view, overlay, previews, projection, properties
+from ..jobs import history_page
+from ..settings import properties, thumbnails
+from ..viewport import overlay, projection
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -27,12 +29,12 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         state = properties.window(context)
-        item = history_view.item(state.selected)
+        item = history_page.item(state.selected)
         shown = overlay.shown()
         if shown is not None:
             _draw_over_view(layout, state, shown)
         elif item is not None:
-            icon = previews.picture_icon(item.id, item.thumbnail_path)
+            icon = thumbnails.picture_icon(item.id, item.thumbnail_path)
             if icon:
                 layout.template_icon(icon, scale=8.0)
             layout.operator("genai_render.show_result", text="Show over View", icon="VIEW3D")

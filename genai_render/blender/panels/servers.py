@@ -11,7 +11,8 @@ import bpy
 
 from ...backends.self_hosted import servers
 from ...core.errors import GenAIError
-from .. import keys, properties, server_preferences
+from ..connections import keys, own_servers
+from ..settings import properties
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -30,14 +31,14 @@ class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         model = properties.chosen_model(properties.settings(context))
         try:
-            settings = server_preferences.own_settings(model.backend)
+            settings = own_servers.own_settings(model.backend)
             found = servers.endpoints_of(settings, model.backend)
         except GenAIError as error:
             wrapped(layout, context, error.text, icon="ERROR")
             return
         column = layout.column(align=True)
         for name in found:
-            state = server_preferences.state_of(model.backend, name, settings)
+            state = own_servers.state_of(model.backend, name, settings)
             row = column.row()
             row.alert = state is not None and state.is_error
             icon = "SORTTIME" if state is None else "ERROR" if state.is_error else "CHECKMARK"
@@ -80,7 +81,7 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
                 part = row.row()
                 part.alignment = "RIGHT"
                 part.operator("genai_render.workflow_map").path = path
-    for problem in server_preferences.problems():
+    for problem in own_servers.problems():
         column = layout.column()
         column.alert = True
         wrapped(column, context, problem.text, icon="ERROR")
@@ -100,7 +101,7 @@ def _draw_one(layout: Any, context: Any, server: Any, number: int) -> None:
     column = box.column()
     column.active = server.use
     column.prop(server, "name")
-    column.prop(server, "base_url", placeholder=server_preferences.usual_address(server.kind))
+    column.prop(server, "base_url", placeholder=own_servers.usual_address(server.kind))
     column.prop(server, "key_entry", placeholder="If it needs one: name:password, or the key")
     doing, told = keys.busy(server.endpoint), keys.told(server.endpoint)
     if doing:

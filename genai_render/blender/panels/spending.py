@@ -9,7 +9,9 @@ import bpy
 
 from ...core.cost import dollars
 from ...core.errors import GenAIError
-from .. import preferences, properties, session
+from .. import preferences
+from ..jobs import session
+from ..settings import properties
 from .main import SidebarPanel
 from .wrapping import wrapped
 

@@ -25,9 +25,9 @@ from bpy.props import (
 )
 from numpy.typing import NDArray
 
-from ..core.canvas import View
-from ..core.errors import SceneError
-from .capture.camera_frame import unit_metres
+from ...core.canvas import View
+from ...core.errors import SceneError
+from ..capture.camera import unit_metres
 
 _MARK = "genai_render_projection"
 _LARGEST_DEPTH = 1024  # pixels a side: enough to know what is hidden

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import bpy
 from mathutils import Matrix, Vector
 
-from ..core.canvas import View
-from ..core.framing import Size, fit_view, ratio, size_for
-from .capture.camera_frame import unit_metres
+from ...core.canvas import View
+from ...core.framing import Size, fit_view, ratio, size_for
+from .camera import unit_metres
 
 _MARGIN = 6  # pixels
 

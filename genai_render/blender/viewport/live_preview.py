@@ -11,10 +11,13 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.canvas import Canvas
-from ..core.errors import GenAIError
-from ..core.framing import Size
-from . import overlay, preferences, previews, properties, redraw, view_capture, view_frame
+from ...core.canvas import Canvas
+from ...core.errors import GenAIError
+from ...core.framing import Size
+from .. import preferences, redraw
+from ..capture import viewport, viewport_frame
+from ..settings import properties, thumbnails
+from . import overlay
 
 LOOK_SECONDS = 0.2
 SHARE = 0.1  # of the main thread's time, at most
@@ -51,7 +54,7 @@ def _follow() -> None:
             continue
         with bpy.context.temp_override(window=window, area=area):
             context = bpy.context
-            found = view_frame.find_view(context)
+            found = viewport_frame.find_view(context)
             if found is None:
                 return
             state = _key(context, *found)
@@ -84,13 +87,13 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
             if area.type != "VIEW_3D" or not overlay.tab_visible(area):
                 continue
             # Drawing it in another way would start the user's render anew each time.
-            if not view_capture.is_rendered_elsewhere(bpy.context, area.spaces.active):  # pyright: ignore
+            if not viewport.is_rendered_elsewhere(bpy.context, area.spaces.active):  # pyright: ignore
                 return area
     return None
 
 
 def _key(context: Any, area: Any, region: Any, space: Any) -> tuple[Any, ...]:
-    rv3d = view_frame.region_data(space, area, region)
+    rv3d = viewport_frame.region_data(space, area, region)
     view = tuple(round(v, 5) for row in rv3d.perspective_matrix for v in row)
     shading = space.shading
     return (
@@ -108,15 +111,15 @@ def _draw(context: Any, area: Any, region: Any, space: Any) -> None:
     prefs = preferences.preferences()
     longest = prefs.live_size if prefs is not None else 256
     wanted = properties.window(context).canvas_view
-    frame = view_frame.frame(context, area, region, space, properties.settings(context).aspect)
+    frame = viewport_frame.frame(context, area, region, space, properties.settings(context).aspect)
     shrink = longest / max(frame.width, frame.height)
     size = Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
     try:
-        drawn = view_capture.draw(context, space, region, frame, size, normals=wanted == "NORMAL")
+        drawn = viewport.draw(context, space, region, frame, size, normals=wanted == "NORMAL")
     except GenAIError:
         return
-    canvas = view_capture.develop(drawn, normals=wanted == "NORMAL")
-    previews.set_canvas(_on_backdrop(picture(canvas, wanted)))
+    canvas = viewport.develop(drawn, normals=wanted == "NORMAL")
+    thumbnails.set_canvas(_on_backdrop(picture(canvas, wanted)))
 
 
 def picture(canvas: Canvas, wanted: str) -> NDArray[np.uint8]:

@@ -9,15 +9,19 @@ from typing import Any
 
 import bpy
 
-from ..backends.base import CONNECTING, Backend, create_backend
-from ..backends.http import settings as connections
-from ..backends.http.errors import OnlineAccessOff
-from ..core import cost
-from ..core.catalog import Model
-from ..core.errors import GenAIError, InvalidInput, SceneError
-from ..core.output_spec import OutputSpec, output_spec
-from ..core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
-from . import keys, preferences, properties, reference_store, scene_text, session, view_frame
+from ...backends.base import CONNECTING, Backend, create_backend
+from ...backends.http import settings as connections
+from ...backends.http.errors import OnlineAccessOff
+from ...core import cost
+from ...core.catalog import Model
+from ...core.errors import GenAIError, InvalidInput, SceneError
+from ...core.output_spec import OutputSpec, output_spec
+from ...core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
+from .. import preferences
+from ..capture import viewport_frame
+from ..connections import keys
+from ..settings import properties, reference_store
+from . import scene_description, session
 
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
@@ -50,10 +54,10 @@ def prompt_count(settings: Any) -> str:
 
 def frame_aspect(context: bpy.types.Context) -> float | None:
     """Width to height of what the viewport would send; None without a viewport."""
-    found = view_frame.find_view(context)
+    found = viewport_frame.find_view(context)
     if found is None:
         return None
-    return view_frame.aspect_of(context, *found, properties.settings(context).aspect)
+    return viewport_frame.aspect_of(context, *found, properties.settings(context).aspect)
 
 
 def build(
@@ -80,7 +84,7 @@ def build(
         references=references,
         options=properties.option_values(context.scene, model),
         enhance=settings.enhance,
-        scene_text=scene_text.describe(context) if settings.enhance else "",
+        scene_text=scene_description.describe(context) if settings.enhance else "",
         parent=settings.parent,
     )
     model.check(request)
@@ -154,7 +158,7 @@ def _check_view(context: bpy.types.Context, model: Model, usd: float | None) -> 
     settings = properties.settings(context)
     if not settings.use_canvas:
         return
-    if view_frame.find_view(context) is None:
+    if viewport_frame.find_view(context) is None:
         raise SceneError("There is no 3D Viewport to take the view from.", action="Open one.")
     if not any(
         thing.type in _SURFACES and thing.visible_get() for thing in context.view_layer.objects

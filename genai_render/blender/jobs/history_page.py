@@ -9,10 +9,12 @@ from typing import Any
 
 import bpy
 
-from ..core.errors import GenAIError
-from ..core.history.store import Item
-from ..core.jobs import Finished, JobEvent, Saved
-from . import properties, redraw, session
+from ...core.errors import GenAIError
+from ...core.history.store import Item
+from ...core.jobs import Finished, JobEvent, Saved
+from .. import redraw
+from ..settings import properties
+from . import session
 from .session import Work
 
 PAGE = 12

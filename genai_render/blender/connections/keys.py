@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..backends.base import check_access, create_backend
-from ..backends.http import settings as connections
-from ..backends.http.errors import unexpected
-from ..backends.http.settings import BackendSettings
-from ..core.credentials import Credentials
-from ..core.errors import Cancelled, GenAIError
-from ..core.events import CancelToken
-from . import redraw
+from ...backends.base import check_access, create_backend
+from ...backends.http import settings as connections
+from ...backends.http.errors import unexpected
+from ...backends.http.settings import BackendSettings
+from ...core.credentials import Credentials
+from ...core.errors import Cancelled, GenAIError
+from ...core.events import CancelToken
+from .. import redraw
 
 _TICK_SECONDS = 0.1
 _FRESH_SECONDS = 30.0  # how long an answer about a key stands

@@ -19,12 +19,15 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from ..core import images
-from ..core.errors import GenAIError
-from ..core.events import PartialImage
-from ..core.jobs import Finished, JobEvent, Saved
-from . import asking, preferences, properties, redraw, session, view_frame
-from .session import Work
+from ...core import images
+from ...core.errors import GenAIError
+from ...core.events import PartialImage
+from ...core.jobs import Finished, JobEvent, Saved
+from .. import preferences, redraw
+from ..capture import viewport_frame
+from ..jobs import request_builder, session
+from ..jobs.session import Work
+from ..settings import properties
 
 LARGEST_SIDE = 2048  # of a picture on the screen; the file is not touched
 KEPT_TEXTURES = 8
@@ -307,11 +310,11 @@ def tab_visible(area: bpy.types.Area) -> bool:
 
 def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
     settings = properties.settings(context)
-    frame = view_frame.frame(context, area, region, space, settings.aspect)
+    frame = viewport_frame.frame(context, area, region, space, settings.aspect)
     box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
     _shade_outside(region, box, 0.35)
     _outline(box, (1.0, 1.0, 1.0, 0.55))
-    asked = asking.outlook(context).spec
+    asked = request_builder.outlook(context).spec
     if asked is not None:
         _label(box[0] + 8, box[1] + 8, asked.text)
 
@@ -328,7 +331,7 @@ def _draw_pictures(context: Any, area: Any, region: Any, space: Any) -> None:
     if texture is None:
         return
     aspect = texture.width / texture.height
-    frame = view_frame.frame(context, area, region, space, aspect)
+    frame = viewport_frame.frame(context, area, region, space, aspect)
     box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
     _drawn[key] = box
     _picture(texture, box, state.wipe, state.opacity)
@@ -358,7 +361,7 @@ def _draw_compared(area: Any, region: Any, state: Any) -> None:
 
 def _side_by_side(area: Any, region: Any, shapes: list[float]) -> list[Rectangle]:
     """A box for each picture, in its own shape (width over height)."""
-    left, bottom, right, top = view_frame.clear_part(area, region)
+    left, bottom, right, top = viewport_frame.clear_part(area, region)
     columns = min(2, len(shapes))
     rows = math.ceil(len(shapes) / columns)
     gap = 6.0

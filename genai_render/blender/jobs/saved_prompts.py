@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..core import storage
-from ..core.errors import GenAIError
+from ...core import storage
+from ...core.errors import GenAIError
+from ..preferences import user_folder
 from . import session
-from .preferences import user_folder
 
 MOST_SAVED = 200
 MOST_RECENT = 15

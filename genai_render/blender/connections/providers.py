@@ -16,17 +16,17 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ..backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
-from ..core.catalog import Catalog, Model, server_model
-from ..core.credentials import PROVIDERS
-from ..core.errors import GenAIError, InvalidInput
+from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
+from ...core.catalog import Catalog, Model, server_model
+from ...core.credentials import PROVIDERS
+from ...core.errors import GenAIError, InvalidInput
 from . import keys
 
 OWN_PROXY = "own"
 
 
 def _preferences() -> Any:
-    from . import preferences
+    from .. import preferences
 
     return preferences.preferences()
 
@@ -59,7 +59,7 @@ def _changed(self: Any, context: bpy.types.Context) -> None:
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
-    from . import properties
+    from ..settings import properties
 
     properties.reload_catalog()
 

@@ -22,10 +22,10 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from ..core.canvas import Canvas, View
-from ..core.errors import SceneError
-from ..core.framing import Size
-from .view_frame import Frame
+from ...core.canvas import Canvas, View
+from ...core.errors import SceneError
+from ...core.framing import Size
+from .viewport_frame import Frame
 
 _MESHES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
 _BAND = 256  # rows that are developed at a time

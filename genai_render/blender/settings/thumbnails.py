@@ -16,10 +16,10 @@ import bpy.utils.previews
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import images
-from ..core.catalog import DATA, Style
-from ..core.errors import GenAIError
-from . import redraw
+from ...core import images
+from ...core.catalog import DATA, Style
+from ...core.errors import GenAIError
+from .. import redraw
 
 KEPT_PICTURES = 160
 _SIDE = 256  # pixels, of a picture in the panel

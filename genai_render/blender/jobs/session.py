@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..backends.http.retry import WAITING
-from ..core import cost
-from ..core.canvas import Canvas
-from ..core.errors import GenAIError
-from ..core.events import Notice, PartialImage, Progress
-from ..core.history.store import HistoryStore
-from ..core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
-from ..core.request import RenderRequest
-from . import preferences, redraw
+from ...backends.http.retry import WAITING
+from ...core import cost
+from ...core.canvas import Canvas
+from ...core.errors import GenAIError
+from ...core.events import Notice, PartialImage, Progress
+from ...core.history.store import HistoryStore
+from ...core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
+from ...core.request import RenderRequest
+from .. import preferences, redraw
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3

@@ -24,11 +24,12 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
-from ..core import cost
-from ..core.catalog import Catalog, Model, Option
-from ..core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
-from ..core.request import MAX_COUNT, MAX_SEED, OptionValue
-from . import preferences, previews
+from ...core import cost
+from ...core.catalog import Catalog, Model, Option
+from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
+from ...core.request import MAX_COUNT, MAX_SEED, OptionValue
+from .. import preferences
+from . import thumbnails
 
 DEFAULT_MODEL = "offline"
 DEFAULT_STYLE = "auto"
@@ -84,7 +85,7 @@ def _style_items(self: Any, context: bpy.types.Context | None) -> list[tuple[Any
             style.id,
             style.label,
             style.description.rstrip("."),
-            previews.style_icon(style),
+            thumbnails.style_icon(style),
             _number(style.id, DEFAULT_STYLE),
         )
         for style in catalog().styles.values()
@@ -214,25 +215,25 @@ class GenAISettings(PropertyGroup):
 
 
 def _history_changed(self: Any, context: bpy.types.Context) -> None:
-    from . import history_view
+    from ..jobs import history_page
 
-    history_view.invalidate()
+    history_page.invalidate()
 
 
 def _get_page(self: Any) -> int:
-    from . import history_view
+    from ..jobs import history_page
 
-    return history_view.page_number()
+    return history_page.page_number()
 
 
 def _set_page(self: Any, value: int) -> None:
-    from . import history_view
+    from ..jobs import history_page
 
-    history_view.go_to_page(value)
+    history_page.go_to_page(value)
 
 
 def _overlay_changed(self: Any, context: bpy.types.Context) -> None:
-    from . import redraw
+    from .. import redraw
 
     redraw.viewports()
 

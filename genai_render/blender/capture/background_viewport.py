@@ -14,8 +14,8 @@ import bpy
 from ...core.canvas import Canvas
 from ...core.errors import SceneError
 from ...core.framing import Size
-from .. import view_capture, view_frame
-from . import camera_frame, passes
+from . import camera as camera_frame
+from . import passes, viewport, viewport_frame
 from .gpu_probe import find_gpu
 from .spec import CaptureSpec
 
@@ -28,7 +28,7 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
     nothing can be drawn, or nothing is in sight.
     """
     _need_gpu()
-    found = view_frame.find_view(context)
+    found = viewport_frame.find_view(context)
     if found is None:
         raise SceneError(
             "There is no 3D Viewport to capture.",
@@ -43,11 +43,11 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
     with context.temp_override(window=window, area=area, region=region):
         here = bpy.context
         if spec.camera is None:
-            frame = view_frame.frame(here, area, region, space, spec.aspect)
+            frame = viewport_frame.frame(here, area, region, space, spec.aspect)
         else:
             frame = _camera(here, spec)
-        canvas = view_capture.develop(
-            view_capture.draw(here, space, region, frame, Size(spec.width, spec.height))
+        canvas = viewport.develop(
+            viewport.draw(here, space, region, frame, Size(spec.width, spec.height))
         )
     if not canvas.covered.any():
         raise SceneError(
@@ -78,14 +78,14 @@ def _need_gpu() -> None:
     gpu.init()
 
 
-def _camera(context: bpy.types.Context, spec: CaptureSpec) -> view_frame.Frame:
+def _camera(context: bpy.types.Context, spec: CaptureSpec) -> viewport_frame.Frame:
     camera = passes.find_camera(context.scene, spec.camera)
     camera_frame.check_camera(camera)
     depsgraph = context.evaluated_depsgraph_get()
     seen = camera.evaluated_get(depsgraph)
     frame = camera_frame.frame_of(seen, depsgraph, camera_frame.render_shape(context.scene.render))
     frame = frame.fitted(spec.aspect, spec.fit)
-    return view_frame.Frame(
+    return viewport_frame.Frame(
         0,
         0,
         spec.width,

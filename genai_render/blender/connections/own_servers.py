@@ -20,16 +20,17 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ..backends.http.settings import BackendSettings, Endpoint, is_loopback
-from ..backends.self_hosted import servers, status
-from ..backends.self_hosted.comfyui import library
-from ..backends.self_hosted.errors import ServerGone
-from ..core import catalog
-from ..core.catalog import Catalog
-from ..core.credentials import origin_of
-from ..core.errors import GenAIError
-from ..core.events import CancelToken
-from . import connections, keys, redraw
+from ...backends.http.settings import BackendSettings, Endpoint, is_loopback
+from ...backends.self_hosted import servers, status
+from ...backends.self_hosted.comfyui import library
+from ...backends.self_hosted.errors import ServerGone
+from ...core import catalog
+from ...core.catalog import Catalog
+from ...core.credentials import origin_of
+from ...core.errors import GenAIError
+from ...core.events import CancelToken
+from .. import redraw
+from . import keys, providers
 
 _USUAL = {"comfyui": "http://127.0.0.1:8188", "a1111": "http://127.0.0.1:7860"}
 _LOOK_SECONDS = 2.0
@@ -37,14 +38,14 @@ _TICK_SECONDS = 0.25
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
-    from . import properties
+    from ..settings import properties
 
     keys.forget(self.endpoint)
     properties.reload_catalog()
 
 
 def _renamed(self: Any, context: bpy.types.Context) -> None:
-    prefs = connections._preferences()
+    prefs = providers._preferences()
     taken = {other.endpoint for other in prefs.own_servers if other != self}
     base = self.name.strip().replace(":", " ") or "Server"
     name, number = base, 2
@@ -56,7 +57,7 @@ def _renamed(self: Any, context: bpy.types.Context) -> None:
     _models_changed(self, context)
 
 
-class GenAIOwnServer(connections.Connection, PropertyGroup):
+class GenAIOwnServer(providers.Connection, PropertyGroup):
     """A server that runs ComfyUI or has A1111's API."""
 
     kind: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -91,7 +92,7 @@ class GenAIOwnServer(connections.Connection, PropertyGroup):
         return self.kind
 
     def to_endpoint(self, prefs: Any) -> Endpoint:
-        made = connections.plain_endpoint(prefs)
+        made = providers.plain_endpoint(prefs)
         address = self.base_url.strip().rstrip("/") or _USUAL[self.kind]
         address = address if "://" in address else f"http://{address}"
         return replace(made, base_url=address, needs_key=False)
@@ -119,7 +120,7 @@ def endpoints(prefs: Any, kind: str) -> dict[str, Endpoint]:
 
 def own_settings(kind: str) -> BackendSettings:
     """For the servers of one kind. Raises InvalidInput for a bad address."""
-    prefs = connections._preferences()
+    prefs = providers._preferences()
     known = {} if prefs is None else endpoints(prefs, kind)
     return BackendSettings(
         online_access=bpy.app.online_access, endpoints=known, credentials=keys.credentials
@@ -131,7 +132,7 @@ def workflow_folder(prefs: Any, create: bool = False) -> Path | None:
 
     None where that is not there yet. Raises StorageError if it cannot be made.
     """
-    from .preferences import user_folder
+    from ..preferences import user_folder
 
     said = os.environ.get(servers.WORKFLOWS_VARIABLE, "").strip()
     if said:
@@ -262,19 +263,19 @@ def _tick() -> float | None:
 
 
 def draw(layout: Any, context: Any, prefs: Any) -> None:
-    from .panels import servers as panel
+    from ..panels import servers as panel
 
     panel.draw_preferences(layout, context, prefs)
 
 
 def register() -> None:
-    from .operators import servers as operators
+    from ..operators import servers as operators
 
     operators.register()
 
 
 def unregister() -> None:
-    from .operators import servers as operators
+    from ..operators import servers as operators
 
     operators.unregister()
     if bpy.app.timers.is_registered(_tick):

@@ -10,7 +10,8 @@ from typing import Any
 import bpy
 from mathutils import Matrix
 
-from . import overlay, properties
+from ..settings import properties
+from . import overlay
 
 _REACH = 10  # pixels to either side of the wipe's edge
 _BUTTON = 14
