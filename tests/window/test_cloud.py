@@ -39,6 +39,10 @@ prefs.use_max_cost = prefs.use_month_budget = False
 for name in ("openai", "gemini"):
     ours("connections.keys").forget(name)
 """
+_TOLD = (
+    "not ours('connections.keys').busy('openai') "
+    "and ours('connections.keys').told('openai') is not None"
+)
 
 
 def use(window: BlenderWindow, provider: str, server: object, key: str | None) -> None:
@@ -334,7 +338,6 @@ def test_a_key_is_typed_tested_and_used_and_in_nothing_that_blender_keeps(
 ) -> None:
     """The field is empty at once, and the key in the keyring alone: not in the preferences, a
     .blend, the log, the Info Editor, History, nor in what Blender adds to a bug report."""
-    tested = "not ours('connections.keys').busy('openai') and ours('connections.keys').told('openai') is not None"
     with openai_api.OpenAIServer() as server:
         use(scene, "openai", server, None)
         scene.run("bpy.context.preferences.use_preferences_save = False")
@@ -346,7 +349,7 @@ def test_a_key_is_typed_tested_and_used_and_in_nothing_that_blender_keeps(
             scene.type(openai_api.KEY)
             scene.key("Return")
             scene.wait_for("list(ring.kept.values())", 20)
-            scene.wait_for(tested, 20)
+            scene.wait_for(_TOLD, 20)
             assert scene.run("answer = prefs.openai.key_entry") == ""
             assert scene.run(f"answer = ring.kept['genai_render', {server.origin!r}]") == (
                 openai_api.KEY
@@ -482,7 +485,7 @@ def test_without_online_access_the_window_reaches_nobody(scene: BlenderWindow) -
     scene.screenshot("online-access-off")
     scene.run("bpy.ops.genai_render.test_access(endpoint='openai')")
     scene.wait_for(
-        "not ours('connections.keys').busy('openai') and ours('connections.keys').told('openai') is not None",
+        _TOLD,
         30,
     )
     assert "Online access is off" in scene.run(

@@ -174,7 +174,8 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.run(f"with override(): bpy.ops.genai_render.workflow_add(filepath={str(exported)!r})")
     assert window.run("answer = bpy.context.scene.genai_render.model") == "comfyui/studio-look"
     window.run(
-        "path = ours('settings.properties').catalog().models['comfyui/studio-look'].extra['workflow_file']"
+        "models = ours('settings.properties').catalog().models\n"
+        "path = models['comfyui/studio-look'].extra['workflow_file']"
     )
     window.settle(1)
     window.run("with override(): bpy.ops.genai_render.workflow_map('INVOKE_DEFAULT', path=path)")
