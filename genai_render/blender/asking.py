@@ -85,7 +85,7 @@ def build(
     request = RenderRequest(
         prompt=prompt_of(settings) if prompt is None else prompt,
         model=model.id,
-        style=settings.style or properties.DEFAULT_STYLE,
+        style=properties.chosen_style(settings).id,
         aspect=settings.aspect,
         resolution=settings.resolution,
         count=settings.count,
@@ -110,7 +110,10 @@ def build(
 def outlook(context: bpy.types.Context) -> Outlook:
     """What pressing Generate would do now. Cheap enough for every redraw."""
     settings = properties.settings(context)
-    model = properties.chosen_model(settings)
+    try:
+        model = properties.chosen_model(settings)
+    except GenAIError as error:
+        return Outlook(error.text)
     problem = ""
     try:
         prompt = prompt_of(settings)

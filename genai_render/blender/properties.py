@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bpy
@@ -25,17 +25,20 @@ from bpy.props import (
 from bpy.types import PropertyGroup
 
 from ..core import cost
-from ..core.catalog import Catalog, Model, Option
+from ..core.catalog import Catalog, Model, Option, Style
+from ..core.enum_numbers import number_before
+from ..core.errors import InvalidInput, NotFound
 from ..core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
 from ..core.request import MAX_COUNT, MAX_SEED, OptionValue
 from . import preferences, previews
+from .id_choice import Entry, IdChoice
 
 DEFAULT_MODEL = "offline"
 DEFAULT_STYLE = "auto"
 
-# Blender keeps no copy of the texts of a dynamic enum's items: something has to hold them.
-_held: dict[str, list[tuple[Any, ...]]] = {}
 _catalog: Catalog | None = None
+_entries: dict[str, Mapping[str, Entry]] = {}
+_by_number: dict[str, dict[int, str]] = {}
 
 
 def catalog() -> Catalog:
@@ -46,27 +49,20 @@ def catalog() -> Catalog:
     return _catalog
 
 
-def _number(id: str, default: str) -> int:
-    """An item's number in the .blend: the same when the list around it changes."""
-    return 0 if id == default else zlib.crc32(id.encode()) & 0x3FFFFFFF | 1
+def _forget_catalog() -> None:
+    global _catalog
+    _catalog = None
+    _entries.clear()
+    _by_number.clear()
 
 
-def _model_items(self: Any, context: bpy.types.Context | None) -> list[tuple[Any, ...]]:
-    known = catalog().models
-    held = _held.get("models", [])
-    if [item[0] for item in held] != list(known):  # asked for at every look at a setting
-        held = [
-            (
-                model.id,
-                model.label,
-                _about(model),
-                "URL" if model.online else "DISK_DRIVE",
-                _number(model.id, DEFAULT_MODEL),
-            )
-            for model in known.values()
-        ]
-        _held["models"] = held
-    return held
+def _model_entries() -> Mapping[str, Entry]:
+    if "models" not in _entries:
+        _entries["models"] = {
+            model.id: Entry(model.label, _about(model), "URL" if model.online else "DISK_DRIVE")
+            for model in catalog().models.values()
+        }
+    return _entries["models"]
 
 
 def _about(model: Model) -> str:
@@ -78,19 +74,55 @@ def _about(model: Model) -> str:
     return ".\n".join(text.rstrip(".") for text in facts if text)
 
 
-def _style_items(self: Any, context: bpy.types.Context | None) -> list[tuple[Any, ...]]:
-    items = [
-        (
-            style.id,
-            style.label,
-            style.description.rstrip("."),
-            previews.style_icon(style),
-            _number(style.id, DEFAULT_STYLE),
+def _style_entries() -> Mapping[str, Entry]:
+    if "styles" not in _entries:
+        _entries["styles"] = {
+            style.id: Entry(
+                style.label, style.description.rstrip("."), previews.style_icon(style)
+            )
+            for style in catalog().styles.values()
+        }
+    return _entries["styles"]
+
+
+def _from_number(what: str, number: int) -> str | None:
+    """The model or style that a number in an older .blend stands for."""
+    if what not in _by_number:
+        known, default = (
+            (catalog().models, DEFAULT_MODEL)
+            if what == "models"
+            else (catalog().styles, DEFAULT_STYLE)
         )
-        for style in catalog().styles.values()
-    ] or [("auto", "Auto", "", 0, 0)]
-    _held["styles"] = items
-    return items
+        _by_number[what] = {number_before(id, default): id for id in (*known, default)}
+    return _by_number[what].get(number)
+
+
+def _why_missing() -> str:
+    return preferences.models_problem() or (
+        "It is from a file, server or workflow that was removed, or is on another computer."
+    )
+
+
+def _missing(what: str, id: str) -> NotFound:
+    return NotFound(
+        f'The {what} "{id}" is missing.',
+        _why_missing(),
+        f"Choose another {what}, or add it again in the preferences.",
+    )
+
+
+MODEL = IdChoice(
+    *("model", "model_id", DEFAULT_MODEL),
+    entries=_model_entries,
+    from_number=lambda number: _from_number("models", number),
+    reason=_why_missing,
+)
+STYLE = IdChoice(
+    *("style", "style_id", DEFAULT_STYLE),
+    entries=_style_entries,
+    from_number=lambda number: _from_number("styles", number),
+    reason=_why_missing,
+)
 
 
 def _aspect_items() -> list[tuple[str, str, str]]:
@@ -165,12 +197,8 @@ class GenAISettings(PropertyGroup):
         "shapes and camera",
         default=True,
     )
-    model: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Model", description="What makes the image", items=_model_items
-    )
-    style: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Style", description="The look of the image", items=_style_items
-    )
+    __annotations__.update(MODEL.properties("Model", "What makes the image"))
+    __annotations__.update(STYLE.properties("Style", "The look of the image"))
     aspect: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Aspect Ratio", description="Width to height", items=_aspect_items(), default=AUTO
     )
@@ -364,9 +392,26 @@ def window(context: bpy.types.Context | None = None) -> Any:
 
 
 def chosen_model(settings: Any) -> Model:
-    """The model that is chosen; the default where it is not in the list any more."""
-    models = catalog().models
-    return models.get(settings.model) or models[DEFAULT_MODEL]
+    """The model that is chosen. Raises NotFound, with the reason, if it is missing."""
+    id = MODEL.id_of(settings)
+    model = catalog().models.get(id)
+    if model is None:
+        raise _missing("model", id)
+    return model
+
+
+def known_model(settings: Any) -> Model | None:
+    """The model that is chosen; None if it is missing."""
+    return catalog().models.get(MODEL.id_of(settings))
+
+
+def chosen_style(settings: Any) -> Style:
+    """The style that is chosen. Raises NotFound, with the reason, if it is missing."""
+    id = STYLE.id_of(settings)
+    style = catalog().styles.get(id)
+    if style is None:
+        raise _missing("style", id)
+    return style
 
 
 def references(settings: Any) -> tuple[Any, Any]:
@@ -376,6 +421,8 @@ def references(settings: Any) -> tuple[Any, Any]:
 # Options: one property group for each model, made from what the catalogue says of it.
 
 _option_groups: dict[str, type[PropertyGroup]] = {}
+_option_choices: dict[tuple[str, str], IdChoice] = {}
+"""The options that are chosen from a list, by model and option."""
 _OPTIONS = "genai_render_options"
 
 
@@ -389,9 +436,6 @@ def _option_property(option: Option) -> Any:
     named = {"name": option.label, "description": option.description.rstrip(".")}
     if option.kind == "bool":
         return BoolProperty(default=bool(option.default), **named)
-    if option.kind == "choice":
-        labels = [(c, c.replace("_", " ").replace("-", " ").title(), "") for c in option.choices]
-        return EnumProperty(items=labels, default=str(option.default), **named)
     if option.kind == "text":
         return StringProperty(default=str(option.default), **named)
     limits: dict[str, Any] = {}
@@ -407,19 +451,43 @@ def _option_property(option: Option) -> Any:
     )
 
 
+def _option_choice(option: Option) -> IdChoice:
+    entries = {
+        choice: Entry(choice.replace("_", " ").replace("-", " ").title())
+        for choice in option.choices
+    }
+
+    def from_number(number: int) -> str | None:
+        return option.choices[number] if 0 <= number < len(option.choices) else None
+
+    return IdChoice(
+        _identifier(option.id),
+        # Not the id itself: Blender allows 63 letters, and one with an ending may be another's.
+        f"id_{zlib.crc32(option.id.encode()):08x}",
+        str(option.default),
+        entries=lambda: entries,
+        from_number=from_number,
+        reason=lambda: "The model does not offer it any more.",
+    )
+
+
 def _register_options() -> None:
     members: dict[str, Any] = {}
     for model in catalog().models.values():
         if not model.options:
             continue
+        annotations: dict[str, Any] = {}
+        for option in model.options:
+            if option.kind == "choice":
+                choice = _option_choice(option)
+                _option_choices[model.id, option.id] = choice
+                annotations |= choice.properties(option.label, option.description.rstrip("."))
+            else:
+                annotations[_identifier(option.id)] = _option_property(option)
         group = type(
             f"GenAIOptions_{_identifier(model.id)}",
             (PropertyGroup,),
-            {
-                "__annotations__": {
-                    _identifier(option.id): _option_property(option) for option in model.options
-                }
-            },
+            {"__annotations__": annotations},
         )
         bpy.utils.register_class(group)
         _option_groups[model.id] = group
@@ -436,14 +504,13 @@ def _unregister_options() -> None:
     for group in reversed(list(_option_groups.values())):
         bpy.utils.unregister_class(group)
     _option_groups.clear()
+    _option_choices.clear()
 
 
 def reload_catalog() -> None:
     """Read models and styles anew, with the options that they have now."""
-    global _catalog
     _unregister_options()
-    _catalog = None
-    _held.pop("models", None)
+    _forget_catalog()
     _register_options()
 
 
@@ -453,11 +520,31 @@ def option_group(scene: bpy.types.Scene, model: Model) -> Any | None:
     return getattr(everything, _identifier(model.id), None) if everything is not None else None
 
 
+def missing_choices(scene: bpy.types.Scene, model: Model) -> list[str]:
+    """The names of the model's options that are set to what it does not offer any more."""
+    group = option_group(scene, model)
+    if group is None:
+        return []
+    return [
+        _identifier(option.id)
+        for option in model.options
+        if (choice := _option_choices.get((model.id, option.id))) and choice.is_missing(group)
+    ]
+
+
 def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> None:
     group = option_group(scene, model)
     if group is not None:
+        missing = missing_choices(scene, model)
         for option in model.options:
-            layout.prop(group, _identifier(option.id))
+            row = layout.row()
+            row.alert = _identifier(option.id) in missing
+            row.prop(group, _identifier(option.id))
+
+
+def _option_value(group: Any, model: Model, option: Option) -> OptionValue:
+    choice = _option_choices.get((model.id, option.id))
+    return getattr(group, _identifier(option.id)) if choice is None else choice.id_of(group)
 
 
 def option_values(scene: bpy.types.Scene, model: Model) -> dict[str, OptionValue]:
@@ -467,7 +554,7 @@ def option_values(scene: bpy.types.Scene, model: Model) -> dict[str, OptionValue
         return {}
     values = {}
     for option in model.options:
-        value = getattr(group, _identifier(option.id))
+        value = _option_value(group, model, option)
         default = option.default
         same = abs(value - default) < 1e-6 if isinstance(value, float) else value == default  # pyright: ignore[reportOperatorIssue]
         if not same:
@@ -476,13 +563,43 @@ def option_values(scene: bpy.types.Scene, model: Model) -> dict[str, OptionValue
     return values
 
 
-def set_option_values(scene: bpy.types.Scene, model: Model, values: dict[str, OptionValue]) -> None:
-    """Set the model's options; those that are not named get their defaults."""
+def set_option_values(
+    scene: bpy.types.Scene, model: Model, values: Mapping[str, OptionValue]
+) -> list[str]:
+    """Set the model's options; those that are not named get their defaults.
+
+    The names of those that the model does not have, or not with such a value, are given back. A
+    choice that is not offered any more is set all the same, and shown as missing.
+    """
     group = option_group(scene, model)
+    unknown = [id for id in values if id not in {option.id for option in model.options}]
     if group is None:
-        return
+        return unknown
     for option in model.options:
-        setattr(group, _identifier(option.id), values.get(option.id, option.default))
+        value = values.get(option.id, option.default)
+        choice = _option_choices.get((model.id, option.id))
+        if choice is not None:
+            choice.choose(group, str(value))
+            continue
+        try:
+            option.check(value)
+        except InvalidInput:
+            unknown.append(option.id)
+            value = option.default
+        setattr(group, _identifier(option.id), value)
+    return unknown
+
+
+@bpy.app.handlers.persistent
+def _keep_ids(*_: object) -> None:
+    """In a file of an older version, numbers become ids while it is known what they stand for."""
+    for scene in bpy.data.scenes:
+        if scene.library is not None:
+            continue
+        MODEL.keep_id(scene.genai_render)
+        STYLE.keep_id(scene.genai_render)
+        for (model_id, _), choice in _option_choices.items():
+            choice.keep_id(option_group(scene, catalog().models[model_id]))
 
 
 _CLASSES: Sequence[type] = (GenAIReference, GenAISettings, GenAIWindow)
@@ -494,14 +611,17 @@ def register() -> None:
     bpy.types.Scene.genai_render = PointerProperty(type=GenAISettings)
     bpy.types.WindowManager.genai_render = PointerProperty(type=GenAIWindow)
     _register_options()
+    bpy.app.handlers.load_post.append(_keep_ids)
 
 
 def unregister() -> None:
-    global _catalog
+    if _keep_ids in bpy.app.handlers.load_post:
+        bpy.app.handlers.load_post.remove(_keep_ids)
     _unregister_options()
     del bpy.types.WindowManager.genai_render
     del bpy.types.Scene.genai_render
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)
-    _held.clear()
-    _catalog = None
+    for choice in (MODEL, STYLE):
+        choice.forget()
+    _forget_catalog()

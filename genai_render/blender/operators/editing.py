@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ...core import cost, images
-from ...core.errors import GenAIError, ImageError
+from ...core.errors import GenAIError, ImageError, NotFound
 from ...core.request import RenderRequest
 from .. import asking, properties, reference_store, session, view_frame
 from .generate import place_of, submit
@@ -54,13 +54,13 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         row.use_property_decorate = False
         row.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
         settings = properties.settings(context)
-        model = properties.chosen_model(settings)
-        style = properties.catalog().styles.get(settings.style)
-        facts = [model.label, style.label if style is not None else ""]
+        facts: list[str] = []
         try:
+            model = properties.chosen_model(settings)
+            facts += [model.label, properties.chosen_style(settings).label]
             facts.append(cost.estimate_parts(model, self._request(context)).text)
         except GenAIError as error:
-            if self.prompt.strip():
+            if self.prompt.strip() or isinstance(error, NotFound):
                 layout.label(text=error.what, icon="INFO", translate=False)
         facts_row = layout.row()
         facts_row.active = False
@@ -81,7 +81,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             prompt=self.prompt,
             kind="edit",
             model=model.id,
-            style=settings.style or properties.DEFAULT_STYLE,
+            style=properties.chosen_style(settings).id,
             resolution=settings.resolution,
             count=settings.count,
             seed=settings.seed if settings.use_seed else None,

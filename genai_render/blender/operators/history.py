@@ -223,13 +223,14 @@ class GENAI_RENDER_OT_recall(ItemOperator):
         models = properties.catalog().models
         settings.prompt_text = None
         settings.prompt = request.prompt
+        # What is not there any more is shown as missing: another would make another image.
+        properties.MODEL.choose(settings, request.model)
+        properties.STYLE.choose(settings, request.style)
         if request.model in models:
-            settings.model = request.model
-            properties.set_option_values(scene, models[request.model], dict(request.options))
-        else:
-            self.report({"WARNING"}, f'The model "{request.model}" is not in the list any more')
-        if request.style in properties.catalog().styles:
-            settings.style = request.style
+            model = models[request.model]
+            lost = properties.set_option_values(scene, model, request.options)
+            if lost:
+                self.report({"WARNING"}, f"{model.label} has these no more: {', '.join(lost)}")
         settings.aspect, settings.resolution = request.aspect, request.resolution
         settings.count, settings.mode = request.count, request.mode
         settings.enhance = request.enhance

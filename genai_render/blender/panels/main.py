@@ -92,8 +92,10 @@ def _draw_style(layout: Any, settings: Any) -> None:
     picture = row.column()
     picture.template_icon_view(settings, "style", show_labels=True, scale=3.0, scale_popup=6.0)
     words = row.column()
-    style = styles.get(settings.style)
-    words.prop(settings, "style", text="")
+    style = styles.get(properties.STYLE.id_of(settings))
+    chosen = words.row()
+    chosen.alert = style is None
+    chosen.prop(settings, "style", text="")
     if style is not None:
         text = words.column(align=True)
         text.scale_y = 0.75
@@ -204,18 +206,12 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings = properties.settings(context)
-        model = properties.chosen_model(settings)
-        layout.prop(settings, "model", text="")  # no label: names are as long as the panel
-        good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
-        terms = " · ".join(
-            part for part in (model.speed, price(model, settings.resolution)) if part
-        )
-        facts = [model.description, good_for, terms]
-        column = layout.column()
-        column.active = False
-        for fact in facts:
-            if fact:
-                wrapped(column, context, fact)
+        model = properties.known_model(settings)
+        row = layout.row()
+        row.alert = model is None
+        row.prop(settings, "model", text="")  # no label: names are as long as the panel
+        if model is not None:
+            _draw_facts(layout, context, settings, model)
         layout.prop(settings, "aspect")
         layout.row().prop(settings, "resolution", expand=True)
         layout.prop(settings, "count")
@@ -226,7 +222,18 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         value.active = settings.use_seed
         value.prop(settings, "seed", text="")
         row.operator("genai_render.random_seed", text="", icon="FILE_REFRESH")
-        properties.draw_options(layout, context.scene, model)
+        if model is not None:
+            properties.draw_options(layout, context.scene, model)
+
+
+def _draw_facts(layout: Any, context: Any, settings: Any, model: Model) -> None:
+    good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
+    terms = " · ".join(part for part in (model.speed, price(model, settings.resolution)) if part)
+    column = layout.column()
+    column.active = False
+    for fact in (model.description, good_for, terms):
+        if fact:
+            wrapped(column, context, fact)
 
 
 def price(model: Model, resolution: str) -> str:

@@ -24,7 +24,8 @@ class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         settings = properties.settings(context)
-        return properties.chosen_model(settings).backend in servers.KINDS
+        model = properties.known_model(settings)
+        return model is not None and model.backend in servers.KINDS
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

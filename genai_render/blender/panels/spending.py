@@ -31,7 +31,9 @@ class GENAI_RENDER_PT_spending(SidebarPanel, bpy.types.Panel):
 
 def _draw_source(layout: Any, context: Any) -> None:
     """Where the prices of the chosen model are from, and of when."""
-    model = properties.chosen_model(properties.settings(context))
+    model = properties.known_model(properties.settings(context))
+    if model is None:
+        return
     column = layout.column()
     column.active = False
     if model.price is None:
