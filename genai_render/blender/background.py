@@ -41,6 +41,7 @@ class Background:
         self._lock = threading.Lock()
         self._unfinished: list[threading.Thread] = []
         self._pending = 0
+        self._timer = self._tick  # one object: Blender knows a timer by its address
 
     def run(self, task: _Task, lane: str, must_finish: bool) -> None:
         self._pending += 1
@@ -61,8 +62,8 @@ class Background:
         if must_finish:
             self._unfinished = [one for one in self._unfinished if one.is_alive()] + [thread]
         thread.start()
-        if not bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.register(self._tick, first_interval=TICK_SECONDS, persistent=True)
+        if not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=TICK_SECONDS, persistent=True)
 
     def _work(self, task: _Task | None, lane: str) -> None:
         """In the thread."""
@@ -97,8 +98,8 @@ class Background:
         return self._pending
 
     def close(self) -> None:
-        if bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.unregister(self._tick)
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
         with self._lock:
             for waiting in self._lanes.values():
                 waiting.clear()

@@ -73,7 +73,7 @@ def _use(path: Path) -> None:
 
 
 def speak(verbose: bool) -> None:
-    """verbose: every line on standard error, too, with those that are only of use to a developer."""
+    """verbose: every line on standard error, too, also those that only a developer needs."""
     _logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     for handler in list(_logger.handlers):
         if type(handler) is logging.StreamHandler:

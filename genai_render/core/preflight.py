@@ -22,6 +22,7 @@ from .request import RenderRequest
 class Prepared:
     """What would go out, and why it cannot if it cannot.
 
+    model: None where the one that is chosen is missing.
     request: whole but for a canvas that is still to be captured; None where it cannot even be
         put together.
     estimate: of all its images and inputs together.
@@ -31,7 +32,7 @@ class Prepared:
         as far as it can be.
     """
 
-    model: Model
+    model: Model | None
     request: RenderRequest | None
     spec: OutputSpec | None = None
     estimate: Estimate = UNKNOWN

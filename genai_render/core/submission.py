@@ -29,8 +29,12 @@ class Limits:
     run: float | None = None
     month: float | None = None
 
+    @property
+    def any(self) -> bool:
+        return self.run is not None or self.month is not None
 
-class Spending:
+
+class RunSpending:
     """What one run has cost so far, and what is on its way.
 
     Several jobs of one command share one of these; a press of the button has its own.
@@ -63,7 +67,7 @@ class Spending:
 @dataclass(slots=True)
 class _Held:
     number: int
-    spending: Spending
+    spending: RunSpending
     counted: list[GenAIError]
 
 
@@ -94,14 +98,18 @@ class Gate:
         """What all jobs on their way are estimated to cost, in US dollars."""
         return self._reservations.total
 
-    def check(self, prepared: Prepared, run: Spending | None = None, times: int = 1) -> None:
-        """Whether it could be submitted now, so many times. Raises a GenAIError that says why not."""
+    def check(self, prepared: Prepared, run: RunSpending | None = None, times: int = 1) -> None:
+        """Whether it could be submitted now, so many times. Raises a GenAIError: why not."""
         if prepared.problem is not None:
             raise prepared.problem
+        if prepared.model is None or prepared.request is None:
+            raise InvalidInput("There is no request to send.")
         self.check_cost(prepared, run, times)
         self._check_access(prepared.model)
 
-    def check_cost(self, prepared: Prepared, run: Spending | None = None, times: int = 1) -> None:
+    def check_cost(
+        self, prepared: Prepared, run: RunSpending | None = None, times: int = 1
+    ) -> None:
         """Only whether the limits allow it. Raises OverBudget."""
         each = prepared.estimate.usd
         usd = None if each is None else each * times
@@ -116,21 +124,21 @@ class Gate:
         prepared: Prepared,
         run_backend: Run,
         complete: Prepare | None = None,
-        run: Spending | None = None,
+        run: RunSpending | None = None,
     ) -> Job:
         """Give it to the queue. complete: adds a canvas, in the worker. Raises as `check` does."""
-        run = Spending() if run is None else run
+        run = RunSpending() if run is None else run
         self.check(prepared, run)
-        if prepared.request is None:
-            raise InvalidInput("There is no request to send.")
-        if prepared.canvas_size is not None and complete is None and prepared.request.canvas is None:
+        request = prepared.request
+        assert request is not None, "it was checked"
+        if prepared.canvas_size is not None and complete is None and request.canvas is None:
             raise InvalidInput("The view was not captured.", action="Try again.")
         number, usd = next(self._numbers), prepared.estimate.usd
         limit = self._limits().month
         self._reservations.hold(
             number, usd, self._spent_this_month() if limit is not None else 0.0, limit
         )
-        job = self._queue.submit(prepared.request, run_backend, complete)
+        job = self._queue.submit(request, run_backend, complete)
         run.expect(job.id, usd)
         self._held[job.id] = _Held(number, run, [])
         return job

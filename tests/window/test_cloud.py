@@ -416,7 +416,7 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
         # One more of OpenAI's, known by its name alone: as the nearest, at an unknown price.
         scene.run("bpy.context.scene.genai_render.model = 'gpt-image-3-flare'")
         assert scene.run(
-            "found = ours('settings.properties').catalog().model('gpt-image-3-flare')\n"
+            "found = ours('catalog').catalog().model('gpt-image-3-flare')\n"
             "answer = [found.backend, len(found.options) > 3, found.price is None]"
         ) == ["openai", True, True]
         scene.run("prefs.servers[0].models = 'gpt-image-2, gpt-image-1.5'")
@@ -437,7 +437,7 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
     assert newest(scene)["status"] == "done", messages(scene)
     scene.run("prefs.proxy = 'system'; bpy.context.scene.genai_render.model = 'offline'")
     scene.run("prefs.openai.more_models = ''; prefs.openai.show_server = False")
-    scene.run("prefs.servers.clear(); ours('settings.properties').reload_catalog()")
+    scene.run("prefs.servers.clear(); ours('catalog').reload()")
 
 
 def test_a_models_file_that_is_wrong_is_said_and_the_rest_goes_on(

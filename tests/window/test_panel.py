@@ -132,7 +132,7 @@ def test_the_button_says_why_it_cannot_be_pressed(scene: BlenderWindow) -> None:
 def test_a_model_that_needs_the_network_is_refused_without_it(scene: BlenderWindow) -> None:
     prompt(scene)
     models = scene.run(
-        "answer = [m.id for m in ours('settings.properties').catalog().models.values() if m.online]"
+        "answer = [m.id for m in ours('catalog').catalog().models.values() if m.online]"
     )
     if not models:
         pytest.skip("no online model in the catalogue")

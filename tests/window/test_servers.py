@@ -51,7 +51,7 @@ def window_with_servers(scene: BlenderWindow, server: Any, tmp_path: Path):
     scene.run(
         "prefs.own_servers.clear(); prefs.workflow_folder = ''\n"
         "bpy.context.scene.genai_render.model = 'offline'\n"
-        "ours('settings.properties').reload_catalog()"
+        "ours('catalog').reload()"
     )
 
 
@@ -174,7 +174,7 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.run(f"with override(): bpy.ops.genai_render.workflow_add(filepath={str(exported)!r})")
     assert window.run("answer = bpy.context.scene.genai_render.model") == "comfyui/studio-look"
     window.run(
-        "models = ours('settings.properties').catalog().models\n"
+        "models = ours('catalog').catalog().models\n"
         "path = models['comfyui/studio-look'].extra['workflow_file']"
     )
     window.settle(1)
@@ -183,7 +183,7 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.screenshot("comfyui-mapping")
     window.key("Return")
     window.settle(0.5)
-    window.run("mine = lambda: ours('settings.properties').catalog().models['comfyui/studio-look']")
+    window.run("mine = lambda: ours('catalog').catalog().models['comfyui/studio-look']")
     read = "answer = [option.id for option in mine().options]"
     assert window.run(read) == ["steps", "seconds"], "as its titles mark them"
     window.run(
@@ -214,10 +214,7 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
         scene.screenshot("a1111-working")
         scene.wait_for(f"({WORKS}) == 0", 60)
         (order,) = server.made
-        scene.run(
-            "prefs.own_servers.clear(); settings.model = 'offline'\n"
-            "ours('settings.properties').reload_catalog()"
-        )
+        scene.run("prefs.own_servers.clear(); settings.model = 'offline'\nours('catalog').reload()")
     units = order["alwayson_scripts"]["controlnet"]["args"]
     assert [unit["model"] for unit in units] == ["sd15_depth [a1]", "sd15_normalbae [b2]"]
     made = newest(scene)
@@ -229,5 +226,5 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
 
 
 def test_without_a_server_there_are_none_of_their_models(scene: BlenderWindow) -> None:
-    known = scene.run("answer = list(ours('settings.properties').catalog().models)")
+    known = scene.run("answer = list(ours('catalog').catalog().models)")
     assert not [id for id in known if id.startswith(("comfyui/", "a1111/"))]

@@ -78,7 +78,6 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
         return self.kind
 
     def to_endpoint(self, prefs: Any) -> Endpoint:
-        made = plain_endpoint(prefs)
         address = self.base_url.strip().rstrip("/") or _USUAL[self.kind]
         address = address if "://" in address else f"http://{address}"
         return replace(plain_endpoint(prefs), base_url=address, needs_key=False)

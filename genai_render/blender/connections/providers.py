@@ -17,13 +17,14 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
+from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, Endpoint
 from ...core.catalog import Catalog, Model, server_model
 from ...core.credentials import PROVIDERS
 from ...core.errors import GenAIError, InvalidInput
 from .. import addon, catalog
 from ..backend_settings import OWN_PROXY, for_connection, plain_endpoint
 from . import keys
+
 
 def _no_key(self: Any) -> str:
     return ""

@@ -35,14 +35,23 @@ class ServerStatuses:
     def __init__(self) -> None:
         self.known: dict[str, ServerStatus] = {}
         self.asking: dict[str, CancelToken] = {}
+        # One object: Blender knows a timer by its address. Drawing the panel again asks anew, if
+        # the panel is seen.
+        self._look_again = redraw.sidebars
 
-    def look_again(self) -> None:
-        """A timer, after an answer: drawing the panel again asks anew if the panel is seen."""
+    def answered(self, endpoint: str, status: ServerStatus) -> None:
+        self.known[endpoint] = status
+        self.asking.pop(endpoint, None)
         redraw.sidebars()
+        redraw.preferences()
+        if not bpy.app.timers.is_registered(self._look_again):
+            bpy.app.timers.register(
+                self._look_again, first_interval=_FRESH_SECONDS + 0.1, persistent=True
+            )
 
     def close(self) -> None:
-        if bpy.app.timers.is_registered(self.look_again):
-            bpy.app.timers.unregister(self.look_again)
+        if bpy.app.timers.is_registered(self._look_again):
+            bpy.app.timers.unregister(self._look_again)
         for cancel in self.asking.values():
             cancel.cancel()
 
@@ -59,17 +68,10 @@ def server_status(kind: str, name: str, settings: BackendSettings) -> ServerStat
     cancel = statuses.asking[endpoint] = CancelToken()
     only = replace(settings, endpoints={endpoint: servers.endpoints_of(settings, kind)[name]})
 
-    def then(answer: ServerStatus) -> None:
-        statuses.known[endpoint] = answer
-        statuses.asking.pop(endpoint, None)
-        redraw.sidebars()
-        redraw.preferences()
-        if not bpy.app.timers.is_registered(statuses.look_again):
-            bpy.app.timers.register(
-                statuses.look_again, first_interval=_FRESH_SECONDS + 0.1, persistent=True
-            )
-
-    background.run(lambda: _ask(kind, name, only, cancel), then)
+    background.run(
+        lambda: _ask(kind, name, only, cancel),
+        lambda answer: statuses.answered(endpoint, answer),
+    )
     return known
 
 

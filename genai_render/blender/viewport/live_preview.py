@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ...core.canvas import Canvas
 from ...core.errors import GenAIError
 from ...core.framing import Size
-from .. import preferences, redraw
+from .. import addon, redraw
 from ..capture import viewport, viewport_frame
-from ..settings import properties, thumbnails
+from ..settings import scene_settings, thumbnails, window_state
 from . import overlay
 
 LOOK_SECONDS = 0.2
@@ -81,7 +81,7 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
         return None
     with bpy.context.temp_override(window=window):
         scene = bpy.context.scene
-        if not (properties.window().show_live and scene.genai_render.use_canvas):
+        if not (window_state.window().show_live and scene.genai_render.use_canvas):
             return None
         for area in screen.areas:
             if area.type != "VIEW_3D" or not overlay.tab_visible(area):
@@ -101,24 +101,26 @@ def _key(context: Any, area: Any, region: Any, space: Any) -> tuple[Any, ...]:
         (view, rv3d.view_perspective),
         (shading.type, shading.light, shading.color_type),
         (region.width, region.height),
-        properties.window(context).canvas_view,
-        properties.settings(context).aspect,
+        window_state.window(context).canvas_view,
+        scene_settings.settings(context).aspect,
         context.scene.frame_current,
     )
 
 
 def _draw(context: Any, area: Any, region: Any, space: Any) -> None:
-    prefs = preferences.preferences()
+    prefs = addon.preferences()
     longest = prefs.live_size if prefs is not None else 256
-    wanted = properties.window(context).canvas_view
-    frame = viewport_frame.frame(context, area, region, space, properties.settings(context).aspect)
+    wanted = window_state.window(context).canvas_view
+    frame = viewport_frame.frame(
+        context, area, region, space, scene_settings.settings(context).aspect
+    )
     shrink = longest / max(frame.width, frame.height)
     size = Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
     try:
         drawn = viewport.draw(context, space, region, frame, size, normals=wanted == "NORMAL")
     except GenAIError:
         return
-    canvas = viewport.develop(drawn, normals=wanted == "NORMAL")
+    canvas = viewport.to_canvas(drawn, normals=wanted == "NORMAL")
     thumbnails.set_canvas(_on_backdrop(picture(canvas, wanted)))
 
 
