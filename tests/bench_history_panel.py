@@ -31,7 +31,7 @@ def ours(name):
     return import_module("{MODULE}.blender." + name)
 state = bpy.context.window_manager.genai_render
 state.show_live = state.show_frame = False
-ours("preferences").preferences().history_folder = %r
+ours("addon").preferences().history_folder = %r
 ours("jobs.session").reopen()
 ours("jobs.history_page").invalidate()
 """

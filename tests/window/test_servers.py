@@ -40,7 +40,7 @@ def window_with_servers(scene: BlenderWindow, server: Any, tmp_path: Path):
     folder.mkdir()
     (folder / "My Depths.json").write_text(json.dumps(whole(steps=12, seconds=0.3)))
     scene.run(
-        "prefs = ours('preferences').preferences()\n"
+        "prefs = ours('addon').preferences()\n"
         "prefs.own_servers.clear()\n"
         f"for name, url in (('Studio 1', {server.origin!r}), ('Studio 2', 'http://127.0.0.1:9')):\n"
         "    one = prefs.own_servers.add()\n"
@@ -63,7 +63,7 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     )
     prompt(window, "a house of glass at golden hour")
     window.run("ours('redraw').sidebars()")
-    window.wait_for("ours('connections.own_servers')._shown.get('comfyui:Studio 1')", 20)
+    window.wait_for("ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('comfyui:Studio 1')", 20)
     window.settle(1)
     window.screenshot("comfyui-ready")
     window.run("with override(): bpy.ops.genai_render.generate()")
@@ -201,14 +201,14 @@ def test_where_a_workflow_takes_what_can_be_changed(
 def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None:
     with A1111Server(seconds=4) as server:
         scene.run(
-            "prefs = ours('preferences').preferences()\n"
+            "prefs = ours('addon').preferences()\n"
             "prefs.own_servers.clear(); one = prefs.own_servers.add()\n"
             f"one.kind, one.name, one.base_url = 'a1111', 'Desk', {server.origin!r}\n"
             "settings = bpy.context.scene.genai_render; settings.model = 'a1111/current'\n"
             "settings.use_seed, settings.seed, settings.count = True, 99, 1"
         )
         prompt(scene, "a house of glass at golden hour")
-        scene.wait_for("ours('connections.own_servers')._shown.get('a1111:Desk')", 20)
+        scene.wait_for("ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('a1111:Desk')", 20)
         scene.run("with override(): bpy.ops.genai_render.generate()")
         scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.screenshot("a1111-working")
