@@ -20,6 +20,7 @@ from . import (
     server_preferences,
     session,
     view_capture,
+    viewport_rest,
 )
 
 # In the order of registering; taken away in reverse.
@@ -39,6 +40,7 @@ _MODULES = (
     gizmos,
     panels,
     keymaps,
+    viewport_rest,
     live_canvas,
 )
 

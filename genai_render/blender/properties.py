@@ -77,9 +77,7 @@ def _about(model: Model) -> str:
 def _style_entries() -> Mapping[str, Entry]:
     if "styles" not in _entries:
         _entries["styles"] = {
-            style.id: Entry(
-                style.label, style.description.rstrip("."), previews.style_icon(style)
-            )
+            style.id: Entry(style.label, style.description.rstrip("."), previews.style_icon(style))
             for style in catalog().styles.values()
         }
     return _entries["styles"]
