@@ -131,5 +131,5 @@ class IdChoice:
 
 
 def _error_icon() -> int:
-    icons: Any = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"]
-    return icons.enum_items["ERROR"].value
+    layout: Any = bpy.types.UILayout.bl_rna
+    return layout.functions["label"].parameters["icon"].enum_items["ERROR"].value

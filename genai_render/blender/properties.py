@@ -596,7 +596,7 @@ def _keep_ids(*_: object) -> None:
             continue
         MODEL.keep_id(scene.genai_render)
         STYLE.keep_id(scene.genai_render)
-        for (model_id, _), choice in _option_choices.items():
+        for (model_id, _option), choice in _option_choices.items():
             choice.keep_id(option_group(scene, catalog().models[model_id]))
 
 

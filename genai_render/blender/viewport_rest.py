@@ -36,7 +36,7 @@ def mode_of(scene: bpy.types.Scene, space: bpy.types.SpaceView3D) -> Mode:
     """What decides which engine draws a viewport, and with which shaders."""
     shading = space.shading
     engine = scene.render.engine if shading.type == "RENDERED" else ""
-    return shading.type, engine, scene.name_full
+    return shading.type, engine, str(scene.session_uid)
 
 
 def drawn_since(region: bpy.types.Region, moment: float) -> bool:
