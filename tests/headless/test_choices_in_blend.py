@@ -12,7 +12,15 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from genai_render.blender import asking, id_choice, preferences, properties  # noqa: E402
+from genai_render.blender import addon  # noqa: E402
+from genai_render.blender import catalog as catalogs  # noqa: E402
+from genai_render.blender.jobs import request_builder  # noqa: E402
+from genai_render.blender.settings import (  # noqa: E402
+    choices,
+    id_choice,
+    options,
+    scene_settings,
+)
 from genai_render.core import catalog  # noqa: E402
 from genai_render.core.errors import GenAIError, InvalidInput, NotFound  # noqa: E402
 
@@ -38,7 +46,7 @@ class Lists:
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._path = path
-        monkeypatch.setattr(preferences, "load_catalog", lambda: catalog.load([path]))
+        monkeypatch.setattr(catalogs, "load", lambda problems=None: catalog.load([path]))
 
     def have(
         self, *styles: str, models: tuple[str, ...] = (), papers: tuple[str, ...] = ("smooth",)
@@ -47,14 +55,34 @@ class Lists:
         entries = [_STYLE.format(id=id) for id in styles]
         entries += [_MODEL.format(id=id, papers=quoted) for id in models]
         self._path.write_text("\n".join(entries))
-        properties.reload_catalog()
+        catalogs.reload()
+
+
+def register() -> None:
+    scene_settings.register()
+    options.register()
+    addon.state(options.OptionGroups)
+
+
+def unregister() -> None:
+    options.unregister()
+    addon.discard_all()
+    scene_settings.unregister()
+
+
+def built() -> Any:
+    """The request that the panel would send. Raises why there is none."""
+    prepared = request_builder.prepared(bpy.context)
+    if prepared.problem is not None:
+        raise prepared.problem
+    return prepared.request
 
 
 @pytest.fixture
 def lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lists]:
-    properties.register()
+    register()
     yield Lists(tmp_path / "mine.toml", monkeypatch)
-    properties.unregister()
+    unregister()
 
 
 def settings() -> Any:
@@ -70,7 +98,7 @@ def save_and_open(tmp_path: Path) -> None:
 
 def save_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **numbers: int) -> Path:
     """A .blend as versions before ids were kept wrote it: plain enums, which are numbers."""
-    properties.unregister()
+    unregister()
     bpy.ops.wm.read_factory_settings(use_empty=True)
 
     class GenAISettings(bpy.types.PropertyGroup):
@@ -98,7 +126,7 @@ def save_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **numbers: i
     for cls in reversed(classes):
         bpy.utils.unregister_class(cls)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    properties.register()
+    register()
     return path
 
 
@@ -132,8 +160,8 @@ def test_a_saved_style_and_model_outlive_any_change_of_the_lists(
     lists.have("alpha", "zinc", "omega", models=("a", "mine"), papers=("new", "rough", "smooth"))
     save_and_open(tmp_path)
     assert (settings().style, settings().model) == ("zinc", "mine")
-    mine = properties.chosen_model(settings())
-    assert properties.option_values(bpy.context.scene, mine) == {"paper": "rough"}
+    mine = choices.chosen_model(settings())
+    assert options.option_values(bpy.context.scene, mine) == {"paper": "rough"}
 
 
 def test_a_file_of_an_older_version_is_read_right(
@@ -150,14 +178,14 @@ def test_a_file_of_an_older_version_is_read_right(
     lists.have("alpha", "zinc", "omega", models=("a", "mine"), papers=("smooth", "rough"))
     bpy.ops.wm.open_mainfile(filepath=str(path))
     assert (settings().style, settings().model) == ("zinc", "mine")
-    mine = properties.chosen_model(settings())
-    assert properties.option_values(bpy.context.scene, mine) == {"paper": "rough"}
+    mine = choices.chosen_model(settings())
+    assert options.option_values(bpy.context.scene, mine) == {"paper": "rough"}
 
     # From now on it is known by its id, also when it has gone and others are in its place.
     lists.have(models=("mine",), papers=("rough", "smooth"))
     save_and_open(tmp_path)
     assert settings().style == "zinc"
-    assert properties.option_values(bpy.context.scene, mine) == {"paper": "rough"}
+    assert options.option_values(bpy.context.scene, mine) == {"paper": "rough"}
 
 
 def test_a_shipped_style_of_an_older_version_is_read_right(
@@ -176,10 +204,10 @@ def test_an_old_number_that_nobody_knows_waits_for_its_style(
     path = save_as_before(tmp_path, monkeypatch, style=number_of_30_bits("zinc"))
     bpy.ops.wm.open_mainfile(filepath=str(path))
     with pytest.raises(NotFound):
-        properties.chosen_style(settings())
+        choices.chosen_style(settings())
     save_and_open(tmp_path)
     lists.have("zinc")
-    assert properties.chosen_style(settings()).id == "zinc"
+    assert choices.chosen_style(settings()).id == "zinc"
 
 
 def test_what_is_missing_is_shown_and_refused_by_name(lists: Lists, tmp_path: Path) -> None:
@@ -188,44 +216,44 @@ def test_what_is_missing_is_shown_and_refused_by_name(lists: Lists, tmp_path: Pa
     settings().use_canvas = False
     settings().style, settings().model = "zinc", "mine"
     bpy.context.scene.genai_render_options.mine.paper = "rough"
-    asking.build(bpy.context, None)
+    built()
 
     lists.have("zinc", models=("mine",), papers=("smooth",))
-    assert properties.missing_choices(bpy.context.scene, properties.chosen_model(settings()))
+    assert options.missing_choices(bpy.context.scene, choices.chosen_model(settings()))
     with pytest.raises(InvalidInput, match='"paper" cannot be "rough"'):
-        asking.build(bpy.context, None)
+        built()
 
     lists.have(models=("mine",), papers=("smooth", "rough"))
     assert items("style")["zinc"] < 2**24  # an item of its own, so that it can be seen
     with pytest.raises(NotFound, match='style "zinc" is missing'):
-        asking.build(bpy.context, None)
+        built()
 
     lists.have("zinc")
     assert settings().model == "mine"
-    assert 'model "mine" is missing' in asking.outlook(bpy.context).problem
+    assert 'model "mine" is missing' in str(request_builder.prepared(bpy.context).problem)
     with pytest.raises(GenAIError, match='model "mine" is missing'):
-        asking.build(bpy.context, None)
+        built()
 
     lists.have("zinc", models=("mine",), papers=("smooth", "rough"))
-    assert asking.build(bpy.context, None).options == {"paper": "rough"}
+    assert built().options == {"paper": "rough"}
 
 
 def test_a_redraw_makes_no_list_again(lists: Lists) -> None:
     lists.have("zinc")
-    for choice in (properties.STYLE, properties.MODEL):
+    for choice in (choices.STYLE, choices.MODEL):
         once = choice._items(settings(), None)
         assert choice._items(settings(), None) is once
     settings().style = "zinc"
     lists.have()
-    once = properties.STYLE._items(settings(), None)
-    assert properties.STYLE._items(settings(), None) is once
+    once = choices.STYLE._items(settings(), None)
+    assert choices.STYLE._items(settings(), None) is once
     assert "Missing: zinc" in [item[1] for item in once]
 
 
 def test_what_an_older_version_set_later_is_what_counts(lists: Lists) -> None:
     settings().style = "comic"
     settings()["style"] = number_of_30_bits("movie")
-    properties._keep_ids()
+    options._keep_ids()
     assert settings().style == "movie"
     settings().style = "fantasy"
     assert settings().style == "fantasy"

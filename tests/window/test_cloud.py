@@ -299,9 +299,7 @@ def test_a_key_that_is_missing_or_wrong_is_said_without_being_shown(scene: Blend
     wrong = "sk-proj-WRONGKEY99999999999999999999"
     with openai_api.OpenAIServer() as server:
         use(scene, "openai", server, None)
-        scene.wait_for(
-            "'There is no key' in problem()", 20
-        )
+        scene.wait_for("'There is no key' in problem()", 20)
         assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")
         scene.settle(0.5)
         scene.screenshot("openai-no-key")

@@ -147,7 +147,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     """As soon as it rests; and not where nobody looks or something runs that must be smooth."""
 
     def drawn() -> int:
-        return scene.run("answer = ours('viewport.live_preview').drawn_count")
+        return scene.run("answer = ours('viewport.live_preview').live().drawn_count")
 
     def rest() -> None:
         """Until nothing has been drawn for longer than the pause between two draws."""
@@ -164,7 +164,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     rest()
     first, count = seen(), drawn()
     move()
-    scene.wait_for(f"ours('viewport.live_preview').drawn_count > {count}", 30)
+    scene.wait_for(f"ours('viewport.live_preview').live().drawn_count > {count}", 30)
     rest()
     color = seen()
     assert color != first
@@ -172,7 +172,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     for name in ("DEPTH", "NORMAL"):
         before = drawn()
         scene.run(f"bpy.context.window_manager.genai_render.canvas_view = {name!r}")
-        scene.wait_for(f"ours('viewport.live_preview').drawn_count > {before}", 30)
+        scene.wait_for(f"ours('viewport.live_preview').live().drawn_count > {before}", 30)
         rest()
         pictures.add(seen())
         scene.screenshot(f"view-{name.lower()}")

@@ -63,7 +63,10 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     )
     prompt(window, "a house of glass at golden hour")
     window.run("ours('redraw').sidebars()")
-    window.wait_for("ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('comfyui:Studio 1')", 20)
+    window.wait_for(
+        "ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('comfyui:Studio 1')",
+        20,
+    )
     window.settle(1)
     window.screenshot("comfyui-ready")
     window.run("with override(): bpy.ops.genai_render.generate()")
@@ -208,7 +211,10 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
             "settings.use_seed, settings.seed, settings.count = True, 99, 1"
         )
         prompt(scene, "a house of glass at golden hour")
-        scene.wait_for("ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('a1111:Desk')", 20)
+        scene.wait_for(
+            "ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('a1111:Desk')",
+            20,
+        )
         scene.run("with override(): bpy.ops.genai_render.generate()")
         scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.screenshot("a1111-working")

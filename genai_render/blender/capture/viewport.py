@@ -75,18 +75,22 @@ def draw(
     frame: Frame,
     size: Size,
     normals: bool = True,
+    color: bool = True,
+    depth: bool = True,
 ) -> Drawn:
     """Draw the part of the view in the frame at that size. Changes nothing that the user sees.
 
+    normals, color, depth: False leaves out the draws that are for these alone, where nobody looks
+    at them. What stands in their place means nothing.
     Raises SceneError where the GPU cannot do it.
     """
     limit = _largest_side()
     columns, rows = math.ceil(size.width / limit), math.ceil(size.height / limit)
-    color = np.empty((size.height, size.width, 4), np.uint8)
-    depth = np.empty((size.height, size.width), np.float32)
+    colors = np.empty((size.height, size.width, 4), np.uint8)
+    depths = np.empty((size.height, size.width), np.float32)
     normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
     geometry = _Geometry(context, space) if normals else None
-    shading = _shading_of(context, space)
+    shading = _shading_of(context, space) if color else "SOLID"
     with _clean_view(space):
         for column in range(columns):
             for row in range(rows):
@@ -97,15 +101,15 @@ def draw(
                 part = slice(bottom, top), slice(left, right)
                 view = context, space, region, frame.view_matrix, projection, tile
                 with _shaded(space, shading):
-                    color[part], depth[part] = _draw_view(*view)
-                if shading != "SOLID":  # EEVEE leaves no depth behind
+                    colors[part], depths[part] = _draw_view(*view)
+                if depth and shading != "SOLID":  # EEVEE leaves no depth behind
                     with _shaded(space, "SOLID"):
-                        depth[part] = _draw_view(*view)[1]
+                        depths[part] = _draw_view(*view)[1]
                 if geometry is not None and normal is not None:
                     normal[part] = geometry.draw(frame.view_matrix, projection, tile)
     return Drawn(
-        color,
-        depth,
+        colors,
+        depths,
         normal,
         np.array(frame.projection, np.float64),
         _describe(context, space, frame, size),
