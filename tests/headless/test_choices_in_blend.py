@@ -136,7 +136,7 @@ def number_of_30_bits(id: str) -> int:
 
 def items(name: str) -> dict[str, int]:
     """What Blender offers, and under which number."""
-    choice: id_choice.IdChoice = getattr(properties, name.upper())
+    choice: id_choice.IdChoice = getattr(choices, name.upper())
     return {item[0]: item[4] for item in choice._items(settings(), None)}
 
 

@@ -64,7 +64,7 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     prompt(window, "a house of glass at golden hour")
     window.run("ours('redraw').sidebars()")
     window.wait_for(
-        "ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('comfyui:Studio 1')",
+        "statuses().get('comfyui:Studio 1')",
         20,
     )
     window.settle(1)
@@ -212,7 +212,7 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
         )
         prompt(scene, "a house of glass at golden hour")
         scene.wait_for(
-            "ours('addon').state(ours('connections.server_status').ServerStatuses).known.get('a1111:Desk')",
+            "statuses().get('a1111:Desk')",
             20,
         )
         scene.run("with override(): bpy.ops.genai_render.generate()")
