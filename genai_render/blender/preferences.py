@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from ..backends.base import backend_info
 from ..backends.http.settings import BackendSettings, endpoint_name
 from ..core import catalog
 from ..core.catalog import Catalog, Model
@@ -37,7 +38,11 @@ def _limit_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context)
     redraw.sidebars()
 
 
-class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPreferences):
+class GenAIRenderPreferences(
+    providers.ConnectionSettings,
+    providers.CloudConnections,
+    bpy.types.AddonPreferences,
+):
     bl_idname = PACKAGE
 
     show: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -51,11 +56,8 @@ class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPrefer
         ],
         options={"SKIP_SAVE"},
     )
-    openai: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=providers.GenAIOpenAIConnection
-    )
-    gemini: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=providers.GenAIGeminiConnection
+    tables: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
+        type=providers.GenAITableConnection
     )
     servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
         type=providers.GenAIServerConnection
@@ -228,10 +230,15 @@ def load_catalog() -> Catalog:
     Raises StorageError or InvalidInput for a file that cannot be used.
     """
     prefs = preferences()
+    files = catalog.files_in_environment()
+    if prefs is not None and prefs.models_file:
+        files.append(Path(bpy.path.abspath(prefs.models_file)))
+    packs = user_folder(catalog.PACKS_FOLDER, create=False)
+    if packs.is_dir():
+        files.append(packs)
+    known = catalog.load(files) if files else catalog.shipped()
     if prefs is None:
-        return server_preferences.with_models(catalog.shipped(), None)
-    path = Path(bpy.path.abspath(prefs.models_file)) if prefs.models_file else None
-    known = catalog.shipped() if path is None else catalog.load([path])
+        return server_preferences.with_models(known, None)
     return _with_servers(known, prefs)
 
 
@@ -257,8 +264,11 @@ def models_problem() -> str:
 
 
 def _with_servers(known: Catalog, prefs: GenAIRenderPreferences) -> Catalog:
-    for provider in (prefs.openai, prefs.gemini):
-        known = known.plus(provider.catalog_models(known))
+    for id in providers.CLOUD:
+        known = known.plus(getattr(prefs, id).catalog_models(known))
+    for table in prefs.tables:
+        if table.name in known.providers:
+            known = known.plus(table.catalog_models(known))
     known = known.plus(model for server in prefs.servers for model in server.catalog_models())
     return server_preferences.with_models(known, prefs)
 
@@ -273,12 +283,12 @@ def backend_settings(known: Catalog, model: Model | None = None) -> BackendSetti
     endpoints = {}
     if prefs is not None and model is not None:
         name = endpoint_name(model)
-        for one in (prefs.openai, prefs.gemini, *prefs.servers):
+        for one in providers.all_connections(prefs):
             if one.endpoint == name:
                 endpoints[name] = one.to_endpoint(prefs)
-        if not endpoints and model.backend == "compatible":
-            # A profile of the user's models file that has no server here: its address is the
-            # model's, and it is reached as everything is.
+        if not endpoints and backend_info(model.backend).kind == "compatible":
+            # A provider or a profile of the user's models file that has nothing here: its address
+            # is in that file, and it is reached as everything is.
             endpoints[name] = providers.plain_endpoint(prefs)
         endpoints |= server_preferences.endpoints(prefs, model.backend)
     return BackendSettings(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core import images
+from ...core import mask as mask_of
 from ...core.canvas import Canvas
 from ...core.catalog import Model
 from ...core.errors import InvalidInput
@@ -85,31 +86,25 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
         if request.mask is not None:
             _same_size(request.source, request.mask, "mask")
             if model.extra.get("mask"):
-                mask = _mask_png(request.mask)
+                mask = _light_mask(request.mask)
             else:
-                made.append(_png("mask.png", _mask_picture(request.mask), "mask"))
+                made.append(_png("mask.png", mask_of.white(request.mask), "mask"))
         if request.markup is not None:
             _same_size(request.source, request.markup, "markup")
             if model.extra.get("markup"):
-                markup = _as_png(request.markup)
+                markup = images.encode_png(_markup(request.markup))
             else:
                 drawn = _drawn_over(request.source, request.markup)
                 made.append(_png("marked.png", drawn, "markup"))
     elif request.canvas is not None:
-        made += _of_canvas(request.canvas, _guides(model, request))
+        guides = str(model.value(request.options, GUIDES_OPTION, "color"))
+        made += _of_canvas(request.canvas, guides)
     for number, reference in enumerate(request.references, start=1):
         made.append(_file(f"reference-{number}", reference.data, reference.role, reference.weight))
     kept, notices = _within(made, int(model.extra.get("max_images", 16)), model.label)
     if "max_bytes" in model.extra:
         kept = _lighter(kept, int(model.extra["max_bytes"]))
     return Attachments(tuple(kept), mask, markup, tuple(notices))
-
-
-def _guides(model: Model, request: RenderRequest) -> str:
-    option = next((option for option in model.options if option.id == GUIDES_OPTION), None)
-    if option is None:
-        return "color"
-    return str(request.options.get(GUIDES_OPTION, option.default))
 
 
 def _of_canvas(canvas: Canvas, guides: str) -> list[Attachment]:
@@ -195,43 +190,25 @@ def _same_size(source: bytes, other: bytes, what: str) -> None:
         )
 
 
-def _with_alpha(data: bytes, what: str) -> NDArray[np.uint8]:
-    pixels = images.decode(data, what)
+def _markup(data: bytes) -> NDArray[np.uint8]:
+    pixels = images.decode(data, "markup")
     if pixels.shape[2] != 4 or pixels[..., 3].min() == 255:
         raise InvalidInput(
-            f"The {what} has no transparent pixels.",
-            action="It must be a PNG that is transparent where the image may change."
-            if what == "mask"
-            else "It must be a PNG that is transparent where nothing is drawn.",
+            "The markup has no transparent pixels.",
+            action="It must be a PNG that is transparent where nothing is drawn.",
         )
     return pixels
 
 
-def _mask_png(data: bytes) -> bytes:
+def _light_mask(data: bytes) -> bytes:
     """The mask as the API wants it: a PNG below its limit, fully transparent where to edit."""
-    pixels = _with_alpha(data, "mask")
-    if pixels[..., 3].min() >= 128:
-        raise InvalidInput(
-            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
-        )
-    only_alpha = np.zeros_like(pixels)  # one colour: a mask of any size stays small
-    only_alpha[..., 3] = np.where(pixels[..., 3] < 128, 0, 255)
-    made = images.encode_png(only_alpha)
-    if len(made) >= MASK_BYTES:
+    png = mask_of.hard(data)
+    if len(png) >= MASK_BYTES:
         raise InvalidInput("The mask is too intricate to be sent.", action="Draw larger areas.")
-    return made
-
-
-def _mask_picture(data: bytes) -> NDArray[np.uint8]:
-    """(H, W) white where to edit, for a model that has no place for a mask."""
-    return np.where(_with_alpha(data, "mask")[..., 3] < 128, 255, 0).astype(np.uint8)
-
-
-def _as_png(data: bytes) -> bytes:
-    return images.encode_png(_with_alpha(data, "markup"))
+    return png
 
 
 def _drawn_over(source: bytes, markup: bytes) -> NDArray[np.uint8]:
     below = Image.fromarray(images.decode(source, "source")).convert("RGBA")
-    below.alpha_composite(Image.fromarray(_with_alpha(markup, "markup")))
+    below.alpha_composite(Image.fromarray(_markup(markup)))
     return np.asarray(below.convert("RGB"))

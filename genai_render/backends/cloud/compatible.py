@@ -7,23 +7,21 @@ each time nothing was accepted, so nothing is paid for, and the user is told wha
 
 from __future__ import annotations
 
-import contextlib
 import re
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ...core import images, prompt
+from ...core import prompt
 from ...core.catalog import Model
-from ...core.credentials import origin_of
-from ...core.errors import ImageError, InvalidInput
 from ...core.events import CancelToken, Event, Notice, Result
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.settings import Access, access, endpoint_name
 from ..parallel import Work, in_parallel
-from .openai import OpenAIBackend, Order, _field
+from . import answers
+from .json_dialect import listed_models
+from .openai import OpenAIBackend, Order
 
 # What may be given up, in this order where the server does not say which it minds.
 _OPTIONAL = (
@@ -35,9 +33,11 @@ _NO_SUCH_PLACE = (404, 405, 501)
 
 
 class CompatibleBackend(OpenAIBackend):
-    """One profile of an OpenAI-compatible server, named by the model's `extra.profile`.
+    """A provider whose table says that it speaks this dialect, or one profile of a server of the
+    user's, named by the model's `extra.profile`.
 
-    The address is the profile's in the preferences, else the model's own `extra.base_url`.
+    The address is the one in the preferences, else the table's or the model's own
+    `extra.base_url`.
     """
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
@@ -53,17 +53,28 @@ class CompatibleBackend(OpenAIBackend):
                     )
             yield event
 
-    def check(self, cancel: CancelToken, name: str = "compatible") -> str:
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server for its models. A sentence for the user."""
-        names = self.model_names(cancel, name)
+        names = self.model_names(cancel, endpoint)
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         return f"The server answers: {len(names)} models ({errors.plain(shown, 200)})."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        where = access(self._settings, endpoint or "compatible")
+        return listed_models(where, cancel, self._settings.online_access, self._label(where))
 
     def _access(self, model: Model) -> Access:
         return access(self._settings, endpoint_name(model), str(model.extra.get("base_url", "")))
 
     def _label(self, where: Access) -> str:
-        return "The server"
+        known = where.provider.id in self._settings.models().providers
+        return where.provider.label if known else "The server"
+
+    def _order(
+        self, model: Model, request: RenderRequest, where: Access, cancel: CancelToken
+    ) -> Order:
+        order = super()._order(model, request, where, cancel)
+        return replace(order, without=frozenset(where.provider.without))
 
     def _make(self, order: Order) -> Iterator[Event]:
         for _ in range(_MOST_TRIES):
@@ -135,51 +146,23 @@ class CompatibleBackend(OpenAIBackend):
         return made
 
     def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:
-        text = str(_field(entry, "b64_json") or _field(entry, "url") or "")
+        text = str(answers.field(entry, "b64_json") or answers.field(entry, "url") or "")
         if text.startswith("data:"):
             return self._opened(text.partition(",")[2], order, partial)
-        if _field(entry, "b64_json"):
+        if answers.field(entry, "b64_json"):
             return self._opened(text, order, partial)
         return self._downloaded(text, order) if text else None
 
     def _downloaded(self, address: str, order: Order) -> bytes:
-        """The image at an address that the server gave. The key goes along only to its own."""
-        from ..http import transport
-
-        where, label = order.where, self._label(order.where)
-        whole = urllib.parse.urljoin(where.base_url + "/", address)
-        origin = _origin(whole)
-        if origin is None:
-            raise errors.bad_answer(label, "It points to an image at an address of no use.")
-        http = transport.open_client(
-            where.endpoint,
-            whole,
-            order.cancel,
+        where, cancel = order.where, order.cancel
+        return answers.downloaded(
+            address,
+            where,
+            cancel,
             self._settings.online_access,
-            where.key if origin == where.origin else None,
-            label=label,
+            self._label(where),
+            lambda call: self._guarded(call, where, cancel),
         )
-        with contextlib.closing(http):
-            answer = self._guarded(lambda: http.get(whole), where, order.cancel)
-        if answer.status_code != 200:
-            raise errors.bad_answer(
-                label, f"The image it points to cannot be had (error {answer.status_code})."
-            )
-        try:
-            images.decode(answer.content, "The image")
-        except ImageError:
-            pass
-        else:
-            return answer.content
-        raise errors.bad_answer(label, "What it points to is not an image.")
-
-
-def _origin(url: str) -> str | None:
-    """None for what is not the address of a server."""
-    try:
-        return origin_of(url)
-    except InvalidInput:
-        return None
 
 
 def _names(text: str, parameter: str) -> bool:

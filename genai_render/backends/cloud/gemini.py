@@ -103,16 +103,16 @@ class GeminiBackend:
 
         yield from in_parallel([work(index) for index in range(request.count)], cancel)
 
-    def check(self, cancel: CancelToken, name: str = "gemini") -> str:
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
-        names = self.model_names(cancel, name)
+        names = self.model_names(cancel, endpoint)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
         return f"The key is good. {both} of the models here can be used with it."
 
-    def model_names(self, cancel: CancelToken, name: str = "gemini") -> list[str]:
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
-        where = access(self._settings, name)
+        where = access(self._settings, endpoint or "gemini")
         with self._client(where, cancel) as (sdk, _):
             listed = self._guarded(lambda: list(sdk.models.list()), cancel)
             return sorted(str(model.name).removeprefix("models/") for model in listed)
@@ -180,9 +180,9 @@ class GeminiBackend:
             cancel,
             self._settings.online_access,
             where.key,
-            key_header="x-goog-api-key",
-            key_format="{}",
-            label=LABEL,
+            where.provider.key_header,
+            where.provider.key_format,
+            LABEL,
         )
         kinds: list[str] = []
         http.event_hooks = {"response": [lambda response: kinds.append(_content_type(response))]}

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,13 +14,14 @@ from ...core import images, prompt
 from ...core.catalog import Model
 from ...core.cost import Usage, actual
 from ...core.credentials import origin_of
-from ...core.errors import GenAIError, ImageError
+from ...core.errors import GenAIError
 from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
-from ..http.retry import retry_after, trying_again
+from ..http.retry import trying_again
 from ..http.settings import Access, BackendSettings, access
+from . import answers
 from .attachments import Attachments, attachments
 
 if TYPE_CHECKING:
@@ -40,11 +38,6 @@ _PARAMETERS = {
 }
 _ONLY_EDIT = ("input_fidelity",)
 _ONLY_GENERATE = ("moderation",)
-_REFUSED_CODES = ("moderation_blocked", "content_policy_violation", "content_filter")
-_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-_WAIT_IN_TEXT = re.compile(
-    r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +80,16 @@ class OpenAIBackend:
             yield Notice(text)
         yield from self._make(order)
 
-    def check(self, cancel: CancelToken, name: str = "openai") -> str:
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
-        names = self.model_names(cancel, name)
+        names = self.model_names(cancel, endpoint)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
         return f"The key is good. {both} of the models here can be used with it."
 
-    def model_names(self, cancel: CancelToken, name: str = "openai") -> list[str]:
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
-        where = access(self._settings, name)
+        where = access(self._settings, endpoint or "openai")
         with self._client(where, cancel) as sdk:
             return sorted(
                 str(model.id)
@@ -134,7 +127,7 @@ class OpenAIBackend:
     def _call(self, order: Order) -> Iterator[Event]:
         partials = self._partials(order)
         yield Progress(None, _sending(order))
-        with self._client(order.where, order.cancel) as sdk:
+        with self._client(order.where, order.cancel, order.model.name) as sdk:
             # Several in one call: the stream's events do not say which image they are of.
             if partials:
                 yield from self._streamed(sdk, order, partials)
@@ -144,11 +137,12 @@ class OpenAIBackend:
     def _partials(self, order: Order) -> int:
         if order.count > 1 or not order.model.extra.get("stream", True):
             return 0
-        option = next((o for o in order.model.options if o.id == "partials"), None)
-        return int(order.request.options.get("partials", option.default)) if option else 0
+        return int(order.model.value(order.request.options, "partials", 0))
 
     @contextlib.contextmanager
-    def _client(self, where: Access, cancel: CancelToken) -> Iterator[openai.OpenAI]:
+    def _client(
+        self, where: Access, cancel: CancelToken, model: str = ""
+    ) -> Iterator[openai.OpenAI]:
         label = self._label(where)
         try:
             import openai
@@ -162,12 +156,16 @@ class OpenAIBackend:
             cancel,
             self._settings.online_access,
             where.key,
-            label=label,
+            where.provider.key_header,
+            where.provider.key_format,
+            label,
+            where.provider.headers,
         )
         try:
             sdk = openai.OpenAI(
                 api_key=transport.MADE_UP_KEY,
-                base_url=where.base_url,
+                base_url=where.provider.address(where.base_url, model),
+                default_query=dict(where.provider.query),
                 http_client=http,
                 timeout=http.timeout,
                 max_retries=0,
@@ -194,7 +192,7 @@ class OpenAIBackend:
             made["n"] = order.count
         for option in model.options:
             name = _PARAMETERS.get(option.id)
-            value = options.get(option.id, option.default)
+            value = option.value_in(options)
             if name is None or value in ("auto", "default"):
                 continue
             if name in (_ONLY_GENERATE if order.editing else _ONLY_EDIT):
@@ -243,7 +241,7 @@ class OpenAIBackend:
         else:
             stream = self._guarded(lambda: sdk.images.generate(**parameters), where, cancel)
         with contextlib.closing(stream):
-            if _content_type(stream.response) != "text/event-stream":
+            if answers.content_type(stream.response) != "text/event-stream":
                 # It did not stream: the whole answer is there, or something else is.
                 self._guarded(stream.response.read, where, cancel)
                 yield from self._results(stream.response, order)
@@ -263,7 +261,7 @@ class OpenAIBackend:
                         yield PartialImage(image, order.first)
                 elif what.endswith(".completed"):
                     yield self._result(
-                        event, order, order.first, _usage(event), 1, _settings_of(event)
+                        event, order, order.first, answers.usage_of(event), 1, _settings_of(event)
                     )
                     return
         raise errors.bad_answer(self._label(where), "It ended without the finished image.")
@@ -272,14 +270,14 @@ class OpenAIBackend:
 
     def _results(self, response: Any, order: Order) -> Iterator[Event]:
         label = self._label(order.where)
-        body = _json_body(response, label)
+        body = answers.json_body(response, label)
         fault = body.get("error")
         if fault:
-            raise self._translated_body(fault, None, response.headers, order.where)
+            raise answers.translated(label, fault, None, response.headers)
         entries = body.get("data")
         if not isinstance(entries, list) or not entries:
             raise errors.bad_answer(label, "There is no image in it.")
-        usage, about = _usage(body), _settings_of(body)
+        usage, about = answers.usage_of(body), _settings_of(body)
         for number in range(order.count):
             index = order.first + number
             if number >= len(entries):
@@ -336,7 +334,7 @@ class OpenAIBackend:
                 **({"usage": usage.to_json()} if usage else {}),
                 **(
                     {"revised_prompt": errors.plain(revised, 2000)}
-                    if (revised := _field(entry, "revised_prompt"))
+                    if (revised := answers.field(entry, "revised_prompt"))
                     else {}
                 ),
                 **({"images_in_call": shared_by} if shared_by > 1 else {}),
@@ -346,21 +344,18 @@ class OpenAIBackend:
 
     def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:
         """The image of one entry; None if it has none. A partial that is broken is just None."""
-        text = _field(entry, "b64_json")
+        text = answers.field(entry, "b64_json")
         if not text:
             return None
         return self._opened(text, order, partial)
 
     def _opened(self, text: str, order: Order, partial: bool = False) -> bytes | None:
         try:
-            data = base64.b64decode("".join(text.split()), validate=True)
-            images.decode(data, "The image")
-        except (binascii.Error, ValueError, ImageError):
+            return answers.opened(text, self._label(order.where))
+        except errors.BadAnswer:
             if partial:
                 return None
-        else:
-            return data
-        raise errors.bad_answer(self._label(order.where), "The image in it is damaged.")
+            raise
 
     # ---- errors ------------------------------------------------------------------------------
 
@@ -377,7 +372,7 @@ class OpenAIBackend:
             problem = self._translated(error, where)
         except openai.APIError as error:
             body = error.body if isinstance(error.body, Mapping) else {"message": error.message}
-            problem = self._translated_body(body, None, {}, where)
+            problem = answers.translated(self._label(where), body, None, {})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             label = self._label(where)
             if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
@@ -395,35 +390,10 @@ class OpenAIBackend:
         if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
             body = body["error"]
         if not isinstance(body, Mapping):
-            text = "" if "html" in _content_type(error.response) else (body or error.message)
+            text = "" if "html" in answers.content_type(error.response) else (body or error.message)
             body = {"message": text if isinstance(text, str) else ""}
-        return self._translated_body(body, error.status_code, error.response.headers, where)
-
-    def _translated_body(
-        self, body: Any, status: int | None, headers: Mapping[str, str], where: Access
-    ) -> GenAIError:
-        """The error for what the API says in its error object, in a status or in a stream."""
-        label = self._label(where)
-        if not isinstance(body, Mapping):
-            body = {"message": str(body)}
-        code, kind = str(body.get("code") or ""), str(body.get("type") or "")
-        text = str(body.get("message") or body.get("detail") or "")
-        if code in _REFUSED_CODES or (kind == "image_generation_user_error" and not code):
-            return _refusal(label, text, body.get("moderation_details"))
-        if code in _QUOTA_CODES or kind in _QUOTA_CODES:
-            return errors.no_quota(label, text)
-        after = retry_after(headers)
-        if status == 429 or code in ("rate_limit_exceeded", "too_many_requests"):
-            return errors.rate_limited(label, text, after if after is not None else _wait(text))
-        if status is not None:
-            return errors.by_status(label, status, text, after)
-        if code.isdigit() and 300 <= int(code) <= 599:
-            return errors.by_status(label, int(code), text, after)
-        if code in ("invalid_api_key", "invalid_authentication"):
-            return errors.wrong_key(label, text)
-        if "server" in kind or "server" in code or code == "internal_error":
-            return errors.server_failed(label, None, text)
-        return errors.rejected(label, text)
+        headers = error.response.headers
+        return answers.translated(self._label(where), body, error.status_code, headers)
 
 
 def _own(variable: str, own: bool) -> str | None:
@@ -438,84 +408,11 @@ def _sending(order: Order) -> str:
     return f"Sending {number} image{'s' if number > 1 else ''} ({size / 1e6:.1f} MB)"
 
 
-def _field(entry: Any, name: str) -> Any:
-    return entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
-
-
-def _content_type(response: Any) -> str:
-    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
-
-
-def _json_body(response: Any, label: str) -> dict[str, Any]:
-    """The JSON object of an answer. Raises BadAnswer for anything else."""
-    kind = _content_type(response)
-    if kind and "json" not in kind and kind not in ("text/plain", "application/octet-stream"):
-        raise errors.bad_answer(
-            label,
-            f"It is of the kind {errors.plain(kind, 60)} and not JSON.",
-            "Check the server's base URL and whether a proxy or a login page is in between.",
-        )
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        return body
-    raise errors.bad_answer(label, "It is damaged or cut off.")
-
-
 def _settings_of(answer: Any) -> dict[str, Any]:
     """What the provider says it used."""
     names = ("size", "quality", "background", "output_format")
     return {
         name: errors.plain(value, 40)
         for name in names
-        if isinstance(value := _field(answer, name), str)
+        if isinstance(value := answers.field(answer, name), str)
     }
-
-
-def _usage(answer: Any) -> Usage | None:
-    usage = _field(answer, "usage")
-    if usage is None:
-        return None
-
-    def number(of: Any, name: str) -> int:
-        value = _field(of, name) if of is not None else None
-        return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-    inputs, outputs = _field(usage, "input_tokens_details"), _field(usage, "output_tokens_details")
-    text_in, image_in = number(inputs, "text_tokens"), number(inputs, "image_tokens")
-    if not text_in and not image_in:
-        text_in = number(usage, "input_tokens")
-    text_out = number(outputs, "text_tokens")
-    image_out = number(outputs, "image_tokens") or number(usage, "output_tokens") - text_out
-    if not (text_in or image_in or text_out or image_out):
-        return None
-    return Usage(text_in, image_in, text_out, max(0, image_out))
-
-
-def _refusal(label: str, text: str, details: Any) -> GenAIError:
-    hint = ""
-    if isinstance(details, Mapping):
-        stage = details.get("moderation_stage")
-        found = details.get("categories")
-        named = ", ".join(str(entry) for entry in found) if isinstance(found, list) else ""
-        why = f"It was taken for: {errors.plain(named, 100)}. " if named else ""
-        if stage == "output":
-            hint = f"{why}The finished image was held back: try again or change the words."
-        elif stage == "input" or why:
-            hint = f"{why}Change the words or the images that could be taken wrongly."
-    return errors.refused(label, text, hint)
-
-
-def _wait(text: str) -> float | None:
-    """The seconds in "Please try again in 1m3.5s"."""
-    found = _WAIT_IN_TEXT.search(text)
-    if not found or not any(found.groups()):
-        return None
-    hours, minutes, number, unit = found.groups()
-    try:
-        seconds = float(number or 0) / (1000 if unit == "ms" else 1)
-    except ValueError:
-        return None
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds

@@ -20,7 +20,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import httpcore2
@@ -90,17 +90,19 @@ def open_client(
     key_header: str = "Authorization",
     key_format: str = "Bearer {}",
     label: str = "The server",
+    headers: Mapping[str, str] | None = None,
 ) -> httpx2.Client:
     """An HTTP client for one origin, to be closed by the caller.
 
     Its errors are ours: OnlineAccessOff before anything else happens, ConnectionFailed while
     nothing was sent whole, TimedOut and ConnectionCut after that, Cancelled within a moment.
     Redirects are not followed; proxies and environment variables only as the endpoint says.
+    headers: sent with every request, beside the few that a request needs.
     """
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redacting)
     transport = _Transport(
-        endpoint, base_url, cancel, online_access, key, key_header, key_format, label
+        endpoint, base_url, cancel, online_access, key, key_header, key_format, label, headers or {}
     )
     timeout = httpx2.Timeout(
         endpoint.read_timeout, connect=endpoint.connect_timeout, write=_WRITE_TIMEOUT
@@ -121,6 +123,7 @@ class _Transport(httpx2.BaseTransport):
         key_header: str,
         key_format: str,
         label: str,
+        headers: Mapping[str, str],
     ) -> None:
         self._origin = origin_of(base_url)
         self._host = urllib.parse.urlsplit(self._origin).hostname or ""
@@ -130,6 +133,7 @@ class _Transport(httpx2.BaseTransport):
         self._key_header = key_header
         self._key_format = key_format
         self._label = label
+        self._headers = headers
         self._timeouts = {
             "connect": endpoint.connect_timeout,
             "read": endpoint.read_timeout,
@@ -180,6 +184,7 @@ class _Transport(httpx2.BaseTransport):
             for name, value in request.headers.raw
             if name.decode("latin-1").lower() in _HEADERS
         ]
+        headers += [(name.encode(), value.encode()) for name, value in self._headers.items()]
         if self._key is not None:
             value = self._key_format.format(self._key.reveal())
             headers.append((self._key_header.encode(), value.encode("latin-1")))

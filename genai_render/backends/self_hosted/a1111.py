@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...core import images, prompt
+from ...core import images, mask, prompt
 from ...core.catalog import Model
 from ...core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
@@ -87,13 +87,10 @@ class A1111Backend:
                     raise
             yield Notice(f"{server.label} went away: its job was given to another server.")
 
-    def check(self, cancel: CancelToken, name: str = "") -> str:
-        """Ask the servers how they are. name: only this one, "a1111:NAME". For the user."""
-        only = name.partition(":")[2]
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        """Ask the servers how they are. endpoint: only this one, "a1111:NAME". For the user."""
         lines = []
-        for server in servers_of(self._settings, "a1111"):
-            if only and server.name != only:
-                continue
+        for server in servers_of(self._settings, "a1111", endpoint):
             with self._client(server, cancel) as client:
                 names = client.models()
                 busy = client.jobs()
@@ -102,7 +99,15 @@ class A1111Backend:
                 f"{server.name}: {len(names)} checkpoints, {len(controls)} ControlNets, "
                 f"{busy} at work"
             )
-        return ". ".join(lines) + "." if lines else "No server of that name."
+        return ". ".join(lines) + "."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        """The checkpoints that the servers have."""
+        names: set[str] = set()
+        for server in servers_of(self._settings, "a1111", endpoint):
+            with self._client(server, cancel) as client:
+                names |= set(client.models())
+        return sorted(names)
 
     def _least_busy(self, servers: list[Server], cancel: CancelToken) -> Server:
         if len(servers) == 1:
@@ -136,7 +141,7 @@ class A1111Backend:
         made = output_spec(model, request)
         style = self._settings.models().style(request.style)
         text = prompt.wish(request, style)
-        options = {o.id: request.options.get(o.id, o.default) for o in model.options}
+        options = {option.id: option.value_in(request.options) for option in model.options}
         body: dict[str, Any] = {
             "prompt": text,
             "negative_prompt": options["negative"],
@@ -167,7 +172,7 @@ class A1111Backend:
             body["denoising_strength"] = options["freedom"]
             body["resize_mode"] = 1  # crop, not squeeze
             if request.mask is not None:
-                sent["mask.png"] = _mask(request.mask)
+                sent["mask.png"] = images.encode_png(mask.white(request.mask))
                 body["mask"] = _text(sent["mask.png"])
                 body |= {"inpainting_fill": 1, "inpaint_full_res": False, "mask_blur": 8}
         notices: list[str] = []
@@ -497,17 +502,6 @@ def _control_model(kind: str, wanted: str, known: list[str]) -> str | None:
             if re.search(words, name, re.IGNORECASE):
                 return name
     return None
-
-
-def _mask(data: bytes) -> bytes:
-    """White where to edit, which is what the server wants."""
-    pixels = images.decode(data, "mask")
-    if pixels.shape[2] != 4 or pixels[..., 3].min() >= 128:
-        raise InvalidInput(
-            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
-        )
-    white = (pixels[..., 3] < 128).astype("uint8") * 255
-    return images.encode_png(white)
 
 
 def _text(data: bytes) -> str:

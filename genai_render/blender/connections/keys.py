@@ -153,7 +153,7 @@ def ask_models(
     found: list[str] = []
 
     def work(cancel: CancelToken) -> str:
-        names = create_backend(backend, settings).model_names(cancel, name)  # pyright: ignore
+        names = create_backend(backend, settings).model_names(cancel, name)
         found.extend(names)
         return f"The server has {len(names)} models."
 

@@ -20,6 +20,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import PropertyGroup
 
+from ...backends.base import BACKENDS, of_kind
 from ...backends.http.settings import BackendSettings, Endpoint, is_loopback
 from ...backends.self_hosted import servers, status
 from ...backends.self_hosted.comfyui import library
@@ -32,7 +33,6 @@ from ...core.events import CancelToken
 from .. import redraw
 from . import keys, providers
 
-_USUAL = {"comfyui": "http://127.0.0.1:8188", "a1111": "http://127.0.0.1:7860"}
 _LOOK_SECONDS = 2.0
 _TICK_SECONDS = 0.25
 
@@ -62,10 +62,7 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
 
     kind: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Kind",
-        items=[
-            ("comfyui", "ComfyUI", "Workflows, also your own"),
-            ("a1111", "A1111", "Stable Diffusion web UI, Forge or SD.Next, started with --api"),
-        ],
+        items=[(row.id, row.label, row.description) for row in of_kind("self-hosted")],
         update=_renamed,
     )
     name: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -93,7 +90,7 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
 
     def to_endpoint(self, prefs: Any) -> Endpoint:
         made = providers.plain_endpoint(prefs)
-        address = self.base_url.strip().rstrip("/") or _USUAL[self.kind]
+        address = self.base_url.strip().rstrip("/") or usual_address(self.kind)
         address = address if "://" in address else f"http://{address}"
         return replace(made, base_url=address, needs_key=False)
 
@@ -103,7 +100,7 @@ CLASSES = (GenAIOwnServer,)
 
 def usual_address(kind: str) -> str:
     """Where a server of that kind is if nobody says otherwise."""
-    return _USUAL[kind]
+    return BACKENDS[kind].usual_address
 
 
 # ---- what they bring ---------------------------------------------------------------------------

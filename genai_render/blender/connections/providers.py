@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
+from ...backends.base import of_kind
 from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
 from ...core.catalog import Catalog, Model, server_model
-from ...core.credentials import PROVIDERS
 from ...core.errors import GenAIError, InvalidInput
 from . import keys
 
@@ -36,8 +36,15 @@ def settings_of(connection: Any) -> BackendSettings:
     return BackendSettings(
         online_access=bpy.app.online_access,
         endpoints={connection.endpoint: connection.to_endpoint(_preferences())},
+        catalog=_catalog(),
         credentials=keys.credentials,
     )
+
+
+def _catalog() -> Catalog:
+    from ..settings import properties
+
+    return properties.catalog()
 
 
 def _no_key(self: Any) -> str:
@@ -65,7 +72,8 @@ def _models_changed(self: Any, context: bpy.types.Context) -> None:
 
 
 def _server_renamed(self: Any, context: bpy.types.Context) -> None:
-    taken = {other.name for other in _preferences().servers if other != self} | set(PROVIDERS)
+    taken = {other.name for other in _preferences().servers if other != self}
+    taken |= set(_catalog().providers)
     base = self.name.strip() or "Server"
     name, number = base, 2
     while name in taken:
@@ -121,14 +129,12 @@ class ProviderConnection(Connection):
 
     def catalog_models(self, known: Catalog) -> list[Model]:
         names = dict.fromkeys(name.strip() for name in self.more_models.split(","))
-        added = [name for name in names if name and name not in known.models]
-        return [known.like_known(self.backend, name) for name in added]
+        added = [known.like_known(self.endpoint, name) for name in names if name]
+        return [model for model in added if model.id not in known.models]
 
 
-class GenAIOpenAIConnection(ProviderConnection, PropertyGroup):
-    """OpenAI, or a regional address of it."""
-
-    endpoint, backend = "openai", "openai"
+class OpenAIAccount:
+    """What only OpenAI asks for."""
 
     organization: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Organization", description="Its id, if your account has several", update=_changed
@@ -138,10 +144,32 @@ class GenAIOpenAIConnection(ProviderConnection, PropertyGroup):
     )
 
 
-class GenAIGeminiConnection(ProviderConnection, PropertyGroup):
-    """Google's Gemini."""
+_OF_SOME = {"openai": OpenAIAccount}
 
-    endpoint, backend = "gemini", "gemini"
+CLOUD = {
+    row.id: type(
+        f"GenAI{row.id.title()}Connection",
+        (*filter(None, (_OF_SOME.get(row.id),)), ProviderConnection, PropertyGroup),
+        {"__doc__": f"{row.label}.", "endpoint": row.id, "backend": row.id},
+    )
+    for row in of_kind("cloud")
+}
+"""The connections of the providers that have a backend of their own, by its name."""
+
+
+class GenAITableConnection(ProviderConnection, PropertyGroup):
+    """A provider that has a table in a TOML file and no backend of its own."""
+
+    name: StringProperty(name="Provider", options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+
+    @property
+    def endpoint(self) -> str:
+        return self.name
+
+    @property
+    def backend(self) -> str:
+        provider = _catalog().providers.get(self.name)
+        return "" if provider is None else provider.backend
 
 
 class GenAIServerConnection(Connection, PropertyGroup):
@@ -223,6 +251,30 @@ class ConnectionSettings:
     )
 
 
+CloudConnections = type(
+    "CloudConnections",
+    (),
+    {
+        "__doc__": "One property for each provider with a backend of its own, by its name.",
+        "__annotations__": {id: PointerProperty(type=one) for id, one in CLOUD.items()},
+    },
+)
+
+
+def with_tables(prefs: Any, known: Catalog) -> list[Any]:
+    """The connections of the providers that have a table: one for each that there is now."""
+    kept = {one.name for one in prefs.tables}
+    for provider in known.providers.values():
+        if provider.dialect != "own" and provider.id not in kept:
+            prefs.tables.add().name = provider.id
+    return [one for one in prefs.tables if one.name in known.providers]
+
+
+def all_connections(prefs: Any) -> list[Any]:
+    """To providers with a backend of their own, to those with a table, and to servers."""
+    return [*(getattr(prefs, id) for id in CLOUD), *prefs.tables, *prefs.servers]
+
+
 def plain_endpoint(prefs: Any) -> Endpoint:
     """How anything is reached, without an address. Raises InvalidInput for a bad proxy."""
     proxy = prefs.proxy_address.strip() if prefs.proxy == OWN_PROXY else prefs.proxy
@@ -241,10 +293,10 @@ def plain_endpoint(prefs: Any) -> Endpoint:
 def connection(endpoint: str) -> Any:
     """The connection of that name. Raises InvalidInput."""
     prefs = _preferences()
-    for one in (prefs.openai, prefs.gemini, *prefs.servers):
+    for one in all_connections(prefs):
         if one.endpoint == endpoint:
             return one
     raise InvalidInput(f'There is no server called "{endpoint}".')
 
 
-CLASSES = (GenAIOpenAIConnection, GenAIGeminiConnection, GenAIServerConnection)
+CLASSES = (*CLOUD.values(), GenAITableConnection, GenAIServerConnection)

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ...backends.base import CONNECTING, Backend, create_backend
+from ...backends.base import Backend, backend_info, create_backend
 from ...backends.http import settings as connections
 from ...backends.http.errors import OnlineAccessOff
 from ...core import cost
@@ -181,7 +181,7 @@ def _check_access(context: bpy.types.Context, model: Model, usd: float | None) -
     if not model.online:
         return
     try:
-        if model.backend in CONNECTING:
+        if backend_info(model.backend).connects:
             known = preferences.backend_settings(properties.catalog(), model)
             own = str(model.extra.get("base_url", ""))
             found = keys.standing(connections.endpoint_name(model), known, own)

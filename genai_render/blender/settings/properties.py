@@ -483,7 +483,7 @@ def set_option_values(scene: bpy.types.Scene, model: Model, values: dict[str, Op
     if group is None:
         return
     for option in model.options:
-        setattr(group, _identifier(option.id), values.get(option.id, option.default))
+        setattr(group, _identifier(option.id), option.value_in(values))
 
 
 _CLASSES: Sequence[type] = (GenAIReference, GenAISettings, GenAIWindow)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import images
-from ...core.catalog import DATA, Style
+from ...core.catalog import Style
 from ...core.errors import GenAIError
 from .. import redraw
 
@@ -36,12 +36,12 @@ _thread: threading.Thread | None = None
 def style_icon(style: Style) -> int:
     """The icon of a style's picture; 0 where it has none."""
     global _styles
-    if not style.preview:
+    path = style.preview_path
+    if path is None:
         return 0
     if _styles is None:
         _styles = bpy.utils.previews.new()
     if style.id not in _styles:
-        path = DATA / style.preview
         if not path.is_file():
             return 0
         _styles.load(style.id, str(path), "IMAGE")

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....core import images, prompt
+from ....core import images, mask, prompt
 from ....core.catalog import Model
 from ....core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ....core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
@@ -35,13 +35,16 @@ from ..servers import Server, servers_of
 from . import library
 from . import scheduler as farm
 from .client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
-from .workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
+from .workflow import IMAGE_INPUTS, LABELS, Workflow, choices_of, outputs_of
 
 _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
 _LOOK_PATIENCE = 15.0  # seconds for a server to say how busy it is: one that hangs holds up all
 _SPECS_SECONDS = 30.0
 _LONGEST_MOVES = 5
+
+# Nodes that load a whole model, and the setting that names its file.
+_MODEL_FILES = {"CheckpointLoaderSimple": "ckpt_name", "UNETLoader": "unet_name"}
 
 _specs: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
 
@@ -125,13 +128,10 @@ class ComfyUIBackend:
         works = [work(number) for number in range(request.count)]
         yield from in_parallel(works, cancel, at_once=max(2, len(servers)))
 
-    def check(self, cancel: CancelToken, name: str = "") -> str:
-        """Ask the servers how they are. name: only this one, "comfyui:NAME". For the user."""
-        only = name.partition(":")[2]
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        """Ask the servers how they are. endpoint: only this one, "comfyui:NAME". For the user."""
         lines, problem = [], None
-        for server in servers_of(self._settings, "comfyui"):
-            if only and server.name != only:
-                continue
+        for server in servers_of(self._settings, "comfyui", endpoint):
             try:
                 with self._client(server, cancel) as client:
                     load = client.load()
@@ -144,7 +144,16 @@ class ComfyUIBackend:
             lines.append(f"{server.name}: ComfyUI {load.version}, {load.length} in queue{free}")
         if not lines and problem is not None:
             raise problem.with_traceback(None)
-        return ". ".join(lines) + "." if lines else "No server of that name."
+        return ". ".join(lines) + "."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        """The files of models that the servers can load, whole checkpoints and diffusion models."""
+        names: set[str] = set()
+        for server in servers_of(self._settings, "comfyui", endpoint):
+            with self._client(server, cancel) as client:
+                for node, setting in _MODEL_FILES.items():
+                    names |= set(choices_of(client.node(node) or {}, setting) or ())
+        return sorted(names)
 
     # ---- what is sent -------------------------------------------------------------------------
 
@@ -160,7 +169,7 @@ class ComfyUIBackend:
             text = prompt.compose(request, style, told)
         else:
             text = prompt.wish(request, style)
-        negative = str(request.options.get("negative", _default(model, "negative")))
+        negative = str(model.value(request.options, "negative"))
         return Order(request, model, workflow, made, text, negative, files, servers)
 
     def _values(
@@ -477,7 +486,8 @@ def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str
                     f"{model.label} has no place for a mask.",
                     action="Choose an inpainting workflow, or remove the mask.",
                 )
-            made["mask"] = _mask(request.mask)
+            # As Load Image reads it: what is transparent is what may change.
+            made["mask"] = mask.soft(request.mask)
         if request.markup is not None:
             raise InvalidInput(
                 f"{model.label} cannot read marks.", action="Draw a mask, or choose another model."
@@ -496,24 +506,10 @@ def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str
     return made
 
 
-def _mask(data: bytes) -> bytes:
-    """As Load Image reads it: what is transparent is what may change."""
-    pixels = images.decode(data, "mask")
-    if pixels.shape[2] != 4 or pixels[..., 3].min() >= 128:
-        raise InvalidInput(
-            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
-        )
-    return images.encode_png(pixels)
-
-
 def _role(name: str, request: RenderRequest) -> Any:
     if name.startswith("reference"):
         return request.references[int(name[-1]) - 1].role
     return {"color": "source" if request.source else "canvas"}.get(name, name)
-
-
-def _default(model: Model, id: str) -> Any:
-    return next((option.default for option in model.options if option.id == id), "")
 
 
 def _whole_image(data: bytes) -> bytes | None:

@@ -47,7 +47,7 @@ def with_workflows(
             problems.append(error)
             continue
         models[model.id] = _placed(model, online, base_url)
-    return Catalog(models, known.styles), problems
+    return replace(known, models=models), problems
 
 
 @functools.cache

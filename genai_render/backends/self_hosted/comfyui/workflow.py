@@ -111,8 +111,8 @@ class Workflow:
                 for place in places:
                     self._take_out(graph, place.partition(".")[0], name, specs)
         for id, places in self.option_places.items():
-            default = next((option.default for option in self.options if option.id == id), None)
-            value = options.get(id, default)
+            option = next((option for option in self.options if option.id == id), None)
+            value = options.get(id) if option is None else option.value_in(options)
             if value is not None:
                 for place in places:
                     _put(graph, place, value)
@@ -138,7 +138,7 @@ class Workflow:
                 found["node", kind] = MissingPart("node", kind, self.packs.get(kind, ""))
                 continue
             for name, value in node["inputs"].items():
-                choices = _choices(spec, name)
+                choices = choices_of(spec, name)
                 if choices is None or not isinstance(value, str) or f"{id}.{name}" in filled:
                     continue
                 if value in choices or value.replace("\\", "/") in (
@@ -532,7 +532,7 @@ def _put(graph: dict[str, Any], place: str, value: Any) -> None:
         graph[id]["inputs"][key] = value
 
 
-def _choices(spec: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+def choices_of(spec: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     """What a widget can be, where the server lists it."""
     for group in ("required", "optional"):
         entry = (spec.get("input", {}).get(group) or {}).get(name)
