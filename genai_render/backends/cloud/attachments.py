@@ -131,7 +131,8 @@ def _within(made: list[Attachment], most: int, label: str) -> tuple[list[Attachm
         left_out.append(made.pop().name)
     if not left_out:
         return made, []
-    return made, [f"{label} takes {most} images: {' and '.join(left_out)} left out."]
+    number = "no images" if most == 0 else "1 image" if most == 1 else f"{most} images"
+    return made, [f"{label} takes {number}: {' and '.join(left_out)} left out."]
 
 
 def _file(
