@@ -120,27 +120,27 @@ def _one(
 
 def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[Event]:
     """Run work(step) in a thread of its own, so that its steps can be told as they come."""
-    told: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+    events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
     abandoned = threading.Event()
 
     def step(fraction: float, message: str) -> None:
         cancel.check()
         if abandoned.is_set():
             raise Cancelled()
-        told.put(Progress(fraction, message))
+        events.put(Progress(fraction, message))
 
     def run() -> None:
         try:
-            told.put(work(step))
+            events.put(work(step))
         except BaseException as error:  # handed on to the thread that waits
-            told.put(error)
-        told.put(None)
+            events.put(error)
+        events.put(None)
 
     thread = threading.Thread(target=run, name="genai_render offline", daemon=True)
     thread.start()
     last: Progress | None = None
     try:
-        while (event := told.get()) is not None:
+        while (event := events.get()) is not None:
             if isinstance(event, BaseException):
                 raise event
             if isinstance(event, Progress):

@@ -180,9 +180,9 @@ class Credentials:
 
     def need(self, provider: Provider, base_url: str) -> Credential:
         """As `find`. Raises CredentialsError where there is no key."""
-        found = self.find(provider, base_url)
-        if found is not None:
-            return found
+        credential = self.find(provider, base_url)
+        if credential is not None:
+            return credential
         origin = origin_of(base_url)
         host = urllib.parse.urlsplit(origin).netloc
         unused = next((name for name in provider.variables if self._variable(name)), "")

@@ -303,7 +303,8 @@ def test_cancel_ends_the_call(tmp_path):
 def test_its_models_are_listed_where_its_table_says(tmp_path):
     text = JSON.replace(
         "headers =",
-        'models = { path = "list", items = "models", id = "name", images_only = "makes" }\nheaders =',
+        'models = { path = "list", items = "models", id = "name", images_only = "makes" }\n'
+        "headers =",
     )
     known = own(tmp_path, text)
     listed = [{"name": "paint", "makes": ["image"]}, {"name": "chat", "makes": ["text"]}]

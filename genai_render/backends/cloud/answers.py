@@ -164,8 +164,8 @@ def _refusal(label: str, text: str, details: Any) -> GenAIError:
     hint = ""
     if isinstance(details, Mapping):
         stage = details.get("moderation_stage")
-        found = details.get("categories")
-        named = ", ".join(str(entry) for entry in found) if isinstance(found, list) else ""
+        categories = details.get("categories")
+        named = ", ".join(map(str, categories)) if isinstance(categories, list) else ""
         why = f"It was taken for: {errors.plain(named, 100)}. " if named else ""
         if stage == "output":
             hint = f"{why}The finished image was held back: try again or change the words."
@@ -176,10 +176,10 @@ def _refusal(label: str, text: str, details: Any) -> GenAIError:
 
 def _wait(text: str) -> float | None:
     """The seconds in "Please try again in 1m3.5s"."""
-    found = _WAIT_IN_TEXT.search(text)
-    if not found or not any(found.groups()):
+    match = _WAIT_IN_TEXT.search(text)
+    if not match or not any(match.groups()):
         return None
-    hours, minutes, number, unit = found.groups()
+    hours, minutes, number, unit = match.groups()
     try:
         seconds = float(number or 0) / (1000 if unit == "ms" else 1)
     except ValueError:

@@ -78,30 +78,31 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
     model.extra: `max_images` and `max_bytes` it takes; `mask`, `markup`: it has a place for them,
     else they become an image of their own. Raises InvalidInput for a mask that does not fit.
     """
-    made: list[Attachment] = []
+    attached: list[Attachment] = []
     mask = markup = None
     if request.kind == "edit" and request.source is not None:
         # Never made smaller: a mask has to fit it pixel by pixel.
-        made.append(_file("source", request.source, "source", shrink=False))
+        attached.append(_file("source", request.source, "source", shrink=False))
         if request.mask is not None:
             _same_size(request.source, request.mask, "mask")
             if model.extra.get("mask"):
                 mask = _light_mask(request.mask)
             else:
-                made.append(_png("mask.png", mask_of.white(request.mask), "mask"))
+                attached.append(_png("mask.png", mask_of.white(request.mask), "mask"))
         if request.markup is not None:
             _same_size(request.source, request.markup, "markup")
             if model.extra.get("markup"):
                 markup = images.encode_png(_markup(request.markup))
             else:
                 drawn = _drawn_over(request.source, request.markup)
-                made.append(_png("marked.png", drawn, "markup"))
+                attached.append(_png("marked.png", drawn, "markup"))
     elif request.canvas is not None:
         guides = str(model.value(request.options, GUIDES_OPTION, "color"))
-        made += _of_canvas(request.canvas, guides)
+        attached += _of_canvas(request.canvas, guides)
     for number, reference in enumerate(request.references, start=1):
-        made.append(_file(f"reference-{number}", reference.data, reference.role, reference.weight))
-    kept, notices = _within(made, int(model.extra.get("max_images", 16)), model.label)
+        name = f"reference-{number}"
+        attached.append(_file(name, reference.data, reference.role, reference.weight))
+    kept, notices = _within(attached, int(model.extra.get("max_images", 16)), model.label)
     if "max_bytes" in model.extra:
         kept = _lighter(kept, int(model.extra["max_bytes"]))
     return Attachments(tuple(kept), mask, markup, tuple(notices))
@@ -109,30 +110,32 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
 
 def _of_canvas(canvas: Canvas, guides: str) -> list[Attachment]:
     # Laid over grey: models take transparency now for a mask, now for black.
-    made = [_png("canvas.png", images.flatten(canvas.color, _BACKGROUND), "canvas")]
+    sent = [_png("canvas.png", images.flatten(canvas.color, _BACKGROUND), "canvas")]
     if canvas.depth_range() is None:
-        return made  # an empty view: nothing that depth or normals could tell
+        return sent  # an empty view: nothing that depth or normals could tell
     if "depth" in guides:
-        made.append(_png("depth.png", encode_depth(canvas.depth, "disparity", 8)[0], "depth"))
+        sent.append(_png("depth.png", encode_depth(canvas.depth, "disparity", 8)[0], "depth"))
     if "normals" in guides:
-        made.append(_png("normal.png", encode_normal(canvas.normal), "normal"))
-    return made
+        sent.append(_png("normal.png", encode_normal(canvas.normal), "normal"))
+    return sent
 
 
-def _within(made: list[Attachment], most: int, label: str) -> tuple[list[Attachment], list[str]]:
+def _within(
+    attached: list[Attachment], most: int, label: str
+) -> tuple[list[Attachment], list[str]]:
     """Leave out what matters least where the model does not take so many."""
     names = {"normal": "the normals", "depth": "the depth", "markup": "the marks"}
     left_out = []
     for role in names:
-        if len(made) > most and any(image.role == role for image in made):
-            made = [image for image in made if image.role != role]
+        if len(attached) > most and any(image.role == role for image in attached):
+            attached = [image for image in attached if image.role != role]
             left_out.append(names[role])
-    while len(made) > most:
-        left_out.append(made.pop().name)
+    while len(attached) > most:
+        left_out.append(attached.pop().name)
     if not left_out:
-        return made, []
+        return attached, []
     number = "no images" if most == 0 else "1 image" if most == 1 else f"{most} images"
-    return made, [f"{label} takes {number}: {' and '.join(left_out)} left out."]
+    return attached, [f"{label} takes {number}: {' and '.join(left_out)} left out."]
 
 
 def _file(
@@ -147,15 +150,15 @@ def _file(
     return Attachment(f"{name}.jpg", smaller, "image/jpeg", role, weight)
 
 
-def _lighter(made: list[Attachment], most: int) -> list[Attachment]:
+def _lighter(lighter: list[Attachment], most: int) -> list[Attachment]:
     """The same, with the heaviest as JPEG, and then smaller, until all together have no more than
     `most` bytes."""
-    made = list(made)
+    lighter = list(lighter)
     for side, quality in ((LONGEST_SIDE, 90), (1536, 85), (1024, 80)):
-        for place in sorted(range(len(made)), key=lambda place: -len(made[place].data)):
-            if sum(len(image.data) for image in made) <= most:
-                return made
-            image = made[place]
+        for place in sorted(range(len(lighter)), key=lambda place: -len(lighter[place].data)):
+            if sum(len(image.data) for image in lighter) <= most:
+                return lighter
+            image = lighter[place]
             if image.role == "mask":
                 continue
             pixels = images.decode(image.data, image.name)
@@ -163,8 +166,8 @@ def _lighter(made: list[Attachment], most: int) -> list[Attachment]:
                 pixels = _smaller(pixels, side)
             name = image.name.rpartition(".")[0] + ".jpg"
             data = images.encode_jpeg(pixels, quality)
-            made[place] = replace(image, name=name, data=data, mime="image/jpeg")
-    return made
+            lighter[place] = replace(image, name=name, data=data, mime="image/jpeg")
+    return lighter
 
 
 def _png(name: str, pixels: NDArray[np.uint8], role: ImageRole) -> Attachment:

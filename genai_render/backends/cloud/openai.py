@@ -41,7 +41,7 @@ _ONLY_GENERATE = ("moderation",)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ProviderCall:
     """One request, worked out: everything that the API call is made of."""
 
     request: RenderRequest
@@ -75,10 +75,10 @@ class OpenAIBackend:
         where = self._access(model)
         cancel.check()
         yield Progress(None, "Preparing the images")
-        order = self._order(model, request, where, cancel)
-        for text in (*order.spec.notes, *order.attached.notices):
+        call = self._worked_out(model, request, where, cancel)
+        for text in (*call.spec.notes, *call.attached.notices):
             yield Notice(text)
-        yield from self._make(order)
+        yield from self._make(call)
 
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
@@ -102,13 +102,13 @@ class OpenAIBackend:
     def _label(self, where: Access) -> str:
         return where.provider.label
 
-    def _order(
+    def _worked_out(
         self, model: Model, request: RenderRequest, where: Access, cancel: CancelToken
-    ) -> Order:
+    ) -> ProviderCall:
         attached = attachments(model, request)
         style = self._settings.models().style(request.style)
         text = prompt.compose(request, style, attached.roles)
-        return Order(
+        return ProviderCall(
             request,
             model,
             output_spec(model, request),
@@ -119,25 +119,25 @@ class OpenAIBackend:
             cancel,
         )
 
-    def _make(self, order: Order) -> Iterator[Event]:
-        yield from trying_again(lambda: self._call(order), order.cancel, self._label(order.where))
+    def _make(self, call: ProviderCall) -> Iterator[Event]:
+        yield from trying_again(lambda: self._call(call), call.cancel, self._label(call.where))
 
     # ---- one call ----------------------------------------------------------------------------
 
-    def _call(self, order: Order) -> Iterator[Event]:
-        partials = self._partials(order)
-        yield Progress(None, _sending(order))
-        with self._client(order.where, order.cancel, order.model.name) as sdk:
+    def _call(self, call: ProviderCall) -> Iterator[Event]:
+        partials = self._partials(call)
+        yield Progress(None, _sending(call))
+        with self._client(call.where, call.cancel, call.model.name) as sdk:
             # Several in one call: the stream's events do not say which image they are of.
             if partials:
-                yield from self._streamed(sdk, order, partials)
+                yield from self._streamed(sdk, call, partials)
             else:
-                yield from self._at_once(sdk, order)
+                yield from self._at_once(sdk, call)
 
-    def _partials(self, order: Order) -> int:
-        if order.count > 1 or not order.model.extra.get("stream", True):
+    def _partials(self, call: ProviderCall) -> int:
+        if call.count > 1 or not call.model.extra.get("stream", True):
             return 0
-        return int(order.model.value(order.request.options, "partials", 0))
+        return int(call.model.value(call.request.options, "partials", 0))
 
     @contextlib.contextmanager
     def _client(
@@ -180,63 +180,64 @@ class OpenAIBackend:
         finally:
             http.close()
 
-    def _parameters(self, order: Order) -> dict[str, Any]:
+    def _parameters(self, call: ProviderCall) -> dict[str, Any]:
         """Everything but the images, as the SDK names it."""
-        model, options = order.model, order.request.options
-        made: dict[str, Any] = {"model": model.name, "prompt": order.prompt}
-        if order.spec.width and not model.extra.get("no_size"):
-            made["size"] = order.spec.size
-        if order.spec.quality:
-            made["quality"] = order.spec.quality
-        if order.count > 1:
-            made["n"] = order.count
+        model, options = call.model, call.request.options
+        parameters: dict[str, Any] = {"model": model.name, "prompt": call.prompt}
+        if call.spec.width and not model.extra.get("no_size"):
+            parameters["size"] = call.spec.size
+        if call.spec.quality:
+            parameters["quality"] = call.spec.quality
+        if call.count > 1:
+            parameters["n"] = call.count
         for option in model.options:
             name = _PARAMETERS.get(option.id)
             value = option.value_in(options)
             if name is None or value in ("auto", "default"):
                 continue
-            if name in (_ONLY_GENERATE if order.editing else _ONLY_EDIT):
+            if name in (_ONLY_GENERATE if call.editing else _ONLY_EDIT):
                 continue
-            made[name] = value
-        if made.get("output_format", "png") == "png":
-            made.pop("output_compression", None)
-        if made.get("background") == "transparent" and made.get("output_format") == "jpeg":
-            made["output_format"] = "png"
-            made.pop("output_compression", None)
-        return {name: value for name, value in made.items() if name not in order.without}
+            parameters[name] = value
+        if parameters.get("output_format", "png") == "png":
+            parameters.pop("output_compression", None)
+        clear = parameters.get("background") == "transparent"
+        if clear and parameters.get("output_format") == "jpeg":
+            parameters["output_format"] = "png"
+            parameters.pop("output_compression", None)
+        return {name: value for name, value in parameters.items() if name not in call.without}
 
-    def _files(self, order: Order) -> dict[str, Any]:
-        files = [(image.name, image.data, image.mime) for image in order.attached.images]
+    def _files(self, call: ProviderCall) -> dict[str, Any]:
+        files = [(image.name, image.data, image.mime) for image in call.attached.images]
         # A single one as "image", which every server of this kind knows; several as "image[]".
-        made: dict[str, Any] = {"image": files if len(files) > 1 else files[0]}
-        if order.attached.mask is not None:
-            made["mask"] = ("mask.png", order.attached.mask, "image/png")
-        if order.attached.markup is not None:
-            made["markup"] = ("markup.png", order.attached.markup, "image/png")
-        return made
+        fields: dict[str, Any] = {"image": files if len(files) > 1 else files[0]}
+        if call.attached.mask is not None:
+            fields["mask"] = ("mask.png", call.attached.mask, "image/png")
+        if call.attached.markup is not None:
+            fields["markup"] = ("markup.png", call.attached.markup, "image/png")
+        return fields
 
-    def _at_once(self, sdk: openai.OpenAI, order: Order) -> Iterator[Event]:
-        parameters = self._parameters(order)
-        if order.editing:
-            files = self._files(order)
+    def _at_once(self, sdk: openai.OpenAI, call: ProviderCall) -> Iterator[Event]:
+        parameters = self._parameters(call)
+        if call.editing:
+            files = self._files(call)
             answer = self._guarded(
                 lambda: sdk.images.with_raw_response.edit(**parameters, **files),
-                order.where,
-                order.cancel,
+                call.where,
+                call.cancel,
             )
         else:
             answer = self._guarded(
                 lambda: sdk.images.with_raw_response.generate(**parameters),
-                order.where,
-                order.cancel,
+                call.where,
+                call.cancel,
             )
-        yield from self._results(answer.http_response, order)
+        yield from self._results(answer.http_response, call)
 
-    def _streamed(self, sdk: openai.OpenAI, order: Order, partials: int) -> Iterator[Event]:
-        where, cancel = order.where, order.cancel
-        parameters = {**self._parameters(order), "stream": True, "partial_images": partials}
-        if order.editing:
-            files = self._files(order)
+    def _streamed(self, sdk: openai.OpenAI, call: ProviderCall, partials: int) -> Iterator[Event]:
+        where, cancel = call.where, call.cancel
+        parameters = {**self._parameters(call), "stream": True, "partial_images": partials}
+        if call.editing:
+            files = self._files(call)
             stream = self._guarded(lambda: sdk.images.edit(**parameters, **files), where, cancel)
         else:
             stream = self._guarded(lambda: sdk.images.generate(**parameters), where, cancel)
@@ -244,7 +245,7 @@ class OpenAIBackend:
             if answers.content_type(stream.response) != "text/event-stream":
                 # It did not stream: the whole answer is there, or something else is.
                 self._guarded(stream.response.read, where, cancel)
-                yield from self._results(stream.response, order)
+                yield from self._results(stream.response, call)
                 return
             yield Progress(None, f"{self._label(where)} is working")
             events = iter(stream)
@@ -254,22 +255,22 @@ class OpenAIBackend:
                     break
                 what = str(getattr(event, "type", ""))
                 if what.endswith(".partial_image"):
-                    image = self._decoded(event, order, partial=True)
+                    image = self._decoded(event, call, partial=True)
                     if image is not None:
                         at = int(getattr(event, "partial_image_index", 0) or 0)
                         yield Progress((at + 1) / (partials + 1), "Taking shape")
-                        yield PartialImage(image, order.first)
+                        yield PartialImage(image, call.first)
                 elif what.endswith(".completed"):
                     yield self._result(
-                        event, order, order.first, answers.usage_of(event), 1, _settings_of(event)
+                        event, call, call.first, answers.usage_of(event), 1, _settings_of(event)
                     )
                     return
         raise errors.bad_answer(self._label(where), "It ended without the finished image.")
 
     # ---- what comes back ---------------------------------------------------------------------
 
-    def _results(self, response: Any, order: Order) -> Iterator[Event]:
-        label = self._label(order.where)
+    def _results(self, response: Any, call: ProviderCall) -> Iterator[Event]:
+        label = self._label(call.where)
         body = answers.json_body(response, label)
         fault = body.get("error")
         if fault:
@@ -278,19 +279,19 @@ class OpenAIBackend:
         if not isinstance(entries, list) or not entries:
             raise errors.bad_answer(label, "There is no image in it.")
         usage, about = answers.usage_of(body), _settings_of(body)
-        for number in range(order.count):
-            index = order.first + number
+        for number in range(call.count):
+            index = call.first + number
             if number >= len(entries):
                 yield Failed(
-                    errors.bad_answer(label, f"Only {len(entries)} of {order.count} images came."),
+                    errors.bad_answer(label, f"Only {len(entries)} of {call.count} images came."),
                     index,
                 )
                 continue
             problem: GenAIError | None = None
             try:
-                result = self._result(entries[number], order, index, usage, len(entries), about)
+                result = self._result(entries[number], call, index, usage, len(entries), about)
             except GenAIError as error:
-                if order.count == 1:
+                if call.count == 1:
                     raise
                 problem = error
             else:
@@ -301,17 +302,17 @@ class OpenAIBackend:
     def _result(
         self,
         entry: Any,
-        order: Order,
+        call: ProviderCall,
         index: int,
         usage: Usage | None,
         shared_by: int,
         about: Mapping[str, Any],
     ) -> Result:
-        label = self._label(order.where)
-        total = actual(order.model, usage)
+        label = self._label(call.where)
+        total = actual(call.model, usage)
         each = None if total is None else total / shared_by
         try:
-            data = self._decoded(entry, order)
+            data = self._decoded(entry, call)
             if data is None:
                 raise errors.bad_answer(label, "There is no image in it.")
         except GenAIError as error:
@@ -324,12 +325,12 @@ class OpenAIBackend:
             info.width,
             info.height,
             index,
-            prompt_sent=order.prompt,
-            sent=order.attached.kept(),
+            prompt_sent=call.prompt,
+            sent=call.attached.kept(),
             info={
                 "provider": label,
-                "model": order.model.name,
-                "asked": {"size": order.spec.size, "quality": order.spec.quality},
+                "model": call.model.name,
+                "asked": {"size": call.spec.size, "quality": call.spec.quality},
                 **({"made_with": dict(about)} if about else {}),
                 **({"usage": usage.to_json()} if usage else {}),
                 **(
@@ -342,16 +343,16 @@ class OpenAIBackend:
             cost_usd=each,
         )
 
-    def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:
+    def _decoded(self, entry: Any, call: ProviderCall, partial: bool = False) -> bytes | None:
         """The image of one entry; None if it has none. A partial that is broken is just None."""
         text = answers.field(entry, "b64_json")
         if not text:
             return None
-        return self._opened(text, order, partial)
+        return self._opened(text, call, partial)
 
-    def _opened(self, text: str, order: Order, partial: bool = False) -> bytes | None:
+    def _opened(self, text: str, call: ProviderCall, partial: bool = False) -> bytes | None:
         try:
-            return answers.opened(text, self._label(order.where))
+            return answers.opened(text, self._label(call.where))
         except errors.BadAnswer:
             if partial:
                 return None
@@ -359,13 +360,13 @@ class OpenAIBackend:
 
     # ---- errors ------------------------------------------------------------------------------
 
-    def _guarded(self, call: Any, where: Access, cancel: CancelToken) -> Any:
+    def _guarded(self, ask: Any, where: Access, cancel: CancelToken) -> Any:
         """The call's value. What the SDK raises becomes ours, and nothing of it stays attached."""
         import openai
 
         problem: GenAIError
         try:
-            return call()
+            return ask()
         except GenAIError as error:
             problem = error
         except openai.APIStatusError as error:
@@ -400,11 +401,11 @@ def _own(variable: str, own: bool) -> str | None:
     return (os.environ.get(variable) or None) if own else None
 
 
-def _sending(order: Order) -> str:
-    if not order.attached.images:
+def _sending(call: ProviderCall) -> str:
+    if not call.attached.images:
         return "Sending the prompt"
-    size = sum(len(image.data) for image in order.attached.images)
-    number = len(order.attached.images)
+    size = sum(len(image.data) for image in call.attached.images)
+    number = len(call.attached.images)
     return f"Sending {number} image{'s' if number > 1 else ''} ({size / 1e6:.1f} MB)"
 
 

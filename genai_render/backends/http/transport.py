@@ -374,16 +374,16 @@ class _Network(httpcore2.NetworkBackend):
                     answers.put(error)
 
             threading.Thread(target=look_up, name="genai-dns", daemon=True).start()
-            found = self._await(answers, timeout)
+            addresses = self._await(answers, timeout)
         else:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        if isinstance(found, OSError) or not found:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        if isinstance(addresses, OSError) or not addresses:
             raise ConnectionFailed(
                 f'The address "{host}" cannot be found.',
-                f"({plain(found)})" if found else "It took too long.",
+                f"({plain(addresses)})" if addresses else "It took too long.",
                 "Check the network and the server's address.",
             )
-        return [(entry[0], entry[4]) for entry in found]
+        return [(entry[0], entry[4]) for entry in addresses]
 
     def _await(self, answers: queue.SimpleQueue[Any], timeout: float | None) -> Any:
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -53,8 +53,8 @@ def with_workflows(
 @functools.cache
 def shipped() -> tuple[Model, ...]:
     """The workflows that ship, as models."""
-    found = catalog.load([SHIPPED / "workflows.toml"]).models.values()
-    return tuple(model for model in found if model.backend == "comfyui")
+    models = catalog.load([SHIPPED / "workflows.toml"]).models.values()
+    return tuple(model for model in models if model.backend == "comfyui")
 
 
 def of_file(path: Path) -> Model:
