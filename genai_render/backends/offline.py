@@ -19,11 +19,8 @@ from ..core.catalog import Catalog
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.request import MAX_SEED, Reference, RenderRequest
-from ..engine import Look, Palette, render
-from ..engine.palette import decode, notes
-from ..engine.plan import Quality
-from ..engine.shaded import Step
-from ..engine.terms import Reading, read
+from ..engine import Look, Palette, Quality, Reading, Step, read, render
+from ..engine.grade.palette import decode, notes
 from .http.settings import BackendSettings
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
@@ -119,7 +116,7 @@ def _one(
 
 
 def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[Event]:
-    """Run work(step) in a thread of its own, so that its steps can be told as they come."""
+    """Run work(step) in a thread of its own, so that its steps can be reported as they come."""
     events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
     abandoned = threading.Event()
 
@@ -306,7 +303,7 @@ def _neural(
     wanted = [r for r in request.references if r.weight > 0 and r.role != "composition"]
     if not wanted:
         return pixels, False, "Neural style transfer needs a reference image: it was left out."
-    from ..engine import neural
+    from ..engine.finish import neural_style
 
     def part(fraction: float, message: str) -> None:
         step(0.75 + 0.2 * fraction, message)
@@ -315,7 +312,7 @@ def _neural(
     try:
         color = pixels.astype(np.float32) / np.float32(255)
         strength = max(r.weight for r in wanted)
-        painted = neural.stylize(color, styles, strength, part)
-    except neural.NeuralUnavailable as error:
+        painted = neural_style.stylize(color, styles, strength, part)
+    except neural_style.NeuralUnavailable as error:
         return pixels, False, f"Neural style transfer was left out. {error.text}"
     return np.round(painted * 255).astype(np.uint8), True, ""

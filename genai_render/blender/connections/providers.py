@@ -9,6 +9,7 @@ in the operating system's keyring only.
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,34 +18,12 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 from bpy.types import PropertyGroup
 
 from ...backends.base import of_kind
-from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
+from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, Endpoint
 from ...core.catalog import Catalog, Model, server_model
 from ...core.errors import GenAIError, InvalidInput
+from .. import addon, catalog
+from ..backend_settings import OWN_PROXY, all_connections, for_connection, plain_endpoint
 from . import keys
-
-OWN_PROXY = "own"
-
-
-def _preferences() -> Any:
-    from .. import preferences
-
-    return preferences.preferences()
-
-
-def settings_of(connection: Any) -> BackendSettings:
-    """For one connection alone. Raises InvalidInput for what cannot be used."""
-    return BackendSettings(
-        online_access=bpy.app.online_access,
-        endpoints={connection.endpoint: connection.to_endpoint(_preferences())},
-        catalog=_catalog(),
-        credentials=keys.credentials,
-    )
-
-
-def _catalog() -> Catalog:
-    from ..settings import properties
-
-    return properties.catalog()
 
 
 def _no_key(self: Any) -> str:
@@ -56,7 +35,7 @@ def _take_key(self: Any, value: str) -> None:
     if not value.strip():
         return
     try:
-        keys.store(self.endpoint, settings_of(self), value)
+        keys.store(self.endpoint, for_connection(self, catalog.catalog()), value)
     except GenAIError as error:
         keys.say(self.endpoint, error)
 
@@ -66,22 +45,27 @@ def _changed(self: Any, context: bpy.types.Context) -> None:
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
-    from ..settings import properties
-
-    properties.reload_catalog()
+    catalog.reload()
 
 
 def _server_renamed(self: Any, context: bpy.types.Context) -> None:
-    taken = {other.name for other in _preferences().servers if other != self}
-    taken |= set(_catalog().providers)
-    base = self.name.strip() or "Server"
-    name, number = base, 2
-    while name in taken:
-        name, number = f"{base} {number}", number + 1
-    if name != self.name:
-        self.name = name  # which brings us here again
+    prefs = addon.preferences()
+    assert prefs is not None, "a server stands in the preferences"
+    taken = {other.name for other in prefs.servers if other != self}
+    taken |= set(catalog.catalog().providers)
+    free = free_name(self.name.strip() or "Server", taken.__contains__)
+    if free != self.name:
+        self.name = free  # which brings us here again
         return
     _models_changed(self, context)
+
+
+def free_name(base: str, is_taken: Callable[[str], bool]) -> str:
+    """The name, or with the first number behind it that makes it one that is not taken."""
+    name, number = base, 2
+    while is_taken(name):
+        name, number = f"{base} {number}", number + 1
+    return name
 
 
 class Connection:
@@ -129,8 +113,8 @@ class ProviderConnection(Connection):
 
     def catalog_models(self, known: Catalog) -> list[Model]:
         names = dict.fromkeys(name.strip() for name in self.more_models.split(","))
-        added = [known.like_known(self.endpoint, name) for name in names if name]
-        return [model for model in added if model.id not in known.models]
+        models = [known.like_known(self.endpoint, name) for name in names if name]
+        return [model for model in models if model.id not in known.models]
 
 
 class OpenAIAccount:
@@ -156,6 +140,15 @@ CLOUD = {
 }
 """The connections of the providers that have a backend of their own, by its name."""
 
+CloudConnections = type(
+    "CloudConnections",
+    (),
+    {
+        "__doc__": "For the preferences to inherit: a connection by the name of each.",
+        "__annotations__": {id: PointerProperty(type=kind) for id, kind in CLOUD.items()},
+    },
+)
+
 
 class GenAITableConnection(ProviderConnection, PropertyGroup):
     """A provider that has a table in a TOML file and no backend of its own."""
@@ -168,8 +161,11 @@ class GenAITableConnection(ProviderConnection, PropertyGroup):
 
     @property
     def backend(self) -> str:
-        provider = _catalog().providers.get(self.name)
-        return "" if provider is None else provider.backend
+        return catalog.catalog().providers[self.name].backend
+
+    def catalog_models(self, known: Catalog) -> list[Model]:
+        # A table may be gone: what was set for it waits until it is back.
+        return super().catalog_models(known) if self.name in known.providers else []
 
 
 class GenAIServerConnection(Connection, PropertyGroup):
@@ -204,7 +200,7 @@ class GenAIServerConnection(Connection, PropertyGroup):
     def endpoint(self) -> str:
         return self.name
 
-    def catalog_models(self) -> list[Model]:
+    def catalog_models(self, known: Catalog) -> list[Model]:
         names = [name.strip() for name in self.models.split(",")]
         price = self.price if self.price_known else None
         return [server_model(self.name, name, price) for name in dict.fromkeys(names) if name]
@@ -251,17 +247,7 @@ class ConnectionSettings:
     )
 
 
-CloudConnections = type(
-    "CloudConnections",
-    (),
-    {
-        "__doc__": "One property for each provider with a backend of its own, by its name.",
-        "__annotations__": {id: PointerProperty(type=one) for id, one in CLOUD.items()},
-    },
-)
-
-
-def with_tables(prefs: Any, known: Catalog) -> list[Any]:
+def of_tables(prefs: Any, known: Catalog) -> list[Any]:
     """The connections of the providers that have a table: one for each that there is now."""
     kept = {one.name for one in prefs.tables}
     for provider in known.providers.values():
@@ -270,29 +256,10 @@ def with_tables(prefs: Any, known: Catalog) -> list[Any]:
     return [one for one in prefs.tables if one.name in known.providers]
 
 
-def all_connections(prefs: Any) -> list[Any]:
-    """To providers with a backend of their own, to those with a table, and to servers."""
-    return [*(getattr(prefs, id) for id in CLOUD), *prefs.tables, *prefs.servers]
-
-
-def plain_endpoint(prefs: Any) -> Endpoint:
-    """How anything is reached, without an address. Raises InvalidInput for a bad proxy."""
-    proxy = prefs.proxy_address.strip() if prefs.proxy == OWN_PROXY else prefs.proxy
-    if not proxy:
-        raise InvalidInput(
-            "The proxy has no address.", action="Enter it in the add-on's preferences."
-        )
-    return Endpoint(
-        proxy=proxy,
-        ca_file=bpy.path.abspath(prefs.ca_file) if prefs.ca_file else "",
-        connect_timeout=prefs.connect_timeout,
-        read_timeout=prefs.read_timeout,
-    )
-
-
 def connection(endpoint: str) -> Any:
     """The connection of that name. Raises InvalidInput."""
-    prefs = _preferences()
+    prefs = addon.preferences()
+    assert prefs is not None, "the preferences show the connections"
     for one in all_connections(prefs):
         if one.endpoint == endpoint:
             return one

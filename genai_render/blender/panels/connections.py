@@ -10,18 +10,18 @@ from ...backends.base import BACKENDS, of_kind
 from ...core.credentials import IN_KEYRING
 from ...core.errors import CredentialsError, GenAIError
 from ...core.provider import Provider
-from ..connections import keys
-from ..connections.providers import OWN_PROXY, settings_of, with_tables
-from ..settings import properties
+from .. import catalog
+from ..backend_settings import OWN_PROXY, for_connection
+from ..connections import keys, providers
 from .wrapping import wrapped
 
 
 def draw(layout: Any, context: Any, prefs: Any) -> None:
     """All connections but those to servers of other kinds."""
-    known = properties.catalog()
+    known = catalog.catalog()
     for info in of_kind("cloud"):
         _draw_one(layout, context, getattr(prefs, info.id), info.label, known.providers[info.id])
-    for connection in with_tables(prefs, known):
+    for connection in providers.of_tables(prefs, known):
         provider = known.providers[connection.name]
         _draw_one(layout, context, connection, provider.label, provider)
     for number, server in enumerate(prefs.servers):
@@ -99,8 +99,8 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
     known, problem = None, ""
     try:
         # Looking for a key sends nothing, so it does not need Blender's online access.
-        looking = replace(settings_of(connection), online_access=True)
-        known = keys.standing(connection.endpoint, looking)
+        looking = replace(for_connection(connection, catalog.catalog()), online_access=True)
+        known = keys.key_status(connection.endpoint, looking)
     except GenAIError as error:
         problem = error.text
     source = known.source if known is not None else ""
@@ -111,7 +111,7 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
     column = box.column(align=True)
     if source:
         wrapped(column, context, f"The key comes from {source}.", icon="KEYINGSET")
-    elif provider is not None and known is not None and isinstance(known.problem, CredentialsError):
+    elif provider and known is not None and isinstance(known.problem, CredentialsError):
         _draw_how_to_get_one(column, provider)
     elif problem or (known is not None and known.problem is not None):
         wrapped(column, context, problem or str(known and known.problem), icon="INFO")
@@ -126,8 +126,8 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
 def _draw_how_to_get_one(column: Any, provider: Provider) -> None:
     row = column.row()
     variables = " or ".join(provider.variables)
-    text = f". {variables} in the environment would do, too" if variables else ""
-    row.label(text=f"There is no key yet{text}", icon="INFO")
+    hint = f". {variables} in the environment would do, too" if variables else ""
+    row.label(text=f"There is no key yet{hint}", icon="INFO")
     if not provider.key_page:
         return
     part = row.row()
