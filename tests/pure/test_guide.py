@@ -245,12 +245,11 @@ def test_a_medium_in_a_copy_of_the_add_on(tmp_path):
     left_out = shutil.ignore_patterns("__pycache__", "blender", "workflows", "*.webp")
     shutil.copytree(ROOT / "genai_render", package, ignore=left_out)
     saved(package / "engine" / "media", "medium.md", "dots.py", "python")
-    listing = package / "engine" / "media" / "__init__.py"
-    text = listing.read_text()
-    assert "MEDIA: tuple[str, ...] = (" in text
-    listing.write_text(
-        text.replace("MEDIA: tuple[str, ...] = (", 'MEDIA: tuple[str, ...] = ("dots", ')
-    )
+    listing = package / "engine" / "look" / "look.py"
+    names = re.compile(r"(MEDIA: tuple\[str, \.\.\.\] = \([^=]*?)(\n\))", re.DOTALL)
+    text, times = names.subn(r'\1\n    "dots",\2', listing.read_text("utf-8"))
+    assert times == 1
+    listing.write_text(text, encoding="utf-8")
     look = re.findall(r"`(look = \{.*?\})`", (GUIDE / "medium.md").read_text("utf-8"))[0]
     (tmp_path / "dots.toml").write_text(f'[[style]]\nid = "dots"\nlabel = "Dots"\n{look}\n')
     code = textwrap.dedent(
