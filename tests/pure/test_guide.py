@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from genai_render.backends.self_hosted.comfyui import library
 from genai_render.core import catalog, cost
 from genai_render.core.credentials import Credentials
 from genai_render.core.request import Reference, RenderRequest
+from tests.servers.acme_api import COST, KEY, AcmeServer
 from tests.servers.client import canvas, image, run
 from tests.servers.comfyui_api import ComfyUIServer
 from tests.servers.http import Answer, Server
@@ -56,51 +56,28 @@ def test_there_is_a_page_for_each_thing_and_none_is_long():
 # ---- a provider --------------------------------------------------------------------------------
 
 
-class Acme(Server):
-    """The provider of the page: it knows the fields that the page says, and no others."""
-
-    def __init__(self) -> None:
-        super().__init__(self._answer)
-
-    def _answer(self, request):
-        if request.headers.get("authorization") != "Bearer acme-key-0123456789":
-            return Answer.of_json({"error": {"message": "Who are you?"}}, 401)
-        if (request.method, request.path) != ("POST", "/v1/pictures"):
-            return Answer.of_json({"error": {"message": f"No {request.path}"}}, 404)
-        order = request.json
-        assert set(order) <= {"engine", "text", "inputs", "n", "size"}, order
-        assert order["engine"] == "acme-xl"
-        for one in order.get("inputs", []):
-            assert one["kind"] == "inline"
-            assert one["type"] in ("image/png", "image/jpeg")
-            Image.open(io.BytesIO(base64.b64decode(one["data"]))).load()
-        width, height = map(int, order["size"].split("x"))
-        pictures = [{"bytes": base64.b64encode(image(width, height)).decode()}]
-        if order.get("n", 1) == 2:
-            pictures.append({"link": f"{self.origin}/files/2.png"})
-        return Answer.of_json({"pictures": pictures, "billing": {"usd": 0.021}})
-
-
 def test_a_provider_by_a_table_alone(tmp_path):
     path = saved(tmp_path, "provider.md", "acme.toml")
     known = catalog.load([path])
     model = known.model("acme/acme-xl")
     assert (model.backend, model.label) == ("json", "acme-xl (Acme Images)")
     assert cost.per_image(model, "1K") == 0.02
-    with Acme() as server:
+    with AcmeServer() as server:
         settings = BackendSettings(
-            endpoints={"acme": Endpoint(base_url=f"{server.origin}/v1")},
+            endpoints={"acme": Endpoint(base_url=server.base_url)},
             catalog=known,
-            credentials=Credentials({}, _Ring({server.origin: "acme-key-0123456789"})),
+            credentials=Credentials({}, _Ring({server.origin: KEY})),
         )
         reference = Reference(image(64, 48, "jpeg"), "light.jpg")
         request = RenderRequest(
             prompt="A red house", model=model.id, canvas=canvas(), references=(reference,)
         )
         made = run(create_backend(model.backend, settings), request)
-        assert made.error is None
+        two = run(create_backend(model.backend, settings), request.with_(count=2))
+    assert made.error is two.error is None
+    assert [result.cost_usd for result in two.results] == [pytest.approx(COST / 2)] * 2
     (result,) = made.results
-    assert result.cost_usd == pytest.approx(0.021)
+    assert result.cost_usd == pytest.approx(COST)
     assert result.info["provider"] == "Acme Images"
     order = server.received[0].json
     assert len(order["inputs"]) == 2
