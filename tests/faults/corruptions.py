@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bytes of History's index and ledger that change: nothing of it may be lost, and none may lock it."""
+"""Bytes of History's index and ledger that change: nothing may be lost, and nothing locks it."""
 
 from __future__ import annotations
 

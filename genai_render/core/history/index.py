@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -194,6 +195,8 @@ class HistoryIndex:
 
     def salvaged_payments(self) -> list[Payment]:
         """What can still be read of them in a damaged index. Raises nothing."""
+        if self._obstacle():
+            return []
         try:
             with contextlib.closing(_connect(self.path, fresh=False)) as db:
                 return _payments(db)
@@ -247,6 +250,8 @@ class HistoryIndex:
         late: called with the new index and the ids of the items that other processes have changed
             since `fresh` was filled, while they cannot change more.
         """
+        if self._obstacle():
+            self.move_aside(f"history.damaged-{secrets.token_hex(4)}")
         old: sqlite3.Connection | None = None
         new = HistoryIndex(fresh)
         try:
@@ -279,6 +284,14 @@ class HistoryIndex:
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
+
+    def _obstacle(self) -> str:
+        """What is no file where one should be; to open a pipe would wait for ever."""
+        for suffix in SUFFIXES:
+            path = self._beside(suffix)
+            if storage.is_there(path) and not path.is_file():
+                return path.name
+        return ""
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -340,12 +353,8 @@ class HistoryIndex:
                 self._connections.pop(ended)[0].close()
         self._look()
         with self._opening() if self._replacing != me else contextlib.nullcontext():
-            for suffix in SUFFIXES:
-                path = self._beside(suffix)
-                if storage.is_there(path) and not path.is_file():
-                    raise IndexDamaged(
-                        "The index of History is damaged.", f'"{path.name}" is not a file.'
-                    )
+            if name := self._obstacle():
+                raise IndexDamaged("The index of History is damaged.", f'"{name}" is not a file.')
             connection = _connect(self.path)
             try:
                 _migrate(connection)

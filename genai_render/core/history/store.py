@@ -577,21 +577,16 @@ class HistoryStore:
 
     def _settle(self) -> None:
         """After opening: what a crash left is found, and the History is marked as there."""
-        whole = self._folders.marked()
-        if (
-            not whole
-            and not self._accept_loss
-            and not self._folders.listed().changed.keys() - {"bin"}
-        ):
-            # A folder without any results, and an index that knows some.
-            if self._guarded(lambda: self._index.counts(())[0]):
-                raise self._folders.gone()
+        # A folder that cannot be read is an error, a full disk is none.
+        months = self._folders.listed().changed.keys() - {"bin"}
+        doubtful = not months and not self._folders.marked() and not self._accept_loss
+        if doubtful and self._guarded(lambda: self._index.counts(())[0]):
+            raise self._folders.gone()  # no results, and an index that knows some
         self._folders.mark()
         if self._known is not None:
             known.note(self._known, self.folder)
         if not storage.is_there(self.folder / "spending.jsonl"):
             self._heal_ledger()
-        self._folders.listed()  # a folder that cannot be read is an error, a full disk is none
         self._refresh()
 
     def _index_here(self) -> HistoryIndex:
