@@ -18,7 +18,9 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import bench_history  # noqa: E402
 from PIL import Image  # noqa: E402
 
-import build  # noqa: E402
+from building.extension_zip import build_zip  # noqa: E402
+from building.installed_blender import ask_blender  # noqa: E402
+from building.project import Project  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
 from tests.window.blender_window import MODULE, BlenderWindow  # noqa: E402
 
@@ -29,7 +31,7 @@ def ours(name):
     return import_module("{MODULE}.blender." + name)
 state = bpy.context.window_manager.genai_render
 state.show_live = state.show_frame = False
-ours("preferences").preferences().history_folder = %r
+ours("addon").preferences().history_folder = %r
 ours("jobs.session").reopen()
 ours("jobs.history_page").invalidate()
 """
@@ -80,10 +82,10 @@ def main(blender: str) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         fill(folder / "history")
-        known = build.ask_blender(blender)
-        pins = build.Pins(build.ROOT / "pyproject.toml")
+        known = ask_blender(blender)
+        project = Project(Path(__file__).parents[1])
         (folder / "zip").mkdir()
-        zip = build.build_zip(pins, known.platform, known.tag, folder / "zip")
+        zip = build_zip(project, known.platform, known.tag, folder / "zip")
         window = BlenderWindow(blender, folder / "window", folder, zip)
         try:
             window.run(_START % str(folder / "history"))

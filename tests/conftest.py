@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import build
+from building.extension_zip import build_zip
+from building.installed_blender import BlenderFacts, ask_blender
+from building.project import Project
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -52,8 +54,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @cache
-def facts(executable: str) -> build.BlenderFacts:
-    return build.ask_blender(executable)
+def facts(executable: str) -> BlenderFacts:
+    return ask_blender(executable)
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +67,8 @@ def blender_version(blender: str) -> tuple[int, ...]:
 def extension_zip(blender: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The extension as it is built for that Blender's platform and Python."""
     known = facts(blender)
-    pins = build.Pins(build.ROOT / "pyproject.toml")
-    folder = tmp_path_factory.mktemp("zip")
-    return build.build_zip(pins, known.platform, known.tag, folder)
+    project = Project(Path(__file__).parents[1])
+    return build_zip(project, known.platform, known.tag, tmp_path_factory.mktemp("zip"))
 
 
 @pytest.fixture

@@ -18,11 +18,8 @@ from ..core.canvas import Canvas, View
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.request import MAX_SEED, Reference, RenderRequest
-from ..engine import Look, Palette, render
-from ..engine.palette import decode, notes
-from ..engine.plan import Quality
-from ..engine.shaded import Step
-from ..engine.terms import Reading, read
+from ..engine import Look, Palette, Quality, Reading, Step, read, render
+from ..engine.grade.palette import decode, notes
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
@@ -107,28 +104,28 @@ def _one(
 
 
 def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[Event]:
-    """Run work(step) in a thread of its own, so that its steps can be told as they come."""
-    told: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+    """Run work(step) in a thread of its own, so that its steps can be reported as they come."""
+    events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
     abandoned = threading.Event()
 
     def step(fraction: float, message: str) -> None:
         cancel.check()
         if abandoned.is_set():
             raise Cancelled()
-        told.put(Progress(fraction, message))
+        events.put(Progress(fraction, message))
 
     def run() -> None:
         try:
-            told.put(work(step))
+            events.put(work(step))
         except BaseException as error:  # handed on to the thread that waits
-            told.put(error)
-        told.put(None)
+            events.put(error)
+        events.put(None)
 
     thread = threading.Thread(target=run, name="genai_render offline", daemon=True)
     thread.start()
     last: Progress | None = None
     try:
-        while (event := told.get()) is not None:
+        while (event := events.get()) is not None:
             if isinstance(event, BaseException):
                 raise event
             if isinstance(event, Progress):
@@ -293,7 +290,7 @@ def _neural(
     wanted = [r for r in request.references if r.weight > 0 and r.role != "composition"]
     if not wanted:
         return pixels, False, "Neural style transfer needs a reference image: it was left out."
-    from ..engine import neural
+    from ..engine.finish import neural_style
 
     def part(fraction: float, message: str) -> None:
         step(0.75 + 0.2 * fraction, message)
@@ -302,7 +299,7 @@ def _neural(
     try:
         color = pixels.astype(np.float32) / np.float32(255)
         strength = max(r.weight for r in wanted)
-        painted = neural.stylize(color, styles, strength, part)
-    except neural.NeuralUnavailable as error:
+        painted = neural_style.stylize(color, styles, strength, part)
+    except neural_style.NeuralUnavailable as error:
         return pixels, False, f"Neural style transfer was left out. {error.text}"
     return np.round(painted * 255).astype(np.uint8), True, ""

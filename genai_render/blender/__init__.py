@@ -3,36 +3,38 @@
 
 from __future__ import annotations
 
-from . import cli, keymaps, operators, panels, preferences
-from .capture import viewport
-from .connections import keys, own_servers
-from .jobs import history_page, session
-from .settings import properties, thumbnails
-from .viewport import gizmos, live_preview, overlay, projection
+import contextlib
+
+from ..core import log
+from ..core.errors import GenAIError
+from . import addon, cli, keymaps, operators, panels, preferences
+from .jobs import history_page
+from .settings import options, scene_settings, window_state
+from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
 
 # In the order of registering; taken away in reverse.
 _MODULES = (
     preferences,
     cli,
-    keys,
-    thumbnails,
-    properties,
-    own_servers,
+    scene_settings,
+    window_state,
+    options,
     projection,
-    viewport,
-    session,
     history_page,
     overlay,
     operators,
     gizmos,
     panels,
     keymaps,
+    viewport_rest,
     live_preview,
 )
 
 
 def register() -> None:
     """Raises what a module raised, with those before it taken away again."""
+    with contextlib.suppress(GenAIError):  # without a folder of its own, there is no log
+        log.keep_in(addon.user_folder("log", create=False))
     done = []
     try:
         for module in _MODULES:
@@ -41,9 +43,12 @@ def register() -> None:
     except Exception:
         for module in reversed(done):
             module.unregister()
+        addon.discard_all()
         raise
 
 
 def unregister() -> None:
     for module in reversed(_MODULES):
         module.unregister()
+    addon.discard_all()
+    log.close()

@@ -1,33 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's preferences, and what they decide: where History lives, which files add models."""
+"""The add-on's preferences, as Blender keeps and shows them.
+
+Others ask `addon.preferences()` for them; nothing imports this.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 
-from ..backends.http.settings import BackendSettings, endpoint_name
-from ..core import catalog
-from ..core.catalog import Catalog, Model
-from ..core.errors import GenAIError, StorageError
-from . import redraw
-from .connections import keys, providers
-from .connections import own_servers as server_preferences
-
-PACKAGE = (__package__ or "genai_render").removesuffix(".blender")
-"""`bl_ext.<repository>.genai_render` in Blender, `genai_render` with the bpy module."""
+from . import addon, catalog, keymaps, redraw
+from .connections import own_servers, providers
+from .jobs import session
+from .panels import connections as connection_panels
+from .panels import log as log_panel
+from .panels import servers as server_panels
+from .panels import spending
+from .panels.wrapping import wrapped
 
 
 def _models_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    from .settings import properties
-
-    properties.reload_catalog()
+    catalog.reload()
 
 
 def _session_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    from .jobs import session
-
     current = session.opened()
     if current is None or not current.works():
         session.reopen()
@@ -38,7 +33,7 @@ def _limit_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context)
 
 
 class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPreferences):
-    bl_idname = PACKAGE
+    bl_idname = addon.PACKAGE
 
     show: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Show",
@@ -62,7 +57,7 @@ class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPrefer
     )
 
     own_servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=server_preferences.GenAIOwnServer
+        type=own_servers.GenAIOwnServer
     )
     workflow_folder: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Workflows",
@@ -148,148 +143,41 @@ class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPrefer
         layout.use_property_split = True
         layout.use_property_decorate = False
         if self.show == "SERVICES":
-            from .panels import connections as shown
-
-            shown.draw(layout, context, self)
-            server_preferences.draw(layout, context, self)
-            shown.draw_network(layout, self)
+            connection_panels.draw(layout, context, self)
+            server_panels.draw_preferences(layout, context, self)
+            connection_panels.draw_network(layout, self)
         elif self.show == "COST":
-            from .panels import spending
-
-            for limit, value in (
-                ("use_max_cost", "max_cost"),
-                ("use_month_budget", "month_budget"),
-            ):
-                row = layout.row(heading=self.bl_rna.properties[limit].name)
-                row.prop(self, limit, text="")
-                number = row.row()
-                number.active = getattr(self, limit)
-                number.prop(self, value, text="USD")
+            self._draw_limits(layout)
             spending.draw(layout, context)
         elif self.show == "WORK":
-            folder = default_history_folder(create=False)
-            layout.prop(self, "history_folder", placeholder=str(folder))
-            layout.prop(self, "models_file")
-            problem = models_problem()
-            if problem:
-                from .panels.wrapping import wrapped
-
-                column = layout.column()
-                column.alert = True
-                wrapped(column, context, problem, icon="ERROR")
-            layout.prop(self, "parallel_jobs")
-            layout.prop(self, "show_result")
-            layout.prop(self, "live_size")
+            self._draw_work(layout, context)
         else:
-            from . import keymaps
-
             keymaps.draw(layout, context)
 
+    def _draw_limits(self, layout: bpy.types.UILayout) -> None:
+        for limit, value in (("use_max_cost", "max_cost"), ("use_month_budget", "month_budget")):
+            row = layout.row(heading=self.bl_rna.properties[limit].name)
+            row.prop(self, limit, text="")
+            number = row.row()
+            number.active = getattr(self, limit)
+            number.prop(self, value, text="USD")
 
-def preferences() -> GenAIRenderPreferences | None:
-    """None where the add-on is not enabled, as in `python -m genai_render`."""
-    addon = bpy.context.preferences.addons.get(PACKAGE)
-    return None if addon is None else addon.preferences  # pyright: ignore[reportReturnType]
-
-
-def user_folder(name: str, create: bool = True) -> Path:
-    """A folder that Blender keeps for this extension, the same with and without a window."""
-    try:
-        folder = bpy.utils.extension_path_user(PACKAGE, path=name, create=create)
-    except ValueError:
-        # With the bpy module we are no extension: share the folder of the one that is installed.
-        folder = bpy.utils.user_resource(
-            "EXTENSIONS", path=f".user/user_default/genai_render/{name}", create=create
-        )
-    if not folder:
-        raise StorageError(
-            "Blender has no folder for this extension's data.",
-            action="Choose a History folder in the add-on's preferences, or give --history.",
-        )
-    return Path(folder)
-
-
-def default_history_folder(create: bool = True) -> Path:
-    """Where History lives if the preferences say nothing."""
-    return user_folder("history", create)
+    def _draw_work(self, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+        folder = addon.default_history_folder(create=False)
+        layout.prop(self, "history_folder", placeholder=str(folder))
+        layout.prop(self, "models_file")
+        problem = catalog.models_problem()
+        if problem:
+            column = layout.column()
+            column.alert = True
+            wrapped(column, context, problem, icon="ERROR")
+        layout.prop(self, "parallel_jobs")
+        layout.prop(self, "show_result")
+        layout.prop(self, "live_size")
+        log_panel.draw(layout)
 
 
-def history_folder() -> Path:
-    """What the preferences say, else the default."""
-    prefs = preferences()
-    if prefs is not None and prefs.history_folder:
-        return Path(bpy.path.abspath(prefs.history_folder))
-    return default_history_folder()
-
-
-def load_catalog() -> Catalog:
-    """The models and styles that ship, with the user's own file and servers over them.
-
-    Raises StorageError or InvalidInput for a file that cannot be used.
-    """
-    prefs = preferences()
-    if prefs is None:
-        return server_preferences.with_models(catalog.shipped(), None)
-    path = Path(bpy.path.abspath(prefs.models_file)) if prefs.models_file else None
-    known = catalog.shipped() if path is None else catalog.load([path])
-    return _with_servers(known, prefs)
-
-
-_models_problem = ""
-
-
-def usable_catalog() -> Catalog:
-    """As `load_catalog`, without a file that cannot be used: `models_problem` says why."""
-    global _models_problem
-    try:
-        known, _models_problem = load_catalog(), ""
-    except GenAIError as error:
-        known, _models_problem = catalog.shipped(), error.text
-        prefs = preferences()
-        if prefs is not None:
-            known = _with_servers(known, prefs)
-    return known
-
-
-def models_problem() -> str:
-    """Why the user's own models are left out; "" if they are not."""
-    return _models_problem
-
-
-def _with_servers(known: Catalog, prefs: GenAIRenderPreferences) -> Catalog:
-    for provider in (prefs.openai, prefs.gemini):
-        known = known.plus(provider.catalog_models(known))
-    known = known.plus(model for server in prefs.servers for model in server.catalog_models())
-    return server_preferences.with_models(known, prefs)
-
-
-def backend_settings(known: Catalog, model: Model | None = None) -> BackendSettings:
-    """What a backend has to know of Blender and the preferences, as plain data for its thread.
-
-    model: the one that it is for. Raises InvalidInput where its connection is set up wrongly.
-    Without the add-on's preferences (`python -m genai_render`), the environment decides.
-    """
-    prefs = preferences()
-    endpoints = {}
-    if prefs is not None and model is not None:
-        name = endpoint_name(model)
-        for one in (prefs.openai, prefs.gemini, *prefs.servers):
-            if one.endpoint == name:
-                endpoints[name] = one.to_endpoint(prefs)
-        if not endpoints and model.backend == "compatible":
-            # A profile of the user's models file that has no server here: its address is the
-            # model's, and it is reached as everything is.
-            endpoints[name] = providers.plain_endpoint(prefs)
-        endpoints |= server_preferences.endpoints(prefs, model.backend)
-    return BackendSettings(
-        online_access=bpy.app.online_access,
-        endpoints=endpoints,
-        catalog=known,
-        credentials=keys.credentials,
-    )
-
-
-_CLASSES = (*providers.CLASSES, *server_preferences.CLASSES, GenAIRenderPreferences)
+_CLASSES = (*providers.CLASSES, *own_servers.CLASSES, GenAIRenderPreferences)
 
 
 def register() -> None:

@@ -62,6 +62,9 @@ class Estimate:
         return "free" if self.usd == 0 else f"about {dollars(self.usd)}"
 
 
+UNKNOWN = Estimate(None, None)
+
+
 def dollars(usd: float) -> str:
     """ "$0.004", "$0.21", "$12.50": small sums with as many digits as they need."""
     if usd == 0 or usd >= 0.1:
@@ -92,7 +95,7 @@ def estimate_parts(
     """As `estimate`, outputs and inputs apart."""
     price = model.price
     if price is None:
-        return Estimate(None, None)
+        return UNKNOWN
     if request.canvas is not None:
         canvas_size = request.canvas.width, request.canvas.height
     aspect = canvas_size[0] / canvas_size[1] if canvas_size is not None else None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from . import log
 from .credentials import redact
 from .errors import Cancelled, GenAIError
 from .events import CancelToken, Event, Failed, Result
@@ -204,12 +205,7 @@ class JobQueue:
             )
         except BaseException as failure:  # even SystemExit: a job must come to an end
             state = JobState.FAILED
-            error = GenAIError(
-                "Something went wrong inside genai_render.",
-                redact(f"({type(failure).__name__}: {failure})"),
-                "Please report this.",
-            )
-            error.__cause__ = failure
+            error = log.internal_error(failure)
         if state is JobState.FAILED and error is not None and error is not job.error:
             self._keep_failure(job, error)
         with self._lock:

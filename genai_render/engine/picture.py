@@ -11,21 +11,30 @@ from numpy.typing import NDArray
 from PIL import ImageFilter
 
 from ..core.canvas import Canvas
-from . import backdrop, develop, focus, lines, media
-from .antialias import antialias
-from .bands import beside, each_band
-from .finish import finish
-from .geometry import Plane
-from .look import Look
-from .palette import Palette
-from .plan import Grown, Plan, Quality, add_air, add_wet, make_plan, put_behind, quieten
-from .shade import Fields
-from .shaded import Shaded, Step
-from .surfaces import Source, Surfaces
-
-
-def silent(fraction: float, message: str) -> None:
-    """A Step that tells nobody."""
+from . import media
+from .finish.antialias import antialias
+from .finish.depth_of_field import circles_of_confusion, defocus
+from .finish.effects import add_effects
+from .grade.grading import graded, lattice, lookup_table, quantized, through_table
+from .grade.palette import Palette
+from .grade.tone_mapping import tone_map, white_balance
+from .light import backdrop
+from .light.atmosphere import add_air, put_behind
+from .light.lighting_plan import LightingPlan, Quality
+from .light.planner import plan_lighting
+from .light.reflections import add_reflections
+from .light.rig import LightFields
+from .light.screen_space import flatten_bumps
+from .light.upsampled import Upsampled
+from .lines.edges import detect_edges
+from .lines.pen import draw_lines, line_mask
+from .look.look import Look
+from .media.shaded import Shaded
+from .raster.arrays import Plane
+from .raster.color import to_display
+from .raster.parallel import alongside, each_band
+from .raster.progress import Step, silent
+from .scene.surfaces import Source, Surfaces
 
 
 def render(
@@ -43,19 +52,19 @@ def render(
     """
     step(0.0, "Looking at the scene")
     source = Source(canvas)
-    with beside(source.mend) as mended:
-        plan = make_plan(source, look, seed, step, quality)
+    with alongside(source.mend) as mended:
+        plan = plan_lighting(source, look, seed, step, quality)
         mended()
     step(0.3, "Lighting")
     drawn = look.line.strength > 0 or bool(look.medium)
     extra = _Extra.empty(source) if drawn else None
     lut = _table(plan, palette)
     step(0.3, "Lighting")
-    pixels = _Large(source, plan, lut, extra, seed, step).made()
+    pixels = _Large(source, plan, lut, extra, seed, step).rendered()
     pixels = antialias(pixels, step, 0.7, 0.75)
     if extra is not None:
         pixels = _drawn(source, look, pixels, extra, seed, step)
-    finish(pixels, look, seed, step)
+    add_effects(pixels, look, seed, step)
     step(1.0, "Done")
     return pixels
 
@@ -73,16 +82,16 @@ class _Extra:
         return cls(np.empty(shape, np.float32), np.empty((*shape, 3), np.float32))
 
 
-def _table(plan: Plan, palette: Palette | None) -> ImageFilter.Color3DLUT:
+def _table(plan: LightingPlan, palette: Palette | None) -> ImageFilter.Color3DLUT:
     """All grading in one table; the palette is fitted to the small picture as it is graded."""
     grade = plan.look.grade
-    colors = develop.graded(develop.lattice(), grade)
+    colors = graded(lattice(), grade)
     if palette is not None:
         shown = np.maximum(plan.shown * np.float32(plan.exposure), 0)
-        develop.film(shown, develop.balance(grade), not plan.found.flat)
-        shown = develop.graded(shown.reshape(3, -1).T[:: max(1, shown[0].size // 30000)], grade)
+        tone_map(shown, white_balance(grade), not plan.analysis.flat)
+        shown = graded(shown.reshape(3, -1).T[:: max(1, shown[0].size // 30000)], grade)
         colors = palette.applied(colors, shown)
-    return develop.table(colors)
+    return lookup_table(colors)
 
 
 class _Large:
@@ -91,7 +100,7 @@ class _Large:
     def __init__(
         self,
         source: Source,
-        plan: Plan,
+        plan: LightingPlan,
         lut: ImageFilter.Color3DLUT,
         extra: _Extra | None,
         seed: int,
@@ -99,8 +108,8 @@ class _Large:
     ) -> None:
         self.source, self.plan, self.lut = source, plan, lut
         self.extra, self.seed, self.step = extra, seed, step
-        self.grown = Grown(source, plan)
-        self.gains = develop.balance(plan.look.grade)
+        self.upsampled = Upsampled(source, plan)
+        self.gains = white_balance(plan.look.grade)
         self.pixels = np.empty((source.height, source.width, 3), np.uint8)
         random = np.random.default_rng(seed + 11)
         self.dither = random.random((64, source.width), np.float32)
@@ -109,33 +118,33 @@ class _Large:
             scale = max(source.height, source.width) / 1400
             self.stars = backdrop.stars(source.camera, plan.look, seed, scale)
 
-    def made(self) -> NDArray[np.uint8]:
+    def rendered(self) -> NDArray[np.uint8]:
         height, width = self.source.height, self.source.width
-        look, found = self.plan.look, self.plan.found
-        if look.lens.blur <= 0 or found.flat or found.empty:
-            each_band(height, width, self._straight, self._tell(0.3, 0.7, "Lighting"))
+        look, analysis = self.plan.look, self.plan.analysis
+        if look.lens.blur <= 0 or analysis.flat or analysis.empty:
+            each_band(height, width, self._straight, self._report(0.3, 0.7, "Lighting"))
             return self.pixels
         light = np.empty((3, height, width), np.float32)
         discs = np.empty((height, width), np.float32)
-        tight = 0.4 if found.place else 1.0
+        tight = 0.4 if analysis.place else 1.0
 
         def lit(first: int, last: int) -> None:
             surfaces = self._surfaces(first, last)
             light[:, first:last] = self._light(surfaces, first, last)
-            discs[first:last] = focus.circles(
-                surfaces.depth, found.focus, look.lens.blur, found.size, tight
+            discs[first:last] = circles_of_confusion(
+                surfaces.depth, analysis.focus, look.lens.blur, analysis.size, tight
             )
 
-        each_band(height, width, lit, self._tell(0.3, 0.5, "Lighting"))
-        focus.defocus(light, discs, self.step, 0.5, 0.62)
+        each_band(height, width, lit, self._report(0.3, 0.5, "Lighting"))
+        defocus(light, discs, self.step, 0.5, 0.62)
 
         def developed(first: int, last: int) -> None:
             self._develop(light[:, first:last], first, last)
 
-        each_band(height, width, developed, self._tell(0.62, 0.7, "Developing"))
+        each_band(height, width, developed, self._report(0.62, 0.7, "Developing"))
         return self.pixels
 
-    def _tell(self, start: float, end: float, message: str) -> Callable[[float], None]:
+    def _report(self, start: float, end: float, message: str) -> Callable[[float], None]:
         return lambda done: self.step(start + (end - start) * done, message)
 
     def _straight(self, first: int, last: int) -> None:
@@ -147,29 +156,29 @@ class _Large:
     def _light(self, surfaces: Surfaces, first: int, last: int) -> Plane:
         """(3, rows, w) linear light of these rows."""
         plan, camera = self.plan, self.source.camera
-        planes = self.grown.rows(first, last, surfaces)
+        planes = self.upsampled.rows(first, last, surfaces)
         if "bumpy" in planes:
             calmed = np.stack([planes[f"calm{axis}"] for axis in range(3)])
-            quieten(plan.look, surfaces, calmed, planes["bumpy"], plan.rig.calming)
+            flatten_bumps(plan.look, surfaces, calmed, planes["bumpy"], plan.rig.calming)
         bounce = None
         if "bounce0" in planes:
             bounce = np.stack([planes[f"bounce{axis}"] for axis in range(3)])
-        old = None
-        if "old0" in planes:
-            old = np.stack([planes[f"old{axis}"] for axis in range(3)])
-        fields = Fields(planes["open"], planes["shadow"], planes["glow"], bounce, old)
+        captured = None
+        if "captured0" in planes:
+            captured = np.stack([planes[f"captured{axis}"] for axis in range(3)])
+        fields = LightFields(planes["open"], planes["shadow"], planes["glow"], bounce, captured)
         viewer = camera.toward_viewer(first, last - first)
-        albedo = plan.rig.albedo(surfaces, old)
+        albedo = plan.rig.albedo(surfaces, captured)
         point = camera.positions(surfaces.depth, first)
         color, tone = plan.rig.light(surfaces, albedo, fields, viewer, point)
         if "mirror0" in planes:
             mirrored = np.stack([planes[f"mirror{axis}"] for axis in range(3)])
-            add_wet(plan, surfaces, color, mirrored, first, camera)
-        haze = np.stack([self.grown.haze.rows(plane, first, last) for plane in plan.haze])
+            add_reflections(plan, surfaces, color, mirrored, first, camera)
+        haze = np.stack([self.upsampled.haze.rows(plane, first, last) for plane in plan.haze])
         add_air(plan, surfaces, color, haze, point, camera)
         bare = bool((surfaces.alpha < 1).any())
         if bare or (plan.studio and plan.fade[1] > 0):
-            sky = np.stack([self.grown.sky.rows(plane, first, last) for plane in plan.sky])
+            sky = np.stack([self.upsampled.sky.rows(plane, first, last) for plane in plan.sky])
             if self.stars is not None:
                 self._add_stars(sky, first, last)
             put_behind(plan, surfaces, color, sky, haze, point, camera, first)
@@ -179,7 +188,7 @@ class _Large:
             # Lines follow paint, not the shadows and highlights of the captured picture.
             own = surfaces.albedo if surfaces.albedo is not None else albedo
             shown = np.clip(np.where(surfaces.alpha > 0.5, own, color), 0, 1)
-            self.extra.albedo[first:last] = develop.to_display(shown).transpose(1, 2, 0)
+            self.extra.albedo[first:last] = to_display(shown).transpose(1, 2, 0)
         return color
 
     def _tone(self, tone: Plane, alpha: Plane, sky: Plane) -> Plane:
@@ -199,7 +208,7 @@ class _Large:
         plan = self.plan
         if plan.bloom is not None:
             for axis in range(3):
-                color[axis] += self.grown.enlarger.rows(plan.bloom[axis], first, last)
+                color[axis] += self.upsampled.upsampler.rows(plan.bloom[axis], first, last)
         color *= np.float32(plan.exposure)
         vignette = plan.look.lens.vignette
         if vignette > 0:
@@ -211,10 +220,10 @@ class _Large:
             away = 1 / (1 + away * away * np.float32(vignette * 2.2))
             color *= away
         np.maximum(color, 0, out=color)
-        develop.film(color, self.gains, not plan.found.flat)
+        tone_map(color, self.gains, not plan.analysis.flat)
         rows = np.arange(first, last) % len(self.dither)
-        pixels = develop.quantized(color, self.dither[rows])
-        self.pixels[first:last] = develop.through(pixels, self.lut)
+        pixels = quantized(color, self.dither[rows])
+        self.pixels[first:last] = through_table(pixels, self.lut)
 
 
 def _drawn(
@@ -238,13 +247,13 @@ def _drawn(
     edges = None
     if line.strength > 0:
         paint = extra.albedo if line.paint > 0 or look.medium else None
-        edges = lines.detect(depth, normal, view, paint, part(0.75, 0.8))
+        edges = detect_edges(depth, normal, view, paint, part(0.75, 0.8))
         width = line.width * max(view.height, view.width) / 1024
-        mask = lines.line_mask(
+        mask = line_mask(
             edges, depth, view, width, paint=line.paint, seed=seed, step=part(0.8, 0.82)
         )
-        ink = develop.to_display(np.asarray(line.color, np.float32))
-        lines.draw(color, mask, (float(ink[0]), float(ink[1]), float(ink[2])), line.strength)
+        ink = to_display(np.asarray(line.color, np.float32))
+        draw_lines(color, mask, (float(ink[0]), float(ink[1]), float(ink[2])), line.strength)
     if look.medium:
         shaded = Shaded(color, extra.tone, extra.albedo, depth, normal, view, seed, edges)
         color = media.apply(look.medium, shaded, look.amount, part(0.82, 0.97))

@@ -36,6 +36,38 @@ LAZY = (
     *("onnxruntime", "styletransfer", "bpy"),
 )
 
+# From the ground up: what stands on a rung imports only from its own and those below. A folder
+# stands for what is in it, as far as no rung of its own names it.
+LADDER = (
+    "core/history/",
+    "backends/http/",
+    "backends/base.py",
+    "backends/parallel.py",
+    "backends/offline.py",
+    "backends/cloud/",
+    "backends/self_hosted/",
+    "blender/addon.py",
+    "blender/redraw.py",
+    "blender/background.py",
+    "blender/scene_changes.py",
+    "blender/connections/keys.py",
+    "blender/backend_settings.py",
+    "blender/catalog.py",
+    "blender/connections/",
+    "blender/settings/",
+    "blender/capture/",
+    "blender/cli/",
+    "blender/jobs/",
+    "blender/viewport/",
+    "blender/panels/",
+    "blender/operators/",
+    "blender/keymaps.py",
+    "blender/preferences.py",
+    "blender/__init__.py",
+)
+# What only Blender's own registration needs: everything else is held by objects.
+MOST_GLOBALS = 8
+
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
 OURS = {path.relative_to(PACKAGE).as_posix(): path for path in SOURCES}
 
@@ -101,6 +133,97 @@ def test_every_file_names_its_licence_and_has_a_telling_name(name):
         assert text.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n"), name
     assert Path(name).stem not in ("utils", "util", "helpers", "misc", "common"), name
     assert len(text.splitlines()) <= 800, f"{name} holds more than one idea"
+
+
+def module_of(path: Path) -> str:
+    """As in an import, below the package: "blender.jobs.session"; "" for the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def graph() -> dict[str, set[str]]:
+    """Which modules each module imports, wherever in it, functions included."""
+    known = {module_of(path): path for path in SOURCES}
+    found: dict[str, set[str]] = {}
+    for module, path in known.items():
+        found[module] = set()
+        for _, dots, name in imports(path):
+            if not dots:
+                continue
+            folder = path.relative_to(PACKAGE).parent.parts
+            parts = (*folder[: len(folder) - dots + 1], *name.split("."))
+            there = next(
+                dotted
+                for length in range(len(parts), -1, -1)
+                if (dotted := ".".join(parts[:length])) in known
+            )
+            if there != module:
+                found[module].add(there)
+    return found
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that all lead to each other."""
+    reached = {module: set(those) for module, those in edges.items()}
+    changed = True
+    while changed:
+        changed = False
+        for those in reached.values():
+            more = set().union(*(reached[one] for one in those)) - those if those else set()
+            if more:
+                those |= more
+                changed = True
+    groups = {
+        tuple(sorted(other for other in reached[module] if module in reached[other]))
+        for module in edges
+        if module in reached[module]
+    }
+    return sorted(map(list, groups))
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(graph()) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [["b", "c"]]
+
+
+def rung(name: str) -> int | None:
+    """How high a file stands on the ladder; None for what is not on it."""
+    if name in LADDER:
+        return LADDER.index(name)
+    steps = [step for step in LADDER if step.endswith("/") and name.startswith(step)]
+    return LADDER.index(max(steps, key=len)) if steps else None
+
+
+def test_every_rung_of_the_ladder_is_there():
+    for step in LADDER:
+        assert any(name == step or name.startswith(step) for name in OURS), step
+
+
+def test_every_file_of_blender_stands_on_the_ladder():
+    assert [n for n in OURS if n.startswith("blender/") and rung(n) is None] == []
+
+
+def test_imports_lead_down_the_ladder():
+    names = {module_of(path): name for name, path in OURS.items()}
+    wrong = []
+    for module, those in graph().items():
+        here = rung(names[module])
+        for other in those:
+            there = rung(names[other])
+            if here is not None and there is not None and there > here:
+                wrong.append(f"{names[module]} imports {names[other]}")
+    assert wrong == []
+
+
+def test_state_is_held_by_objects():
+    """`global` is left for what Blender's registration gives and takes back."""
+    statements = [
+        f"{name}:{node.lineno}"
+        for name, path in OURS.items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Global)
+    ]
+    assert len(statements) <= MOST_GLOBALS, statements
 
 
 def test_the_rules_would_find_what_breaks_them(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,8 +25,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import build
+from building.console import dotted, table
+from building.errors import BuildError
+from building.extension_zip import build_zip, manifest_text
+from building.installed_blender import ask_blender
+from building.pins import Pins
+from building.pip_process import explain_pip
+from building.platforms import OFFICIAL_PYTHONS, PLATFORMS, this_platform
+from building.project import PACKAGE, Project
+from building.virtual_environment import STAMP, Environment
 
 HERE = sys.version_info[:2]
+PROJECT = Project(build.ROOT)
 posix_only = pytest.mark.skipif(os.name == "nt", reason="writes a shell script")
 
 
@@ -56,11 +67,11 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def environment(tmp_path: Path, *pins: str) -> build.Environment:
-    return build.Environment("the test", tmp_path / "env", pins or ("paintbox==1.0",))
+def environment(tmp_path: Path, *pins: str) -> Environment:
+    return Environment(PROJECT, "the test", tmp_path / "env", pins or ("paintbox==1.0",))
 
 
-def in_it(made: build.Environment, code: str) -> str:
+def in_it(made: Environment, code: str) -> str:
     told = subprocess.run(
         [str(made.python), "-c", code], capture_output=True, text=True, check=True, cwd="/"
     )
@@ -97,7 +108,7 @@ def test_damage_is_found_and_mended(tmp_path: Path, wheels: Path) -> None:
     made.ensure()
 
     # A run that ended in the middle of an installation, its stamp cut short.
-    (made.folder / build.STAMP).write_text('{"sta')
+    (made.folder / STAMP).write_text('{"sta')
     (made.site_packages / "paintbox.py").unlink()
     (made.site_packages / "left-over.py").touch()
     made.ensure()
@@ -106,7 +117,7 @@ def test_damage_is_found_and_mended(tmp_path: Path, wheels: Path) -> None:
 
     # A package that was deleted behind our back.
     for entry in made.site_packages.glob("paintbox*"):
-        build.shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     made.ensure()
     assert in_it(made, "import paintbox; print(paintbox.version)") == "1.0"
 
@@ -143,7 +154,7 @@ def test_a_failed_download_says_so_and_the_next_run_goes_on(
         closed.delenv("PIP_FIND_LINKS")
         closed.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         closed.setenv("PIP_RETRIES", "0")
-        with pytest.raises(build.BuildError, match=r"download failed\. Check the network") as told:
+        with pytest.raises(BuildError, match=r"download failed\. Check the network") as told:
             environment(tmp_path).ensure()
         assert "\n" not in str(told.value)
     made = environment(tmp_path)
@@ -152,16 +163,19 @@ def test_a_failed_download_says_so_and_the_next_run_goes_on(
 
 
 def test_a_version_that_does_not_exist_is_named(tmp_path: Path, wheels: Path) -> None:
-    with pytest.raises(build.BuildError, match=r"there is no paintbox==9\.9 for Python"):
+    with pytest.raises(BuildError, match=r"there is no paintbox==9\.9 for Python"):
         environment(tmp_path, "paintbox==9.9").ensure()
 
 
 @posix_only
 def test_killed_in_the_middle_it_is_made_anew(tmp_path: Path, wheels: Path) -> None:
     code = (
-        "import build, pathlib\n"
+        "import pathlib\n"
+        "from building.project import Project\n"
+        "from building.virtual_environment import Environment\n"
+        f"project = Project(pathlib.Path({str(build.ROOT)!r}))\n"
         f"folder = pathlib.Path({str(tmp_path / 'env')!r})\n"
-        "build.Environment('the test', folder, ['paintbox==1.0']).ensure()\n"
+        "Environment(project, 'the test', folder, ['paintbox==1.0']).ensure()\n"
     )
     for wait in (0.3, 1.5):
         process = subprocess.Popen(
@@ -191,9 +205,11 @@ def test_a_missing_system_library_is_named_and_nothing_is_installed_twice(
     )
 
     def attempt() -> None:
-        build.Environment("needy", tmp_path / "env", ("needy==1.0",), imports=("needy",)).ensure()
+        Environment(
+            PROJECT, "needy", tmp_path / "env", ("needy==1.0",), imports=("needy",)
+        ).ensure()
 
-    with pytest.raises(build.BuildError, match=r"needs libXi\.so\.6.*apt-get install .*libxi6"):
+    with pytest.raises(BuildError, match=r"needs libXi\.so\.6.*apt-get install .*libxi6"):
         attempt()
     capsys.readouterr()
     lib.touch()
@@ -206,7 +222,7 @@ def test_debian_without_venv_is_told_which_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = (3, 13) if HERE == (3, 11) else (3, 11)
-    name = build._dotted(other)
+    name = dotted(other)
     script = tmp_path / "bin" / f"python{name}"
     script.parent.mkdir()
     # What Debian's python3 says where python3-venv is not installed.
@@ -218,18 +234,16 @@ def test_debian_without_venv_is_told_which_package(
     )
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(script.parent))
-    made = build.Environment("the test", tmp_path / "env", (), python=other)
-    with pytest.raises(build.BuildError, match=f"apt-get install python{re.escape(name)}-venv"):
+    made = Environment(PROJECT, "the test", tmp_path / "env", (), python=other)
+    with pytest.raises(BuildError, match=f"apt-get install python{re.escape(name)}-venv"):
         made.ensure()
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        build.shutil, "disk_usage", lambda _path: type("Usage", (), {"free": 10**8})()
-    )
-    with pytest.raises(build.BuildError, match=r"needs about 2\.2 GB, and 0\.1 GB are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: type("Usage", (), {"free": 10**8})())
+    with pytest.raises(BuildError, match=r"needs about 2\.2 GB, and 0\.1 GB are free"):
         environment(tmp_path, "bpy==5.0.1").ensure()
     assert not (tmp_path / "env").exists()
 
@@ -250,7 +264,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     ],
 )
 def test_what_pip_says_is_explained(log: str, why: str, passing: bool) -> None:
-    text, may_pass = build.explain_pip(log)
+    text, may_pass = explain_pip(log)
     assert why in text
     assert may_pass is passing
     assert "\n" not in text
@@ -260,14 +274,14 @@ def test_what_pip_says_is_explained(log: str, why: str, passing: bool) -> None:
 
 
 @pytest.fixture
-def pins() -> build.Pins:
-    return build.Pins(build.ROOT / "pyproject.toml")
+def pins() -> Pins:
+    return PROJECT.pins
 
 
-def test_every_pin_is_exact(pins: build.Pins) -> None:
+def test_every_pin_is_exact(pins: Pins) -> None:
     pinned = pins.group("neural", "test", "check")
-    for platform in build.PLATFORMS:
-        for tag in build.OFFICIAL_PYTHONS:
+    for platform in PLATFORMS:
+        for tag in OFFICIAL_PYTHONS:
             pinned += pins.bundle(platform, tag)
     pinned += tuple(one for pin in pins.bpy for one in pin.requirements)
     assert pinned
@@ -286,20 +300,20 @@ def test_every_pin_is_exact(pins: build.Pins) -> None:
     ],
 )
 def test_the_newest_bpy_that_fits(
-    pins: build.Pins, python: tuple[int, int], platform: str, version: str
+    pins: Pins, python: tuple[int, int], platform: str, version: str
 ) -> None:
     assert pins.newest_bpy(python, platform).version == version
 
 
-def test_no_bpy_for_this_python_says_which_ones_will_do(pins: build.Pins) -> None:
-    with pytest.raises(build.BuildError, match=r"Python 3\.12 .* Use Python 3\.11 or 3\.13"):
+def test_no_bpy_for_this_python_says_which_ones_will_do(pins: Pins) -> None:
+    with pytest.raises(BuildError, match=r"Python 3\.12 .* Use Python 3\.11 or 3\.13"):
         pins.newest_bpy((3, 12), "linux-x64")
 
 
-def test_a_short_version_finds_its_pin(pins: build.Pins) -> None:
+def test_a_short_version_finds_its_pin(pins: Pins) -> None:
     assert pins.find_bpy("4.2").version == "4.2.23"
     assert pins.find_bpy("5.2.3").version == "5.2.3"
-    with pytest.raises(build.BuildError, match=r"Choose from 4\.2\.23"):
+    with pytest.raises(BuildError, match=r"Choose from 4\.2\.23"):
         pins.find_bpy("2.79")
 
 
@@ -307,9 +321,9 @@ def test_an_unsupported_python_says_what_to_install(monkeypatch: pytest.MonkeyPa
     class Version(tuple):
         __slots__ = ()
 
-    monkeypatch.setattr(build.sys, "version_info", Version((3, 12, 1)))
+    monkeypatch.setattr(sys, "version_info", Version((3, 12, 1)))
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(build.BuildError, match=r"This is Python 3\.12.*Python 3\.11 or 3\.13"):
+    with pytest.raises(BuildError, match=r"This is Python 3\.12.*Python 3\.11 or 3\.13"):
         build.main(["demo"])
 
 
@@ -323,8 +337,8 @@ def test_an_unsupported_python_says_what_to_install(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_platforms_have_blenders_names(system: str, machine: str, name: str) -> None:
-    assert build.this_platform(system, machine) == name
-    assert name in build.PLATFORMS
+    assert this_platform(system, machine) == name
+    assert name in PLATFORMS
 
 
 def test_an_unknown_word_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,8 +356,8 @@ def manifest() -> dict:
     return tomllib.loads((build.ROOT / "blender_manifest.toml").read_text("utf-8"))
 
 
-def test_the_manifest_keeps_blenders_rules(manifest: dict, pins: build.Pins) -> None:
-    assert manifest["id"] == build.PACKAGE
+def test_the_manifest_keeps_blenders_rules(manifest: dict, pins: Pins) -> None:
+    assert manifest["id"] == PACKAGE
     assert manifest["version"] == pins.version
     assert manifest["blender_version_min"] == "4.2.0"
     assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
@@ -356,7 +370,7 @@ def test_the_manifest_keeps_blenders_rules(manifest: dict, pins: build.Pins) -> 
 @given(names=st.lists(st.from_regex(r"\./wheels/[\w.+-]{1,30}\.whl", fullmatch=True), max_size=5))
 def test_wheels_go_into_the_manifest_and_the_rest_stays(names: list[str]) -> None:
     template = (build.ROOT / "blender_manifest.toml").read_text("utf-8")
-    text = build.manifest_text(template, ["linux-x64"], names)
+    text = manifest_text(template, ["linux-x64"], names)
     wanted = {**tomllib.loads(template), "platforms": ["linux-x64"], "wheels": names}
     assert tomllib.loads(text) == wanted
 
@@ -372,7 +386,7 @@ def test_the_same_sources_give_the_same_zip(
     )
     assert replaced == 1
     (tmp_path / "pyproject.toml").write_text(text, "utf-8")
-    package = tmp_path / build.PACKAGE
+    package = tmp_path / PACKAGE
     (package / "data").mkdir(parents=True)
     (package / "__pycache__").mkdir()
     (package / "__init__.py").write_text("x = 1\n")
@@ -380,14 +394,13 @@ def test_the_same_sources_give_the_same_zip(
     (package / "data" / "a.toml").write_text("")
     (package / "__pycache__" / "x.pyc").write_text("")
     (package / ".hidden").write_text("")
-    monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.delenv("GENAI_RENDER_ENVIRONMENTS", raising=False)
-    small = build.Pins(tmp_path / "pyproject.toml")
-    first = build.build_zip(small, "macos-arm64", "cp313", tmp_path / "one")
+    small = Project(tmp_path)
+    first = build_zip(small, "macos-arm64", "cp313", tmp_path / "one")
     os.utime(package / "__init__.py", (1, 1))
-    second = build.build_zip(small, "macos-arm64", "cp313", tmp_path / "two")
+    second = build_zip(small, "macos-arm64", "cp313", tmp_path / "two")
     assert first.read_bytes() == second.read_bytes()
-    assert first.name == f"genai_render-{small.version}-macos-arm64-cp313.zip"
+    assert first.name == f"genai_render-{small.pins.version}-macos-arm64-cp313.zip"
     with zipfile.ZipFile(first) as archive:
         assert archive.namelist() == [
             "LICENSE",
@@ -416,7 +429,7 @@ _COMPATIBLE = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation|MPL", r
 )
 @pytest.mark.parametrize("tag", ["cp311", "cp313"])
 def test_what_ships_stands_on_nothing_that_is_missing(
-    pins: build.Pins, platform: str, system: str, os_name: str, tag: str
+    pins: Pins, platform: str, system: str, os_name: str, tag: str
 ) -> None:
     """By what the installed packages themselves require, for each platform and Python."""
     table = tomllib.loads((build.ROOT / "pyproject.toml").read_text("utf-8"))
@@ -451,23 +464,21 @@ def test_what_ships_stands_on_nothing_that_is_missing(
 
 
 @pytest.mark.parametrize(("platform", "tag"), [("amiga-m68k", "cp313"), ("linux-x64", "3.13")])
-def test_an_unknown_platform_or_tag_is_refused(
-    pins: build.Pins, tmp_path: Path, platform: str, tag: str
-) -> None:
-    with pytest.raises(build.BuildError, match="is no"):
-        build.build_zip(pins, platform, tag, tmp_path)
+def test_an_unknown_platform_or_tag_is_refused(tmp_path: Path, platform: str, tag: str) -> None:
+    with pytest.raises(BuildError, match="is no"):
+        build_zip(PROJECT, platform, tag, tmp_path)
 
 
 def test_a_program_that_is_not_blender_is_refused() -> None:
-    with pytest.raises(build.BuildError, match="does not answer as Blender"):
-        build.ask_blender(sys.executable)
-    with pytest.raises(build.BuildError, match="is no program"):
-        build.ask_blender("/nowhere/blender")
+    with pytest.raises(BuildError, match="does not answer as Blender"):
+        ask_blender(sys.executable)
+    with pytest.raises(BuildError, match="is no program"):
+        ask_blender("/nowhere/blender")
 
 
 def test_the_table_lines_up() -> None:
     rows = [{"file": "a.png", "engine s": "1.0"}, {"file": "longer.png", "engine s": "12.0"}]
-    assert build.table(rows) == [
+    assert table(rows) == [
         "file        engine s",
         "----------  --------",
         "a.png            1.0",

@@ -15,15 +15,21 @@ from genai_render.core import catalog
 from genai_render.core.canvas import Canvas
 from genai_render.core.errors import Cancelled, InvalidInput
 from genai_render.core.request import Reference
-from genai_render.engine import Look, Palette, bands, develop, render
-from genai_render.engine.antialias import antialias
-from genai_render.engine.baked import find_glow, find_light, luminance
-from genai_render.engine.geometry import Camera, dot
-from genai_render.engine.palette import notes
-from genai_render.engine.picture import silent
-from genai_render.engine.surfaces import FAR, Source
-from genai_render.engine.survey import survey
-from genai_render.engine.terms import read
+from genai_render.engine import Look, Palette, render
+from genai_render.engine.finish.antialias import antialias
+from genai_render.engine.grade.grading import graded, lattice
+from genai_render.engine.grade.palette import notes
+from genai_render.engine.grade.tone_mapping import tone_map
+from genai_render.engine.light.planner import plan_lighting
+from genai_render.engine.look.look import Grade
+from genai_render.engine.look.terms import read
+from genai_render.engine.raster import parallel
+from genai_render.engine.raster.color import luminance, oklab, to_display, to_linear
+from genai_render.engine.raster.progress import silent
+from genai_render.engine.scene.analysis import analyze_scene
+from genai_render.engine.scene.camera import Camera, dot
+from genai_render.engine.scene.captured_light import find_emission, fit_captured_light
+from genai_render.engine.scene.surfaces import FAR, Source
 
 STYLES = tuple(catalog.shipped().styles)
 SCENES = tuple(synthetic.SCENES)
@@ -131,11 +137,25 @@ def test_odd_and_smallest_sizes(size):
 # --- the same bytes ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("look", ["movie", "cyberpunk", "fantasy", "japanese_anime"])
-def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(canvases, look, monkeypatch):
-    first = render(canvases["street"], style(look), seed=7)
-    monkeypatch.setattr(bands, "THREADS", 1)
-    assert np.array_equal(first, render(canvases["street"], style(look), seed=7))
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [
+        ("movie", "depth of field, wet floor"),
+        ("cyberpunk", "rain"),
+        ("japanese_anime", ""),
+        ("auto", "oil painting"),
+        ("auto", "pencil drawing"),
+    ],
+)
+def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(look, words, monkeypatch):
+    # Large enough for several bands.
+    canvas = synthetic.canvas("street", 640, 480, samples=1)
+    pictures = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(parallel, "THREADS", threads)
+        pictures.append(render(canvas, style(look, words), seed=7))
+    assert np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[0], pictures[2])
 
 
 def test_another_seed_gives_another_sky(canvases):
@@ -150,6 +170,18 @@ def test_the_canvas_is_not_changed(canvases):
     before = canvas.digest()
     render(canvas, style("movie", "rain, depth of field"))
     assert canvas.digest() == before
+
+
+@pytest.mark.parametrize("words", ["", "oil painting"])
+def test_a_mode_decides_how_finely_the_light_is_planned(words):
+    """More pixels are looked at, so finer things are seen, in a painted picture too."""
+    canvas = synthetic.canvas("product", 800, 600, samples=1)
+    look = style("auto", words)
+    sizes = []
+    for mode in ("fast", "balanced", "quality"):
+        plan = plan_lighting(Source(canvas), look, 1, silent, mode)
+        sizes.append(max(plan.shown.shape))
+    assert sizes[0] < sizes[1] < sizes[2]
 
 
 # --- what words do -----------------------------------------------------------------------------
@@ -179,8 +211,8 @@ def test_lamps_glow_at_night(canvases):
 @pytest.mark.parametrize("albedo", [True, False])
 def test_nothing_glows_that_is_only_lit(name, engine, albedo):
     canvas = synthetic.canvas(name, 192, 144, engine=engine, albedo=albedo)
-    surfaces = Source(canvas).small(192).surfaces
-    assert find_glow(surfaces, find_light(surfaces), engine).mean() < 0.002
+    surfaces = Source(canvas).low_res(192).surfaces
+    assert find_emission(surfaces, fit_captured_light(surfaces), engine).mean() < 0.002
 
 
 def test_fog_hides_the_far_more_than_the_near(canvases):
@@ -333,25 +365,25 @@ def test_world_up_points_away_from_the_floor():
 def test_the_survey_tells_things_from_places(canvases):
     def found(name):
         canvas = canvases[name]
-        return survey(Source(canvas).small(192), canvas.view)
+        return analyze_scene(Source(canvas).low_res(192), canvas.view)
 
     assert not found("product").place
     assert found("street").place
     assert not found("street").indoor
     assert found("interior").indoor
-    assert found("street").ground == pytest.approx(0, abs=0.2)
-    assert found("default_cube").ground is None
+    assert found("street").floor_height == pytest.approx(0, abs=0.2)
+    assert found("default_cube").floor_height is None
     focus = synthetic.canvas("product", 96, 64, focus=4.2)
-    assert survey(Source(focus).small(96), focus.view).focus == pytest.approx(4.2)
+    assert analyze_scene(Source(focus).low_res(96), focus.view).focus == pytest.approx(4.2)
 
 
 def test_baked_light_is_found_and_divided_out():
     """A Solid view of one gray cube: its three sides become alike."""
     canvas = synthetic.canvas("default_cube", 160, 120, engine="SOLID", albedo=False)
-    surfaces = Source(canvas).small(160).surfaces
+    surfaces = Source(canvas).low_res(160).surfaces
     covered = surfaces.covered
     shown = luminance(surfaces.color)
-    bare = shown / find_light(surfaces).on(surfaces.normal)
+    bare = shown / fit_captured_light(surfaces).on(surfaces.normal)
     assert bare[covered].std() / bare[covered].mean() < 0.3 * (
         shown[covered].std() / shown[covered].mean()
     )
@@ -374,19 +406,19 @@ def test_border_pixels_lose_the_old_background():
 def test_the_film_curve_is_close_to_exact_srgb_and_keeps_order():
     ramp = np.linspace(0, 8, 400, dtype=np.float32)
     color = np.stack((ramp, ramp, ramp))[:, None, :].copy()
-    develop.film(color, (1.0, 1.0, 1.0))
+    tone_map(color, (1.0, 1.0, 1.0))
     out = color[0, 0]
     assert (np.diff(out) >= -1e-5).all()
     assert out[0] < 0.01
     assert out[-1] > 0.95
     linear = np.linspace(0, 1, 257, dtype=np.float32)
-    assert np.abs(develop.to_linear(develop.to_display(linear)) - linear).max() < 1e-4
+    assert np.abs(to_linear(to_display(linear)) - linear).max() < 1e-4
 
 
 def test_the_grading_table_without_grading_changes_nothing():
-    neutral = replace(develop.Grade(), contrast=1.0, saturation=1.0, vibrance=0.0)
-    colors = develop.lattice()
-    assert np.abs(develop.graded(colors, neutral) - colors).max() < 2e-3
+    neutral = replace(Grade(), contrast=1.0, saturation=1.0, vibrance=0.0)
+    colors = lattice()
+    assert np.abs(graded(colors, neutral) - colors).max() < 2e-3
 
 
 def test_a_cancel_stops_the_work():
@@ -424,12 +456,12 @@ def reference(color: tuple[int, int, int], role="style", weight=1.0, spread=40) 
 
 def mean_colour(canvas, *references):
     pixels = render(canvas, style("auto"), Palette.of(references))
-    return develop.oklab(pixels.reshape(-1, 3).astype(np.float32) / 255)[:, 1:].mean(0)
+    return oklab(pixels.reshape(-1, 3).astype(np.float32) / 255)[:, 1:].mean(0)
 
 
 def test_a_reference_lends_its_colours_by_weight(canvases):
     canvas = canvases["product"]
-    target = develop.oklab(np.array([[30, 60, 160]], np.float32) / 255)[0, 1:]
+    target = oklab(np.array([[30, 60, 160]], np.float32) / 255)[0, 1:]
     plain = mean_colour(canvas)
     half = mean_colour(canvas, reference((30, 60, 160), weight=0.5))
     full = mean_colour(canvas, reference((30, 60, 160)))

@@ -10,7 +10,8 @@ import pytest
 from synthetic import canvas
 
 from genai_render.core.canvas import View
-from genai_render.engine import lines
+from genai_render.engine.lines import pen
+from genai_render.engine.lines.edges import detect_edges
 
 WIDTH, HEIGHT = 256, 192
 
@@ -47,8 +48,8 @@ def floor(
 
 
 def line_mask(depth, normal, view, width_px: float, albedo=None, **options):
-    edges = lines.detect(depth, normal, view, albedo)
-    return lines.line_mask(edges, depth, view, width_px, **options)
+    edges = detect_edges(depth, normal, view, albedo)
+    return pen.line_mask(edges, depth, view, width_px, **options)
 
 
 def mask_of(picture, width_px: float = 1.5, **options):
@@ -205,7 +206,7 @@ def test_a_free_hand_wavers_but_stays_near():
 def test_drawing_lines_puts_ink_where_the_mask_is():
     color = np.ones((2, 2, 3), np.float32)
     mask = np.array([[0, 1], [0.5, 0]], np.float32)
-    lines.draw(color, mask, (0.0, 0.0, 0.0), 1.0)
+    pen.draw_lines(color, mask, (0.0, 0.0, 0.0), 1.0)
     assert color[0, 0, 0] == 1
     assert color[0, 1, 0] == 0
     assert color[1, 0, 0] == pytest.approx(0.5)

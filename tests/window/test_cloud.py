@@ -34,7 +34,7 @@ class Memory:
         del self.kept[service, name]
 ring = Memory()
 ours("connections.keys").credentials = core.Credentials(environ={}, keyring=ring)
-prefs = ours("preferences").preferences()
+prefs = ours("addon").preferences()
 prefs.use_max_cost = prefs.use_month_budget = False
 for name in ("openai", "gemini"):
     ours("connections.keys").forget(name)
@@ -62,7 +62,7 @@ def use(window: BlenderWindow, provider: str, server: object, key: str | None) -
     )
     prompt(window, "a house of glass at golden hour")
     if key is not None:
-        window.wait_for("ours('jobs.request_builder').outlook(bpy.context).problem == ''", 60)
+        window.wait_for("problem() == ''", 60)
 
 
 def start(window: BlenderWindow) -> None:
@@ -258,13 +258,13 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         assert len(server.received) == 4
 
         # Budgets stop it before anything is sent.
-        outlook = "answer = ours('jobs.request_builder').outlook(bpy.context).problem"
+        outlook = "answer = problem()"
         scene.run("prefs.use_max_cost = True; prefs.max_cost = 0.01")
         assert "your limit is $0.01" in scene.run(outlook)
         scene.run("prefs.use_max_cost = False")
         scene.run(
-            "ours('jobs.session').session().reservations.hold(-1, 4.98 - "
-            "ours('jobs.session').session().spending().month, 0.0, None)"
+            "held = ours('jobs.session').session().gate._reservations\n"
+            "held.hold(-1, 4.98 - ours('jobs.session').session().spending().month, 0.0, None)"
         )
         scene.run("prefs.use_month_budget, prefs.month_budget = True, 5.0")
         assert "of this month's $5.00 are spent" in scene.run(outlook)
@@ -281,7 +281,7 @@ def test_a_stream_a_wait_a_refusal_and_a_budget(scene: BlenderWindow) -> None:
         scene.key("Escape")
         with preferences(scene, "COST"):
             scene.screenshot("preferences-cost")
-        scene.run("ours('jobs.session').session().reservations.release(-1)")
+        scene.run("held.release(-1)")
         scene.run("prefs.use_month_budget = False")
         assert len(server.received) == 4
 
@@ -299,9 +299,7 @@ def test_a_key_that_is_missing_or_wrong_is_said_without_being_shown(scene: Blend
     wrong = "sk-proj-WRONGKEY99999999999999999999"
     with openai_api.OpenAIServer() as server:
         use(scene, "openai", server, None)
-        scene.wait_for(
-            "'There is no key' in ours('jobs.request_builder').outlook(bpy.context).problem", 20
-        )
+        scene.wait_for("'There is no key' in problem()", 20)
         assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")
         scene.settle(0.5)
         scene.screenshot("openai-no-key")
@@ -361,7 +359,7 @@ def test_a_key_is_typed_tested_and_used_and_in_nothing_that_blender_keeps(
             scene.move_mouse(x - 700, y)  # or a tip lies over it
             scene.settle(1)
             scene.screenshot("preferences-key-tested")
-        scene.wait_for("ours('jobs.request_builder').outlook(bpy.context).problem == ''", 20)
+        scene.wait_for("problem() == ''", 20)
         start(scene)
         wait(scene)
         assert newest(scene)["status"] == "done", messages(scene)
@@ -416,19 +414,19 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
         # One more of OpenAI's, known by its name alone: as the nearest, at an unknown price.
         scene.run("bpy.context.scene.genai_render.model = 'gpt-image-3-flare'")
         assert scene.run(
-            "found = ours('settings.properties').catalog().model('gpt-image-3-flare')\n"
+            "found = ours('catalog').catalog().model('gpt-image-3-flare')\n"
             "answer = [found.backend, len(found.options) > 3, found.price is None]"
         ) == ["openai", True, True]
         scene.run("prefs.servers[0].models = 'gpt-image-2, gpt-image-1.5'")
         scene.run("bpy.context.scene.genai_render.model = 'Studio/gpt-image-2'")
         prompt(scene, "a glass house")
         assert (
-            scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).cost")
+            scene.run("answer = ours('jobs.request_builder').prepared(bpy.context).cost")
             == "unknown"
         )
         scene.run("prefs.servers[0].price_known = True")
         assert (
-            scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).cost") == "free"
+            scene.run("answer = ours('jobs.request_builder').prepared(bpy.context).cost") == "free"
         )
         start(scene)
         wait(scene)
@@ -437,7 +435,7 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
     assert newest(scene)["status"] == "done", messages(scene)
     scene.run("prefs.proxy = 'system'; bpy.context.scene.genai_render.model = 'offline'")
     scene.run("prefs.openai.more_models = ''; prefs.openai.show_server = False")
-    scene.run("prefs.servers.clear(); ours('settings.properties').reload_catalog()")
+    scene.run("prefs.servers.clear(); ours('catalog').reload()")
 
 
 def test_a_models_file_that_is_wrong_is_said_and_the_rest_goes_on(
@@ -447,12 +445,12 @@ def test_a_models_file_that_is_wrong_is_said_and_the_rest_goes_on(
     path = tmp_path / "models.toml"
     path.write_text('[[model]]\nid = "mine"\nlabel = "Mine"\nbackend = "openai"\ncolour = 1\n')
     scene.run(f"prefs.models_file = {str(path)!r}")
-    assert "colour" in scene.run("answer = ours('preferences').models_problem()")
+    assert "colour" in scene.run("answer = ours('catalog').models_problem()")
     with preferences(scene, "WORK"):
         scene.screenshot("preferences-work")
     path.write_text('[[model]]\nid = "mine"\nlabel = "Mine"\nbackend = "openai"\n')
     scene.run(f"prefs.models_file = {str(path)!r}")
-    assert scene.run("answer = ours('preferences').models_problem()") == ""
+    assert scene.run("answer = ours('catalog').models_problem()") == ""
     scene.run("bpy.context.scene.genai_render.model = 'mine'")
     scene.run("bpy.context.scene.genai_render.model = 'offline'; prefs.models_file = ''")
 
@@ -477,7 +475,7 @@ def test_without_online_access_the_window_reaches_nobody(scene: BlenderWindow) -
     )
     scene.run(f"bpy.context.scene.genai_render.model = {OPENAI_MODEL!r}")
     prompt(scene, "a glass house")
-    problem = scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem")
+    problem = scene.run("answer = problem()")
     assert "needs the network" in problem
     assert "Allow Online Access" in problem
     assert not scene.run("answer = bpy.ops.genai_render.generate.poll()")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import build
+from building.install import install
+from building.project import Project
 
 MODULE = "bl_ext.user_default.genai_render"
 ANSWER = "genai_render answers: "
@@ -290,7 +291,7 @@ def test_build_install_does_it_all(
     blender: str, user_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setenv("BLENDER_USER_RESOURCES", str(user_folder))
-    assert build.install(blender) == 0
+    assert install(Project(Path(__file__).parents[2]), blender) == 0
     assert "enabled it" in capsys.readouterr().out
     folder = user_folder / "extensions" / "user_default" / "genai_render"
     assert (folder / "blender_manifest.toml").is_file()

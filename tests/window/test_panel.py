@@ -109,7 +109,7 @@ def test_a_first_picture_and_a_second_that_uses_it(scene: BlenderWindow) -> None
 
 def test_the_button_says_why_it_cannot_be_pressed(scene: BlenderWindow) -> None:
     def problem() -> str:
-        return scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem")
+        return scene.run("answer = problem()")
 
     def pressable() -> bool:
         return scene.run("answer = bpy.ops.genai_render.generate.poll()")
@@ -132,12 +132,12 @@ def test_the_button_says_why_it_cannot_be_pressed(scene: BlenderWindow) -> None:
 def test_a_model_that_needs_the_network_is_refused_without_it(scene: BlenderWindow) -> None:
     prompt(scene)
     models = scene.run(
-        "answer = [m.id for m in ours('settings.properties').catalog().models.values() if m.online]"
+        "answer = [m.id for m in ours('catalog').catalog().models.values() if m.online]"
     )
     if not models:
         pytest.skip("no online model in the catalogue")
     scene.run(f"bpy.context.scene.genai_render.model = {models[0]!r}")
-    problem = scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem")
+    problem = scene.run("answer = problem()")
     assert "Online Access" in problem
     scene.settle(0.5)
     scene.screenshot("needs-the-network")
@@ -147,7 +147,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     """As soon as it rests; and not where nobody looks or something runs that must be smooth."""
 
     def drawn() -> int:
-        return scene.run("answer = ours('viewport.live_preview').drawn_count")
+        return scene.run("answer = ours('viewport.live_preview').live().drawn_count")
 
     def rest() -> None:
         """Until nothing has been drawn for longer than the pause between two draws."""
@@ -164,7 +164,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     rest()
     first, count = seen(), drawn()
     move()
-    scene.wait_for(f"ours('viewport.live_preview').drawn_count > {count}", 30)
+    scene.wait_for(f"ours('viewport.live_preview').live().drawn_count > {count}", 30)
     rest()
     color = seen()
     assert color != first
@@ -172,7 +172,7 @@ def test_the_view_in_the_panel_follows_the_scene(scene: BlenderWindow) -> None:
     for name in ("DEPTH", "NORMAL"):
         before = drawn()
         scene.run(f"bpy.context.window_manager.genai_render.canvas_view = {name!r}")
-        scene.wait_for(f"ours('viewport.live_preview').drawn_count > {before}", 30)
+        scene.wait_for(f"ours('viewport.live_preview').live().drawn_count > {before}", 30)
         rest()
         pictures.add(seen())
         scene.screenshot(f"view-{name.lower()}")
@@ -424,7 +424,7 @@ def test_references_from_everywhere(scene: BlenderWindow, tmp_path: Path) -> Non
     scene.run("bpy.ops.genai_render.reference_swap()")
     assert scene.run(f"answer = {slots}.reference_2.digest") == digest
     prompt(scene)
-    assert scene.run("answer = ours('jobs.request_builder').outlook(bpy.context).problem") == ""
+    assert scene.run("answer = problem()") == ""
     scene.run("bpy.ops.genai_render.reference_clear(slot=1)")
     assert scene.run(f"answer = {slots}.reference_1.digest") == ""
 
@@ -529,7 +529,9 @@ for name in dir(bpy.ops.genai_render):
 _THUMBNAIL = """
 import hashlib
 answer = hashlib.sha256(bytes(
-    int(value * 255) for value in ours("settings.thumbnails")._canvas["canvas"].image_pixels_float
+    int(value * 255) for value in ours("addon").state(
+        ours("settings.thumbnails").Thumbnails
+    )._canvas["canvas"].image_pixels_float
 )).hexdigest()
 """
 

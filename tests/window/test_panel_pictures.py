@@ -49,9 +49,9 @@ def _colors(path: Path) -> int:
 
 
 def test_from_the_view_to_a_picture_and_on_to_the_next(scene: BlenderWindow) -> None:
-    drawn = scene.run("answer = ours('viewport.live_preview').drawn_count")
+    drawn = scene.run("answer = ours('viewport.live_preview').live().drawn_count")
     scene.run(_SCENE)
-    scene.wait_for(f"ours('viewport.live_preview').drawn_count > {drawn}", 120)
+    scene.wait_for(f"ours('viewport.live_preview').live().drawn_count > {drawn}", 120)
     scene.settle(4)
     empty = _colors(scene.screenshot("doc-view"))
 

@@ -40,7 +40,7 @@ def window_with_servers(scene: BlenderWindow, server: Any, tmp_path: Path):
     folder.mkdir()
     (folder / "My Depths.json").write_text(json.dumps(whole(steps=12, seconds=0.3)))
     scene.run(
-        "prefs = ours('preferences').preferences()\n"
+        "prefs = ours('addon').preferences()\n"
         "prefs.own_servers.clear()\n"
         f"for name, url in (('Studio 1', {server.origin!r}), ('Studio 2', 'http://127.0.0.1:9')):\n"
         "    one = prefs.own_servers.add()\n"
@@ -51,7 +51,7 @@ def window_with_servers(scene: BlenderWindow, server: Any, tmp_path: Path):
     scene.run(
         "prefs.own_servers.clear(); prefs.workflow_folder = ''\n"
         "bpy.context.scene.genai_render.model = 'offline'\n"
-        "ours('settings.properties').reload_catalog()"
+        "ours('catalog').reload()"
     )
 
 
@@ -63,7 +63,10 @@ def test_a_view_goes_through_comfyui_into_history(window_with_servers: BlenderWi
     )
     prompt(window, "a house of glass at golden hour")
     window.run("ours('redraw').sidebars()")
-    window.wait_for("ours('connections.own_servers')._shown.get('comfyui:Studio 1')", 20)
+    window.wait_for(
+        "statuses().get('comfyui:Studio 1')",
+        20,
+    )
     window.settle(1)
     window.screenshot("comfyui-ready")
     window.run("with override(): bpy.ops.genai_render.generate()")
@@ -174,7 +177,7 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.run(f"with override(): bpy.ops.genai_render.workflow_add(filepath={str(exported)!r})")
     assert window.run("answer = bpy.context.scene.genai_render.model") == "comfyui/studio-look"
     window.run(
-        "models = ours('settings.properties').catalog().models\n"
+        "models = ours('catalog').catalog().models\n"
         "path = models['comfyui/studio-look'].extra['workflow_file']"
     )
     window.settle(1)
@@ -183,7 +186,7 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.screenshot("comfyui-mapping")
     window.key("Return")
     window.settle(0.5)
-    window.run("mine = lambda: ours('settings.properties').catalog().models['comfyui/studio-look']")
+    window.run("mine = lambda: ours('catalog').catalog().models['comfyui/studio-look']")
     read = "answer = [option.id for option in mine().options]"
     assert window.run(read) == ["steps", "seconds"], "as its titles mark them"
     window.run(
@@ -201,23 +204,23 @@ def test_where_a_workflow_takes_what_can_be_changed(
 def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None:
     with A1111Server(seconds=4) as server:
         scene.run(
-            "prefs = ours('preferences').preferences()\n"
+            "prefs = ours('addon').preferences()\n"
             "prefs.own_servers.clear(); one = prefs.own_servers.add()\n"
             f"one.kind, one.name, one.base_url = 'a1111', 'Desk', {server.origin!r}\n"
             "settings = bpy.context.scene.genai_render; settings.model = 'a1111/current'\n"
             "settings.use_seed, settings.seed, settings.count = True, 99, 1"
         )
         prompt(scene, "a house of glass at golden hour")
-        scene.wait_for("ours('connections.own_servers')._shown.get('a1111:Desk')", 20)
+        scene.wait_for(
+            "statuses().get('a1111:Desk')",
+            20,
+        )
         scene.run("with override(): bpy.ops.genai_render.generate()")
         scene.wait_for("any(w.partial for w in ours('jobs.session').session().works())", 60)
         scene.screenshot("a1111-working")
         scene.wait_for(f"({WORKS}) == 0", 60)
         (order,) = server.made
-        scene.run(
-            "prefs.own_servers.clear(); settings.model = 'offline'\n"
-            "ours('settings.properties').reload_catalog()"
-        )
+        scene.run("prefs.own_servers.clear(); settings.model = 'offline'\nours('catalog').reload()")
     units = order["alwayson_scripts"]["controlnet"]["args"]
     assert [unit["model"] for unit in units] == ["sd15_depth [a1]", "sd15_normalbae [b2]"]
     made = newest(scene)
@@ -229,5 +232,5 @@ def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None
 
 
 def test_without_a_server_there_are_none_of_their_models(scene: BlenderWindow) -> None:
-    known = scene.run("answer = list(ours('settings.properties').catalog().models)")
+    known = scene.run("answer = list(ours('catalog').catalog().models)")
     assert not [id for id in known if id.startswith(("comfyui/", "a1111/"))]

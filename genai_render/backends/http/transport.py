@@ -26,6 +26,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from ...core import log
 from ...core.credentials import Secret, origin_of, redact
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken
@@ -147,7 +148,7 @@ class _Transport(httpx2.BaseTransport):
             raise BadAnswer(
                 "A request was about to go to another server than the one that was chosen.",
                 "Nothing was sent.",
-                "Please report this.",
+                log.please_report(),
             )
         if not self._online_access and not is_loopback(self._host):
             raise OnlineAccessOff()

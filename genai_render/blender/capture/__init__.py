@@ -10,7 +10,7 @@ from .camera import camera_aspect
 from .passes import capture_camera
 from .spec import CaptureSpec
 
-__all__ = ["CaptureSpec", "camera_aspect", "capture"]
+__all__ = ["CaptureSpec", "camera_aspect", "capture", "viewport_aspect"]
 
 
 def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
@@ -24,3 +24,10 @@ def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
 
         return capture_viewport(context, spec)
     return capture_camera(context, spec)
+
+
+def viewport_aspect(context: bpy.types.Context) -> float:
+    """Width over height of what a 3D Viewport frames. Raises SceneError where there is none."""
+    from .background_viewport import frame_aspect
+
+    return frame_aspect(context)

@@ -13,7 +13,7 @@ import bpy
 
 from ...core.canvas import Canvas
 from ...core.errors import SceneError
-from ...core.framing import Size
+from ...core.framing import AUTO, Size
 from . import camera as camera_frame
 from . import passes, viewport, viewport_frame
 from .gpu_probe import find_gpu
@@ -28,14 +28,7 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
     nothing can be drawn, or nothing is in sight.
     """
     _need_gpu()
-    found = viewport_frame.find_view(context)
-    if found is None:
-        raise SceneError(
-            "There is no 3D Viewport to capture.",
-            "The file's window shows none." if context.window_manager.windows else "",
-            "Capture a camera instead, or open a 3D Viewport and save the file.",
-        )
-    area, region, space = found
+    area, region, space = _find_view(context)
     windows = context.window_manager.windows
     window = next(
         (window for window in windows if area in window.screen.areas.values()), context.window
@@ -46,7 +39,7 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
             frame = viewport_frame.frame(here, area, region, space, spec.aspect)
         else:
             frame = _camera(here, spec)
-        canvas = viewport.develop(
+        canvas = viewport.to_canvas(
             viewport.draw(here, space, region, frame, Size(spec.width, spec.height))
         )
     if not canvas.covered.any():
@@ -56,6 +49,25 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
             "Turn it to an object, or capture a camera instead.",
         )
     return _in_metres(canvas, camera_frame.unit_metres(context.scene))
+
+
+def frame_aspect(context: bpy.types.Context) -> float:
+    """Width over height of what that viewport frames. Raises SceneError where there is none."""
+    area, region, space = _find_view(context)
+    return viewport_frame.aspect_of(context, area, region, space, AUTO)
+
+
+def _find_view(
+    context: bpy.types.Context,
+) -> tuple[bpy.types.Area, bpy.types.Region, bpy.types.SpaceView3D]:
+    view = viewport_frame.find_view(context)
+    if view is None:
+        raise SceneError(
+            "There is no 3D Viewport to capture.",
+            "The file's window shows none." if context.window_manager.windows else "",
+            "Capture a camera instead, or open a 3D Viewport and save the file.",
+        )
+    return view
 
 
 def _need_gpu() -> None:

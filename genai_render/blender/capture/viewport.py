@@ -3,7 +3,7 @@
 
 `draw` does what has to be done on the main thread: one draw of the view for colour and depth (two
 in the modes that EEVEE draws), one of the evaluated meshes for exact normals, and the reading.
-`develop` makes a Canvas of it, and may run anywhere.
+`to_canvas` makes a Canvas of it, and may run anywhere.
 """
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ...core.framing import Size
+from .. import addon
 from .viewport_frame import Frame
 
 _MESHES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
@@ -45,8 +46,6 @@ void main() {
   result = vec4(gl_FrontFacing ? outward : -outward, ahead);
 }
 """
-
-_shader: Any = None
 
 
 @dataclass(slots=True)
@@ -76,18 +75,22 @@ def draw(
     frame: Frame,
     size: Size,
     normals: bool = True,
+    color: bool = True,
+    depth: bool = True,
 ) -> Drawn:
     """Draw the part of the view in the frame at that size. Changes nothing that the user sees.
 
+    normals, color, depth: False leaves out the draws that are for these alone, where nobody looks
+    at them. What stands in their place means nothing.
     Raises SceneError where the GPU cannot do it.
     """
     limit = _largest_side()
     columns, rows = math.ceil(size.width / limit), math.ceil(size.height / limit)
-    color = np.empty((size.height, size.width, 4), np.uint8)
-    depth = np.empty((size.height, size.width), np.float32)
+    colors = np.empty((size.height, size.width, 4), np.uint8)
+    depths = np.empty((size.height, size.width), np.float32)
     normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
     geometry = _Geometry(context, space) if normals else None
-    shading = _shading_of(context, space)
+    shading = _shading_of(context, space) if color else "SOLID"
     with _clean_view(space):
         for column in range(columns):
             for row in range(rows):
@@ -98,22 +101,22 @@ def draw(
                 part = slice(bottom, top), slice(left, right)
                 view = context, space, region, frame.view_matrix, projection, tile
                 with _shaded(space, shading):
-                    color[part], depth[part] = _draw_view(*view)
-                if shading != "SOLID":  # EEVEE leaves no depth behind
+                    colors[part], depths[part] = _draw_view(*view)
+                if depth and shading != "SOLID":  # EEVEE leaves no depth behind
                     with _shaded(space, "SOLID"):
-                        depth[part] = _draw_view(*view)[1]
+                        depths[part] = _draw_view(*view)[1]
                 if geometry is not None and normal is not None:
                     normal[part] = geometry.draw(frame.view_matrix, projection, tile)
     return Drawn(
-        color,
-        depth,
+        colors,
+        depths,
         normal,
         np.array(frame.projection, np.float64),
         _describe(context, space, frame, size),
     )
 
 
-def develop(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas:
+def to_canvas(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas:
     """The Canvas of what was drawn. Touches nothing of Blender's.
 
     normals: False leaves them at zero, where nobody looks at them.
@@ -364,7 +367,7 @@ class _Geometry:
         import gpu
 
         offscreen = _offscreen(size, "RGBA32F")
-        shader = _normal_shader()
+        shader = addon.state(_NormalShader).shader
         try:
             with offscreen.bind():
                 framebuffer = gpu.state.active_framebuffer_get()
@@ -420,9 +423,10 @@ def _batch(thing: bpy.types.Object) -> Any:
     return gpu.types.GPUBatch(type="TRIS", buf=buffer)
 
 
-def _normal_shader() -> Any:
-    global _shader
-    if _shader is None:
+class _NormalShader:
+    """Made when it is first drawn with, by the GPU that there is then."""
+
+    def __init__(self) -> None:
         import gpu
 
         between = gpu.types.GPUStageInterfaceInfo("genai_render_normals")
@@ -437,8 +441,10 @@ def _normal_shader() -> Any:
         info.fragment_out(0, "VEC4", "result")
         info.vertex_source(_VERTEX)
         info.fragment_source(_FRAGMENT)
-        _shader = gpu.shader.create_from_info(info)
-    return _shader
+        self.shader = gpu.shader.create_from_info(info)
+
+    def close(self) -> None:
+        pass
 
 
 def _metres(raw: NDArray[np.float32], projection: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -541,16 +547,3 @@ def _clips(projection: Matrix, perspective: bool) -> tuple[float, float]:
 
 def _rows(matrix: Any) -> tuple[tuple[float, float, float, float], ...]:
     return tuple(tuple(float(v) for v in row) for row in matrix)  # pyright: ignore[reportReturnType]
-
-
-def free() -> None:
-    global _shader
-    _shader = None
-
-
-def register() -> None:
-    pass
-
-
-def unregister() -> None:
-    free()

@@ -11,8 +11,8 @@ import bpy
 from mathutils import Matrix, Vector
 
 from ...core.canvas import View
-from ...core.framing import Size, fit_view, ratio, size_for
-from .camera import unit_metres
+from ...core.framing import fit_view, ratio
+from .camera import camera_aspect, frame_of, render_shape, unit_metres
 
 _MARGIN = 6  # pixels
 
@@ -80,7 +80,7 @@ def aspect_of(
     """Width to height of `frame`, without its matrices."""
     rv3d = region_data(space, area, region)
     if rv3d.view_perspective == "CAMERA" and _camera(context, space) is not None:
-        return _ratio(aspect, camera_shape(context.scene))
+        return _ratio(aspect, camera_aspect(context.scene))
     left, bottom, right, top = _clear_frame(context, area, region)
     return _ratio(aspect, (right - left) / (top - bottom))
 
@@ -120,22 +120,9 @@ def _ratio(aspect: str | float, auto: float) -> float:
     return ratio(aspect, auto) if isinstance(aspect, str) else aspect
 
 
-def pixels(frame_aspect: float, aspect: str, resolution: str) -> Size:
-    """The pixels that are asked for, for a frame of that shape."""
-    return size_for(aspect, resolution, auto=frame_aspect)
-
-
 def _camera(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> bpy.types.Object | None:
     camera = space.camera if space.use_local_camera else context.scene.camera
     return camera if camera is not None and camera.type == "CAMERA" else None
-
-
-def camera_shape(scene: bpy.types.Scene) -> float:
-    """Width to height of what the scene renders."""
-    render = scene.render
-    return (render.resolution_x * render.pixel_aspect_x) / (
-        render.resolution_y * render.pixel_aspect_y
-    )
 
 
 def _camera_frame(
@@ -147,13 +134,12 @@ def _camera_frame(
 ) -> Frame:
     camera = _camera(context, space)
     assert camera is not None
-    wanted = _ratio(aspect, camera_shape(context.scene))
     # Not evaluated_depsgraph_get: this is asked while Blender draws, when nothing may be evaluated.
     depsgraph = context.view_layer.depsgraph
     evaluated = camera.evaluated_get(depsgraph)
-    projection = evaluated.calc_matrix_camera(
-        depsgraph, x=max(1, round(4096 * wanted)), y=4096, scale_x=1.0, scale_y=1.0
-    )
+    # The same frame as a capture without a window has, with shift, border and pixel aspect.
+    framed = frame_of(evaluated, depsgraph, render_shape(context.scene.render))
+    projection = framed.fitted(_ratio(aspect, framed.aspect), "extend").projection()
     # Where the camera's clip space lies in the region's: the same rays through another window.
     to_region = rv3d.window_matrix @ projection.inverted()
     corners = []

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -53,7 +53,30 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
         _json(commands.add_parser(name, help=text, allow_abbrev=False))
+    for one in _commands_of(commands):
+        _log(one)
     return parser.parse_args(list(arguments))
+
+
+def _commands_of(commands: Any) -> Iterator[argparse.ArgumentParser]:
+    """Every command, and the actions of one that has actions in its place."""
+    for one in commands.choices.values():
+        actions = [
+            action for action in one._actions if isinstance(action, argparse._SubParsersAction)
+        ]
+        if actions:
+            yield from actions[0].choices.values()
+        else:
+            yield one
+
+
+def _log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="write the log there, not with Blender's files"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="the log on standard error, too, and more of it"
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +129,11 @@ def _framing(parser: argparse.ArgumentParser) -> None:
         "--aspect", default=AUTO, metavar="RATIO", help=f"{AUTO} or {', '.join(ASPECTS)}"
     )
     parser.add_argument("--frames", metavar="1-24,30", help="default: the current frame")
+    parser.add_argument(
+        "--viewport",
+        action="store_true",
+        help="the 3D Viewport as the file shows it, or a camera with its shading (Blender 5.2)",
+    )
 
 
 def _store(parser: argparse.ArgumentParser) -> None:

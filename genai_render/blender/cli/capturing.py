@@ -16,7 +16,7 @@ from .output_folder import OutputFolder
 
 def capture_canvas(parsed: argparse.Namespace, console: Console) -> int:
     """Writes color.png, depth.exr, normal.exr and view.json; a folder a shot if there are more."""
-    size = size_for(parsed.aspect, parsed.resolution, auto=shots.own_aspect())
+    size = size_for(parsed.aspect, parsed.resolution, auto=shots.own_aspect(parsed))
     planned = shots.plan(parsed)
     several_frames = parsed.frames is not None
     with OutputFolder(parsed.output) as output, shots.kept_frame():

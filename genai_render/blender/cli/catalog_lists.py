@@ -9,11 +9,11 @@ from dataclasses import asdict
 from ...console import Console
 from ...core import cost
 from ...core.catalog import Model
-from ..preferences import load_catalog
+from .. import catalog as catalogs
 
 
 def models(_parsed: argparse.Namespace, console: Console) -> int:
-    entries = load_catalog().models
+    entries = catalogs.load().models
     width = max(map(len, entries))
     for model in entries.values():
         prices = {size: cost.per_image(model, size) for size in model.resolutions}
@@ -54,7 +54,7 @@ def _price(model: Model, prices: dict[str, float | None]) -> str:
 
 
 def styles(_parsed: argparse.Namespace, console: Console) -> int:
-    entries = load_catalog().styles
+    entries = catalogs.load().styles
     width = max(map(len, entries))
     for style in entries.values():
         console.event(

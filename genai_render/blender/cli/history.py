@@ -11,7 +11,7 @@ from pathlib import Path
 from ...console import Console
 from ...core.errors import InvalidInput, NotFound
 from ...core.history.store import HistoryStore, Item
-from ..preferences import history_folder
+from ..addon import history_folder
 from .output_folder import OutputFolder
 
 

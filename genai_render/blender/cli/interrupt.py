@@ -18,8 +18,13 @@ from ...core.errors import Cancelled
 _PATIENCE = {False: 3.0, True: 30.0}
 """Seconds that a render gets to stop; True: where Blender can stop it."""
 
-_shields = 0
-_pressed = False
+
+class _Presses:
+    """shields: how much code at the moment must not be interrupted. pressed: Ctrl-C was."""
+
+    shields = 0
+    pressed = False
+
 
 _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
@@ -37,8 +42,7 @@ def interruptible(last_words: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _pressed
-    _pressed = False
+    _Presses.pressed = False
     elsewhere = tempfile.tempdir
     folder = tempfile.mkdtemp(prefix="genai_render-")
     tempfile.tempdir = folder  # so that all temporary files are known
@@ -76,20 +80,18 @@ def shielded() -> Iterator[None]:
     For code that must put things back, and for a render: an exception in the middle of Blender's
     own Python would only be printed and lost.
     """
-    global _shields
-    _shields += 1
+    _Presses.shields += 1
     try:
         yield
     finally:
-        _shields -= 1
-    if _pressed and not _shields:
+        _Presses.shields -= 1
+    if _Presses.pressed and not _Presses.shields:
         raise KeyboardInterrupt
 
 
 def _press(_signal: int, _frame: object) -> None:
-    global _pressed
-    _pressed = True
-    if not _shields:
+    _Presses.pressed = True
+    if not _Presses.shields:
         raise KeyboardInterrupt
 
 
@@ -111,7 +113,7 @@ def _receive(ours: socket.socket, timeout: float | None) -> bytes:
         try:
             return ours.recv(16)
         except TimeoutError:
-            if _shields:
+            if _Presses.shields:
                 return bytes([signal.SIGINT])
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -17,13 +18,14 @@ from ...core import cost, images
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
-from ...core.events import Failed, Notice, Progress, Result
-from ...core.framing import Size
+from ...core.events import Notice, Progress, Result
 from ...core.history.store import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
-from ...core.output_spec import OutputSpec, output_spec
+from ...core.preflight import Prepared, prepare
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
-from ..preferences import backend_settings, load_catalog, preferences
+from ...core.submission import Gate, Limits, RunSpending
+from .. import addon, backend_settings
+from .. import catalog as catalogs
 from . import arguments, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
@@ -33,7 +35,7 @@ _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = load_catalog()
+    catalog = catalogs.load()
     model = catalog.model(parsed.model)
     request = RenderRequest(
         prompt=parsed.prompt,
@@ -47,34 +49,22 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         references=_references(parsed),
         options=_options(parsed, model),
     )
-    model.check(request)
-    if parsed.no_canvas:
-        planned = None
-        if model.needs_canvas_or_reference and not request.references:
-            raise InvalidInput(
-                f"{model.label} needs something to start from.",
-                action="Leave --no-canvas out or give a --reference.",
-            )
-    else:
-        planned = shots.plan(parsed)
+    planned = None if parsed.no_canvas else shots.plan(parsed)
     if request.seed is None and planned is not None and len(planned) > 1:
         # One seed for all frames and cameras, or an animation would flicker.
         request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
-    asked = output_spec(model, request, None if planned is None else shots.own_aspect())
-    canvas = None if planned is None else (asked.width, asked.height)
-    making = _Making(parsed, console, catalog, request, len(names), canvas)
-    for note in asked.notes:
-        making.notice(note)
+    aspect = None if planned is None else shots.own_aspect(parsed)
+    making = _Making(parsed, console, catalog, prepare(model, lambda: request, aspect), len(names))
     if parsed.dry_run:
-        return making.say_plan(names, asked)
+        return making.say_plan(names)
     with shots.kept_frame():
-        return making.run(_requests(request, planned, asked, console), names)
+        return making.run(_captured(making.prepared, planned, console), names)
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = load_catalog()
+    catalog = catalogs.load()
     model = catalog.model(parsed.model)
     path = Path(parsed.image)
     parent = ""
@@ -101,11 +91,10 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         markup=None if parsed.markup is None else images.read_file(parsed.markup),
         parent=parent,
     )
-    model.check(request)
-    making = _Making(parsed, console, catalog, request, 1)
+    making = _Making(parsed, console, catalog, prepare(model, lambda: request), 1)
     if parsed.dry_run:
-        return making.say_plan(["edit"], output_spec(model, request))
-    return making.run(iter([request]), [f"{path.stem}-edit"])
+        return making.say_plan(["edit"])
+    return making.run(iter([making.prepared]), [f"{path.stem}-edit"])
 
 
 def _references(parsed: argparse.Namespace) -> tuple:
@@ -122,19 +111,19 @@ def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]
     return options
 
 
-def _requests(
-    request: RenderRequest, planned: list[shots.Shot] | None, asked: OutputSpec, console: Console
-) -> Iterator[RenderRequest]:
-    """The request for each shot, captured only when it is asked for."""
-    request = request.with_(width=asked.width, height=asked.height)
-    if planned is None:
-        yield request
+def _captured(
+    prepared: Prepared, planned: list[shots.Shot] | None, console: Console
+) -> Iterator[Prepared]:
+    """What is sent for each shot, captured only when it is asked for."""
+    request, size = prepared.request, prepared.canvas_size
+    if planned is None or request is None or size is None:
+        yield prepared
         return
-    size = Size(asked.width, asked.height)
     for number, shot in enumerate(planned, start=1):
         which = f" ({number} of {len(planned)})" if len(planned) > 1 else ""
-        console.progress(None, f'Capturing "{shot.camera}", frame {shot.frame}{which}')
-        yield request.with_(canvas=shots.take(shot, size, request.mode))
+        console.progress(None, f"Capturing {shot.text}{which}")
+        canvas = shots.take(shot, size, request.mode)
+        yield replace(prepared, request=request.with_(canvas=canvas))
 
 
 def _least(*limits: float | None) -> float | None:
@@ -150,22 +139,29 @@ class _Making:
         parsed: argparse.Namespace,
         console: Console,
         catalog: Catalog,
-        request: RenderRequest,
+        prepared: Prepared,
         jobs: int,
-        canvas_size: tuple[int, int] | None = None,
     ) -> None:
+        """Raises what stands against it, of all that is known before anything is captured."""
+        if prepared.problem is not None:
+            raise prepared.problem
+        assert prepared.model is not None
+        assert prepared.request is not None
+        assert prepared.spec is not None
+        self.prepared = prepared
         self._parsed = parsed
         self._console = console
         self._catalog = catalog
-        self._model = model = catalog.model(request.model)
-        self._request = request
+        self._model, self._request, self._spec = prepared.model, prepared.request, prepared.spec
         self._jobs = jobs
-        self._each = cost.estimate(model, request, canvas_size)
-        self._cost = None if self._each is None else self._each * jobs
-        prefs = preferences()
-        self._limit = _least(parsed.max_cost, prefs and prefs.run_limit)
-        self._month_limit = _least(parsed.month_budget, prefs and prefs.month_limit)
-        cost.check_budget(self._cost, self._limit)
+        prefs = addon.preferences()
+        self._limits = Limits(
+            _least(parsed.max_cost, prefs and prefs.run_limit),
+            _least(parsed.month_budget, prefs and prefs.month_limit),
+        )
+        each = prepared.estimate.usd
+        self._cost = None if each is None else each * jobs
+        cost.check_budget(self._cost, self._limits.run)
         # For what has no canvas. Asked now: the workers must not ask Blender.
         self._view = View(
             width=1,
@@ -176,12 +172,13 @@ class _Making:
             scene=bpy.context.scene.name,
             frame=bpy.context.scene.frame_current,
         )
+        self._spending = RunSpending()
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
-        self._spent = 0.0
-        self._counted: list[GenAIError] = []
         self._said: set[str] = set()
+        for text in prepared.notices:
+            self.notice(text)
 
     def notice(self, text: str) -> None:
         """Said once, and not for every image."""
@@ -189,16 +186,17 @@ class _Making:
             self._said.add(text)
             self._console.notice(text)
 
-    def say_plan(self, names: list[str], asked: OutputSpec) -> int:
-        request, images_planned = self._request, self._jobs * self._request.count
+    def say_plan(self, names: list[str]) -> int:
+        request, spec = self._request, self._spec
+        images_planned = self._jobs * request.count
         self._console.event(
             "plan",
             model=request.model,
             style=request.style,
             aspect=request.aspect,
-            resolution=asked.resolution,
-            width=asked.width,
-            height=asked.height,
+            resolution=spec.resolution,
+            width=spec.width,
+            height=spec.height,
             shots=names,
             images=images_planned,
             cost_usd=self._cost,
@@ -206,32 +204,41 @@ class _Making:
         price = "unknown" if self._cost is None else cost.dollars(self._cost)
         self._console.line(
             f"Would make {images_planned} image(s) with {self._model.label}, style "
-            f"{request.style}, {asked.text}, of {', '.join(names)}. Cost: {price}."
+            f"{request.style}, {spec.text}, of {', '.join(names)}. Cost: {price}."
         )
         return 0
 
-    def run(self, requests: Iterator[RenderRequest], names: list[str]) -> int:
-        settings = backend_settings(self._catalog, self._model)
+    def run(self, shots_to_come: Iterator[Prepared], names: list[str]) -> int:
+        settings = backend_settings.for_model(self._catalog, self._model)
         backend = create_backend(self._model.backend, settings)
         # Every server of a farm has one to draw, and there is one more to give to the first.
         ahead = max(_AHEAD, len(servers.names_of(settings, self._model.backend)) + 1)
+        stop: OverBudget | None = None
         with OutputFolder(self._parsed.output) as output:
             store = HistoryStore(folder_of(self._parsed))
             self._store, self._output = store, output
             queue = JobQueue(self._keep, store.add_failed, workers=ahead)
+            self._gate = gate = Gate(
+                queue,
+                lambda: self._limits,
+                store.spent_this_month,
+                lambda model: backend_settings.check_access(self._catalog, model, wait=True),
+            )
             try:
-                stop = self._affordable(self._cost)
-                if stop is not None:
-                    raise stop
+                # All of it, before the first is captured.
+                gate.check(self.prepared, self._spending, times=len(names))
                 for name in names:
                     while len(queue.jobs()) >= ahead:
                         self._pump(queue)
-                    coming = None if self._each is None else self._each * (len(queue.jobs()) + 1)
-                    stop = self._affordable(coming)
-                    if stop is not None:
+                    try:
+                        # By what was really paid so far: before a capture that takes minutes.
+                        gate.check_cost(self.prepared, self._spending)
+                        prepared = next(shots_to_come)
+                        job = gate.submit(prepared, backend.run, run=self._spending)
+                    except OverBudget as error:
+                        stop = error
                         break  # what is on its way is paid for: it comes to its end
-                    request = next(requests)
-                    self._names[queue.submit(request, backend.run).id] = name
+                    self._names[job.id] = name
                     self._take(queue.drain())  # what was finished during the capture
                 while queue.jobs():
                     self._pump(queue)
@@ -247,20 +254,12 @@ class _Making:
         if self._first_error is not None:
             return self._first_error.exit_code
         self._console.event(
-            "done", images=self._made, history=str(store.folder), cost_usd=round(self._spent, 6)
+            "done",
+            images=self._made,
+            history=str(store.folder),
+            cost_usd=round(self._spending.spent, 6),
         )
         return 0
-
-    def _affordable(self, coming: float | None) -> OverBudget | None:
-        """Why the next may not be sent, by what was really paid so far and what is on its way."""
-        try:
-            if coming is not None and self._limit is not None:
-                cost.check_budget(self._spent + coming, self._limit)
-            if self._month_limit is not None:
-                cost.check_month(coming, self._store.spent_this_month(), self._month_limit)
-        except OverBudget as error:
-            return error
-        return None
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
@@ -274,27 +273,19 @@ class _Making:
 
     def _take(self, events: list[tuple[Job, JobEvent]]) -> None:
         for job, event in events:
+            self._gate.follow(job, event)
             if isinstance(event, Progress):
                 self._console.progress(event.fraction, event.message)
             elif isinstance(event, Notice):
                 self.notice(event.text)
             elif isinstance(event, Saved):
                 self._tell(job, event)
-            elif isinstance(event, Failed):
-                self._count(event.error)
             elif isinstance(event, Finished) and event.error is not None:
-                self._count(event.error)
                 if self._first_error is None or isinstance(self._first_error, Cancelled):
                     self._first_error = event.error
                 if job.missing:
                     self.notice(job.missing)
                 self._console.error(event.error)
-
-    def _count(self, error: GenAIError) -> None:
-        """What a failure costs, once: a job's last one is told of twice."""
-        if error not in self._counted:
-            self._counted.append(error)
-            self._spent += error.cost_usd or 0.0
 
     def _tell(self, job: Job, saved: Saved) -> None:
         item = self._store.get(saved.id)
@@ -305,7 +296,6 @@ class _Making:
                 name += f"-{saved.result.index + 1}"
             path = self._output.write(self._store, item, name, self._parsed.format)
         self._made += 1
-        self._spent += saved.result.cost_usd or 0.0
         view = job.request.canvas.view if job.request.canvas is not None else None
         info = saved.result.info
         self._console.event(

@@ -13,28 +13,40 @@ import bpy
 from ...core.canvas import Canvas
 from ...core.errors import SceneError
 from ...core.framing import Size
-from ..capture import CaptureSpec, camera_aspect, capture
+from ..capture import CaptureSpec, camera_aspect, capture, viewport_aspect
 from . import arguments
 from .interrupt import shielded
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One camera (by name) at one frame."""
+    """One camera (by name) at one frame. viewport: seen as the 3D Viewport shows it; without a
+    camera's name, from where the viewport looks."""
 
     camera: str
     frame: int
+    viewport: bool = False
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        seen = f'"{self.camera}"' if self.camera else "the viewport"
+        return f"{seen}, frame {self.frame}"
 
     def name(self, several_frames: bool) -> str:
         """For a file name: "Camera" or "Camera-0012"."""
-        return f"{self.camera}-{self.frame:04d}" if several_frames else self.camera
+        seen = self.camera or "Viewport"
+        return f"{seen}-{self.frame:04d}" if several_frames else seen
 
 
 def plan(parsed: argparse.Namespace) -> list[Shot]:
     """Every shot that is asked for. Raises SceneError without a camera, InvalidInput."""
     scene = bpy.context.scene
     numbers = arguments.frames(parsed.frames) if parsed.frames else [scene.frame_current]
-    return [Shot(camera.name, number) for number in numbers for camera in _cameras(parsed.camera)]
+    if parsed.viewport and parsed.camera is None:
+        return [Shot("", number, viewport=True) for number in numbers]
+    cameras = _cameras(parsed.camera)
+    return [Shot(camera.name, number, parsed.viewport) for number in numbers for camera in cameras]
 
 
 def _cameras(name: str | None) -> list[bpy.types.Object]:
@@ -71,12 +83,20 @@ def take(shot: Shot, size: Size, mode: str) -> Canvas:
             scene.frame_set(shot.frame)
         return capture(
             bpy.context,
-            CaptureSpec(width=size.width, height=size.height, camera=shot.camera, mode=mode),
+            CaptureSpec(
+                width=size.width,
+                height=size.height,
+                camera=shot.camera or None,
+                mode=mode,
+                source="viewport" if shot.viewport else "auto",
+            ),
         )
 
 
-def own_aspect() -> float:
-    """What "auto" stands for: width over height of what the scene's camera frames."""
+def own_aspect(parsed: argparse.Namespace) -> float:
+    """What "auto" stands for: width over height of what the scene's camera or viewport frames."""
+    if parsed.viewport and parsed.camera is None:
+        return viewport_aspect(bpy.context)
     return camera_aspect(bpy.context.scene)
 
 

@@ -9,6 +9,7 @@ in the operating system's keyring only.
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,28 +17,13 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, BackendSettings, Endpoint
+from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, Endpoint
 from ...core.catalog import Catalog, Model, server_model
 from ...core.credentials import PROVIDERS
 from ...core.errors import GenAIError, InvalidInput
+from .. import addon, catalog
+from ..backend_settings import OWN_PROXY, for_connection, plain_endpoint
 from . import keys
-
-OWN_PROXY = "own"
-
-
-def _preferences() -> Any:
-    from .. import preferences
-
-    return preferences.preferences()
-
-
-def settings_of(connection: Any) -> BackendSettings:
-    """For one connection alone. Raises InvalidInput for what cannot be used."""
-    return BackendSettings(
-        online_access=bpy.app.online_access,
-        endpoints={connection.endpoint: connection.to_endpoint(_preferences())},
-        credentials=keys.credentials,
-    )
 
 
 def _no_key(self: Any) -> str:
@@ -49,7 +35,7 @@ def _take_key(self: Any, value: str) -> None:
     if not value.strip():
         return
     try:
-        keys.store(self.endpoint, settings_of(self), value)
+        keys.store(self.endpoint, for_connection(self), value)
     except GenAIError as error:
         keys.say(self.endpoint, error)
 
@@ -59,21 +45,26 @@ def _changed(self: Any, context: bpy.types.Context) -> None:
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
-    from ..settings import properties
-
-    properties.reload_catalog()
+    catalog.reload()
 
 
 def _server_renamed(self: Any, context: bpy.types.Context) -> None:
-    taken = {other.name for other in _preferences().servers if other != self} | set(PROVIDERS)
-    base = self.name.strip() or "Server"
-    name, number = base, 2
-    while name in taken:
-        name, number = f"{base} {number}", number + 1
-    if name != self.name:
-        self.name = name  # which brings us here again
+    prefs = addon.preferences()
+    assert prefs is not None, "a server stands in the preferences"
+    taken = {other.name for other in prefs.servers if other != self} | set(PROVIDERS)
+    free = free_name(self.name.strip() or "Server", taken.__contains__)
+    if free != self.name:
+        self.name = free  # which brings us here again
         return
     _models_changed(self, context)
+
+
+def free_name(base: str, is_taken: Callable[[str], bool]) -> str:
+    """The name, or with the first number behind it that makes it one that is not taken."""
+    name, number = base, 2
+    while is_taken(name):
+        name, number = f"{base} {number}", number + 1
+    return name
 
 
 class Connection:
@@ -223,24 +214,10 @@ class ConnectionSettings:
     )
 
 
-def plain_endpoint(prefs: Any) -> Endpoint:
-    """How anything is reached, without an address. Raises InvalidInput for a bad proxy."""
-    proxy = prefs.proxy_address.strip() if prefs.proxy == OWN_PROXY else prefs.proxy
-    if not proxy:
-        raise InvalidInput(
-            "The proxy has no address.", action="Enter it in the add-on's preferences."
-        )
-    return Endpoint(
-        proxy=proxy,
-        ca_file=bpy.path.abspath(prefs.ca_file) if prefs.ca_file else "",
-        connect_timeout=prefs.connect_timeout,
-        read_timeout=prefs.read_timeout,
-    )
-
-
 def connection(endpoint: str) -> Any:
     """The connection of that name. Raises InvalidInput."""
-    prefs = _preferences()
+    prefs = addon.preferences()
+    assert prefs is not None, "the preferences show the connections"
     for one in (prefs.openai, prefs.gemini, *prefs.servers):
         if one.endpoint == endpoint:
             return one

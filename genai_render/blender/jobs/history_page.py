@@ -12,8 +12,8 @@ import bpy
 from ...core.errors import GenAIError
 from ...core.history.store import Item
 from ...core.jobs import Finished, JobEvent, Saved
-from .. import redraw
-from ..settings import properties
+from .. import addon, redraw
+from ..settings import scene_settings, window_state
 from . import session
 from .session import Work
 
@@ -31,29 +31,58 @@ class Page:
     problem: str = ""
 
 
-_page: Page | None = None
-_start = 0
-_details: dict[str, dict[str, Any]] = {}
+class HistoryPage:
+    """The page that was looked up last, for the filters and the number that were set then.
+
+    details: what the store says of single items, by id.
+    """
+
+    def __init__(self) -> None:
+        self.page: Page | None = None
+        self.details: dict[str, dict[str, Any]] = {}
+        self._wanted: tuple[Any, ...] = ()
+
+    def look_up(self, context: bpy.types.Context) -> Page:
+        filters, paging = _filters(context), window_state.paging()
+        wanted = (*filters.values(), paging.number)
+        if self.page is None or wanted != self._wanted:
+            if self._wanted and wanted[:-1] != self._wanted[:-1]:
+                paging.number = 1  # another search begins at its beginning
+            self.page = self._find(filters, paging)
+            self._wanted = (*filters.values(), paging.number)
+        return self.page
+
+    def _find(self, filters: dict[str, Any], paging: window_state.Paging) -> Page:
+        try:
+            store = session.session().store
+            total = store.count(**filters)
+            last = max(1, (total - 1) // PAGE + 1)
+            paging.number = min(paging.number, last)
+            start = (paging.number - 1) * PAGE
+            items = store.search(**filters, limit=PAGE, offset=start)
+            return Page(tuple(items), start, total)
+        except GenAIError as error:
+            return Page((), 0, 0, error.text)
+
+    def forget(self) -> None:
+        self.page = None
+        self.details.clear()
+
+    def close(self) -> None:
+        pass
+
+
+def _history() -> HistoryPage:
+    return addon.state(HistoryPage)
 
 
 def page(context: bpy.types.Context) -> Page:
-    """What to show now."""
-    global _page, _start
-    if _page is None:
-        try:
-            store = session.session().store
-            wanted = _filters(context)
-            total = store.count(**wanted)
-            _start = max(0, min(_start, (total - 1) // PAGE * PAGE))
-            found = store.search(**wanted, limit=PAGE, offset=_start)
-            _page = Page(tuple(found), _start, total)
-        except GenAIError as error:
-            _page = Page((), 0, 0, error.text)
-    return _page
+    """What to show now: looked up when the filters or History have changed."""
+    return _history().look_up(context)
 
 
 def _filters(context: bpy.types.Context) -> dict[str, Any]:
-    state, settings = properties.window(context), properties.settings(context)
+    state, settings = window_state.window(context), scene_settings.settings(context)
     days = {"DAY": 0, "WEEK": 6, "MONTH": 29}.get(state.period)
     since = None
     if days is not None:
@@ -73,31 +102,19 @@ def _filters(context: bpy.types.Context) -> dict[str, Any]:
 
 def known_empty() -> bool:
     """Whether the page has been looked up and there is nothing on it."""
-    return _page is not None and not _page.items
+    known = _history().page
+    return known is not None and not known.items
 
 
 def turn(pages: int) -> None:
     """Show a later (positive) or earlier page."""
-    go_to_page(page_number() + pages)
-
-
-def page_number() -> int:
-    """The page that is shown, from 1."""
-    return _start // PAGE + 1
-
-
-def go_to_page(number: int) -> None:
-    """Show a page, from 1; the last one where there are not so many."""
-    global _start
-    _start = max(0, number - 1) * PAGE
-    invalidate()
+    paging = window_state.paging()
+    paging.go_to(paging.number + pages)
 
 
 def invalidate() -> None:
-    """Something has changed: look it up again when it is drawn next."""
-    global _page
-    _page = None
-    _details.clear()
+    """History has changed: look it up again when it is drawn next."""
+    _history().forget()
     redraw.sidebars()
 
 
@@ -105,10 +122,10 @@ def item(item_id: str) -> Item | None:
     """An item by its id, from the page if it is there."""
     if not item_id:
         return None
-    if _page is not None:
-        for one in _page.items:
-            if one.id == item_id:
-                return one
+    known = _history().page
+    for one in known.items if known is not None else ():
+        if one.id == item_id:
+            return one
     try:
         return session.session().store.get(item_id)
     except GenAIError:
@@ -117,12 +134,13 @@ def item(item_id: str) -> Item | None:
 
 def record(item_id: str) -> dict[str, Any]:
     """All that is known of an item; {} where it cannot be read."""
-    if item_id not in _details:
+    details = _history().details
+    if item_id not in details:
         try:
-            _details[item_id] = session.session().store.record(item_id)
+            details[item_id] = session.session().store.record(item_id)
         except GenAIError:
-            _details[item_id] = {}
-    return _details[item_id]
+            details[item_id] = {}
+    return details[item_id]
 
 
 def made_from_view(item_id: str) -> str:
@@ -142,38 +160,32 @@ def made_from_view(item_id: str) -> str:
 
 def siblings(item_id: str) -> list[str]:
     """The ids of the page, for going through them from this one; itself if it is elsewhere."""
-    ids = [one.id for one in _page.items] if _page is not None else []
+    known = _history().page
+    ids = [one.id for one in known.items] if known is not None else []
     return ids if item_id in ids else [item_id]
+
+
+@bpy.app.handlers.persistent
+def _file_changed(*_: object) -> None:
+    _history().forget()
 
 
 def _heard(work: Work, event: JobEvent) -> None:
     if isinstance(event, Saved):
-        global _start
-        _start = 0
-        properties.window().selected = event.id
+        window_state.paging().number = 1
+        window_state.window().selected = event.id
         invalidate()
     elif isinstance(event, Finished):
         invalidate()
 
 
-@bpy.app.handlers.persistent
-def _file_changed(*_: object) -> None:
-    global _page
-    _page = None
-
-
 def register() -> None:
-    session.listeners.append(_heard)
+    session.listen(_heard)
     bpy.app.handlers.load_post.append(_file_changed)
     bpy.app.handlers.save_post.append(_file_changed)
 
 
 def unregister() -> None:
-    global _page, _start
-    if _heard in session.listeners:
-        session.listeners.remove(_heard)
     for handlers in (bpy.app.handlers.load_post, bpy.app.handlers.save_post):
         if _file_changed in handlers:
             handlers.remove(_file_changed)
-    _page, _start = None, 0
-    _details.clear()

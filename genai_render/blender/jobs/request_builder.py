@@ -1,44 +1,96 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what is set in the panel to a RenderRequest, or the reason why there can be none yet."""
+"""From what is set in the panel to a `Prepared`: made once a change, read at each redraw."""
 
+# Blender's stubs do not know what a context always has here.
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 import bpy
 
-from ...backends.base import CONNECTING, Backend, create_backend
-from ...backends.http import settings as connections
-from ...backends.http.errors import OnlineAccessOff
-from ...core import cost
-from ...core.catalog import Model
-from ...core.errors import GenAIError, InvalidInput, SceneError
-from ...core.output_spec import OutputSpec, output_spec
+from ...core.errors import GenAIError, SceneError
+from ...core.preflight import Prepared, prepare
 from ...core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
-from .. import preferences
+from .. import addon, backend_settings, catalog, scene_changes
 from ..capture import viewport_frame
-from ..connections import keys
-from ..settings import properties, reference_store
+from ..settings import choices, options, reference_store, scene_settings
 from . import scene_description, session
 
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
     *("GREASEPENCIL", "GPENCIL", "EMPTY"),
 }
+_NO_PROMPT_YET = "-"
+_SAID = ("aspect", "resolution", "count", "mode", "enhance", "parent", "use_canvas")
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What pressing Generate would do now.
+class Preparation:
+    """What was prepared last, and for which settings.
 
-    problem: why it cannot be pressed; "" if it can. cost: in words. plan: what is asked for.
+    built: how many requests were put together so far.
     """
 
-    problem: str
-    cost: str = ""
-    spec: OutputSpec | None = None
+    def __init__(self) -> None:
+        self.built = 0
+        self._settings: tuple[Any, ...] = ()
+        self._of_settings: Prepared | None = None
+        self._situation: tuple[Any, ...] = ()
+        self._prepared: Prepared | None = None
+        self._surfaces: tuple[tuple[Any, ...], bool] | None = None
+
+    def prepared(self, context: bpy.types.Context) -> Prepared:
+        what_is_set = _what_is_set(context)
+        if self._of_settings is None or what_is_set != self._settings:
+            self.built += 1
+            self._of_settings = _prepare(context)
+            self._settings, self._situation = what_is_set, ()
+        situation = self._look_around(context, self._of_settings)
+        if self._prepared is None or situation != self._situation:
+            self._situation = situation
+            self._prepared = self._of_settings.but(lambda known: _check(context, known, situation))
+        return self._prepared
+
+    def _look_around(self, context: bpy.types.Context, known: Prepared) -> tuple[Any, ...]:
+        """Everything outside the settings that decides whether it can be sent."""
+        if known.problem is not None:
+            return (known.problem.text,)
+        view_problem = ""
+        if scene_settings.settings(context).use_canvas:
+            if viewport_frame.find_view(context) is None:
+                view_problem = "no view"
+            elif not self._anything_to_see(context):
+                view_problem = "nothing in it"
+        limits = session.limits()
+        spent = 0.0
+        if limits.month is not None and known.estimate.usd != 0:
+            current = session.session()
+            spent = round(current.spending().month + current.gate.coming, 6)
+        return view_problem, limits, spent, _access_problem(known)
+
+    def _anything_to_see(self, context: bpy.types.Context) -> bool:
+        layer = context.view_layer
+        key = (scene_changes.count(), context.scene.as_pointer(), layer.as_pointer())
+        if self._surfaces is None or self._surfaces[0] != key:
+            anything = any(
+                thing.type in _SURFACES and thing.visible_get() for thing in layer.objects
+            )
+            self._surfaces = key, anything
+        return self._surfaces[1]
+
+    def close(self) -> None:
+        pass
+
+
+def prepared(context: bpy.types.Context) -> Prepared:
+    """What pressing Generate would do now. Cheap: what has not changed is not done again."""
+    return addon.state(Preparation).prepared(context)
+
+
+def for_request(request: RenderRequest) -> Prepared:
+    """What sending an earlier request again would do. Raises NotFound for a model that is gone."""
+    return prepare(catalog.catalog().model(request.model), lambda: request)
 
 
 def prompt_of(settings: Any) -> str:
@@ -52,92 +104,100 @@ def prompt_count(settings: Any) -> str:
     return f"{prompt_length(prompt_of(settings).strip())}/{PROMPT_LIMIT}"
 
 
-def frame_aspect(context: bpy.types.Context) -> float | None:
-    """Width to height of what the viewport would send; None without a viewport."""
-    found = viewport_frame.find_view(context)
-    if found is None:
-        return None
-    return viewport_frame.aspect_of(context, *found, properties.settings(context).aspect)
+def chosen_references(settings: Any) -> tuple[Reference, ...]:
+    """The pictures in the slots. Raises NotFound for one that is not on this computer."""
+    return tuple(_reference(slot) for slot in scene_settings.references(settings) if slot.digest)
 
 
-def build(
-    context: bpy.types.Context, aspect: float | None, prompt: str | None = None
-) -> RenderRequest:
-    """The request without its canvas. aspect: the frame's, for "auto". prompt: instead of the
-    user's.
-
-    Raises a GenAIError that says what is missing.
-    """
-    settings = properties.settings(context)
-    model = properties.chosen_model(settings)
-    references = tuple(_reference(slot) for slot in properties.references(settings) if slot.digest)
-    own = aspect if settings.use_canvas else None
-    request = RenderRequest(
-        prompt=prompt_of(settings) if prompt is None else prompt,
-        model=model.id,
-        style=settings.style or properties.DEFAULT_STYLE,
-        aspect=settings.aspect,
-        resolution=settings.resolution,
-        count=settings.count,
-        seed=settings.seed if settings.use_seed else None,
-        mode=settings.mode,
-        references=references,
-        options=properties.option_values(context.scene, model),
-        enhance=settings.enhance,
-        scene_text=scene_description.describe(context) if settings.enhance else "",
-        parent=settings.parent,
+def _what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
+    """Everything that the request is made from: equal as long as it would be the same."""
+    settings = scene_settings.settings(context)
+    model = choices.known_model(settings)
+    return (
+        catalog.revision(),
+        choices.MODEL.id_of(settings),
+        choices.STYLE.id_of(settings),
+        prompt_of(settings),
+        tuple(getattr(settings, name) for name in _SAID),
+        settings.seed if settings.use_seed else None,
+        tuple(
+            (slot.digest, slot.file_name, slot.role, slot.weight)
+            for slot in scene_settings.references(settings)
+        ),
+        () if model is None else tuple(options.option_values(context.scene, model).items()),
+        _frame_aspect(context) if settings.use_canvas else None,
+        scene_changes.count() if settings.enhance else 0,
     )
-    model.check(request)
-    if model.needs_canvas_or_reference and not (settings.use_canvas or references):
-        raise InvalidInput(
-            f"{model.label} needs something to start from.",
-            action="Turn the view on, or choose a reference.",
-        )
-    asked = output_spec(model, request, own)
-    return request.with_(width=asked.width, height=asked.height)
 
 
-def outlook(context: bpy.types.Context) -> Outlook:
-    """What pressing Generate would do now. Cheap enough for every redraw."""
-    settings = properties.settings(context)
-    model = properties.chosen_model(settings)
-    problem = ""
+def _prepare(context: bpy.types.Context) -> Prepared:
+    settings = scene_settings.settings(context)
     try:
-        prompt = prompt_of(settings)
+        model = choices.chosen_model(settings)
+    except GenAIError as error:
+        return Prepared(None, None, problem=error)
+    prompt = prompt_of(settings)
+    try:
+        problem = None
         check_prompt(prompt)
     except GenAIError as error:
         # What it will be and cost is shown while there is no prompt yet, too.
-        problem, prompt = error.text, "-"
+        problem, prompt = error, _NO_PROMPT_YET
+
+    def build() -> RenderRequest:
+        return RenderRequest(
+            prompt=prompt,
+            model=model.id,
+            style=choices.chosen_style(settings).id,
+            aspect=settings.aspect,
+            resolution=settings.resolution,
+            count=settings.count,
+            seed=settings.seed if settings.use_seed else None,
+            mode=settings.mode,
+            references=chosen_references(settings),
+            options=options.option_values(context.scene, model),
+            enhance=settings.enhance,
+            scene_text=scene_description.describe(context) if settings.enhance else "",
+            parent=settings.parent,
+        )
+
+    # Without any viewport, there is no shape to ask for; that it is missing is said then.
+    aspect = (_frame_aspect(context) or 1.0) if settings.use_canvas else None
+    return prepare(model, build, aspect).but(lambda _: _raise(problem))
+
+
+def _raise(problem: GenAIError | None) -> None:
+    if problem is not None:
+        raise problem
+
+
+def _frame_aspect(context: bpy.types.Context) -> float | None:
+    """Width to height of what the viewport would send; None without a viewport."""
+    view = viewport_frame.find_view(context)
+    if view is None:
+        return None
+    aspect = viewport_frame.aspect_of(context, *view, scene_settings.settings(context).aspect)
+    return round(aspect, 6)
+
+
+def _check(context: bpy.types.Context, known: Prepared, situation: tuple[Any, ...]) -> None:
+    if situation[0] == "no view":
+        raise SceneError("There is no 3D Viewport to take the view from.", action="Open one.")
+    if situation[0]:
+        raise SceneError("There is nothing in the view.", action="Add or show an object.")
+    if known.estimate.usd != 0 and situation[1].any:
+        session.session().gate.check_cost(known)
+    if known.model is not None:
+        backend_settings.check_access(catalog.catalog(), known.model, wait=False)
+
+
+def _access_problem(known: Prepared) -> str:
     try:
-        aspect = frame_aspect(context) if settings.use_canvas else None
-        request = build(context, aspect, prompt)
-        asked = output_spec(model, request, aspect)
-        sent = (asked.width, asked.height) if settings.use_canvas else None
-        estimated = cost.estimate_parts(model, request, sent)
+        if known.model is not None:
+            backend_settings.check_access(catalog.catalog(), known.model, wait=False)
     except GenAIError as error:
-        return Outlook(problem or error.text)
-    words = estimated.text
-    if problem:
-        return Outlook(problem, words, asked)
-    for check in (_check_view, _check_budget, _check_access):
-        try:
-            check(context, model, estimated.usd)
-        except GenAIError as error:
-            return Outlook(error.text, words, asked)
-    return Outlook("", words, asked)
-
-
-def check_allowed(context: bpy.types.Context, request: RenderRequest) -> None:
-    """Whether a request may be sent now. Raises a GenAIError that says why not."""
-    model = properties.catalog().model(request.model)
-    _check_budget(context, model, cost.estimate_parts(model, request).usd)
-    _check_access(context, model, None)
-
-
-def backend(model: Model) -> Backend:
-    """The backend of a model, with what it has to know from the preferences."""
-    settings = preferences.backend_settings(properties.catalog(), model)
-    return create_backend(model.backend, settings)
+        return error.text
+    return ""
 
 
 def _reference(slot: Any) -> Reference:
@@ -152,48 +212,3 @@ def _read(digest: str) -> bytes:
     path = reference_store.path_of(digest)
     assert path is not None
     return path.read_bytes()
-
-
-def _check_view(context: bpy.types.Context, model: Model, usd: float | None) -> None:
-    settings = properties.settings(context)
-    if not settings.use_canvas:
-        return
-    if viewport_frame.find_view(context) is None:
-        raise SceneError("There is no 3D Viewport to take the view from.", action="Open one.")
-    if not any(
-        thing.type in _SURFACES and thing.visible_get() for thing in context.view_layer.objects
-    ):
-        raise SceneError("There is nothing in the view.", action="Add or show an object.")
-
-
-def _check_budget(context: bpy.types.Context, model: Model, usd: float | None) -> None:
-    prefs = preferences.preferences()
-    if prefs is None or usd == 0:
-        return
-    cost.check_budget(usd, prefs.run_limit)
-    if prefs.month_limit is not None:
-        current = session.session()
-        spent = current.spending().month + current.reservations.total
-        cost.check_month(usd, spent, prefs.month_limit)
-
-
-def _check_access(context: bpy.types.Context, model: Model, usd: float | None) -> None:
-    if not model.online:
-        return
-    try:
-        if model.backend in CONNECTING:
-            known = preferences.backend_settings(properties.catalog(), model)
-            own = str(model.extra.get("base_url", ""))
-            found = keys.standing(connections.endpoint_name(model), known, own)
-            if found is not None and found.problem is not None:
-                raise found.problem
-        elif not bpy.app.online_access:
-            raise OnlineAccessOff()
-    except OnlineAccessOff:
-        raise OnlineAccessOff(f"{model.label} needs the network.", "", _how_to_allow()) from None
-
-
-def _how_to_allow() -> str:
-    if bpy.app.online_access_override:
-        return "Blender was started without it: start it without --offline-mode."
-    return "Turn on Allow Online Access in Preferences, System."

@@ -8,13 +8,21 @@ from pathlib import Path
 
 from ...core import storage
 from ...core.errors import GenAIError
-from ..preferences import user_folder
+from ..addon import state, user_folder
 from . import session
 
 MOST_SAVED = 200
 MOST_RECENT = 15
 
-_saved: list[str] | None = None
+
+class SavedPrompts:
+    """What was read from the file; None before it was."""
+
+    def __init__(self) -> None:
+        self.known: list[str] | None = None
+
+    def close(self) -> None:
+        pass
 
 
 def _path(create: bool = False) -> Path:
@@ -23,14 +31,14 @@ def _path(create: bool = False) -> Path:
 
 def saved() -> list[str]:
     """The saved prompts, the newest first."""
-    global _saved
-    if _saved is None:
+    prompts = state(SavedPrompts)
+    if prompts.known is None:
         try:
-            found = json.loads(_path().read_text(encoding="utf-8"))
-            _saved = [text for text in found if isinstance(text, str)]
+            entries = json.loads(_path().read_text(encoding="utf-8"))
+            prompts.known = [text for text in entries if isinstance(text, str)]
         except (OSError, ValueError, TypeError, GenAIError):
-            _saved = []
-    return _saved
+            prompts.known = []
+    return prompts.known
 
 
 def save(prompt: str) -> None:
@@ -44,10 +52,9 @@ def forget(prompt: str) -> None:
 
 
 def _write(prompts: list[str]) -> None:
-    global _saved
     data = json.dumps(prompts, ensure_ascii=False, indent=1).encode()
     storage.replace_file(_path(create=True), data)
-    _saved = prompts
+    state(SavedPrompts).known = prompts
 
 
 def recent() -> list[str]:

@@ -7,23 +7,24 @@ result is safe in History before anybody is told.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import bpy
 
+from ...backends.base import create_backend
 from ...backends.http.retry import WAITING
-from ...core import cost
 from ...core.canvas import Canvas
-from ...core.errors import GenAIError
-from ...core.events import Notice, PartialImage, Progress
+from ...core.errors import GenAIError, InvalidInput
+from ...core.events import Notice, PartialImage, Progress, Result
+from ...core.history.item import Item
 from ...core.history.store import HistoryStore
-from ...core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
+from ...core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Saved
+from ...core.preflight import Prepared
 from ...core.request import RenderRequest
-from .. import preferences, redraw
+from ...core.submission import Gate, Limits
+from .. import addon, backend_settings, catalog, redraw
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3
@@ -53,8 +54,6 @@ class Work:
     notices: list[str] = field(default_factory=list)
     expected: float | None = None
     said: frozenset[str] = frozenset()
-    held: int = 0
-    """What its estimated cost is held under, see `cost.Reservations`."""
 
     @property
     def title(self) -> str:
@@ -99,54 +98,54 @@ class Spending:
 
 Listener = Callable[[Work, JobEvent], None]
 
-# Told of every event on the main thread.
-listeners: list[Listener] = []
-
 
 class Session:
-    """One JobQueue and one History, made when they are first needed."""
+    """One job queue with its gate, and one History, made when they are first needed."""
 
     def __init__(self) -> None:
-        self.store = HistoryStore(preferences.history_folder())
-        prefs = preferences.preferences()
+        self.store = HistoryStore(addon.history_folder())
+        prefs = addon.preferences()
         workers = prefs.parallel_jobs if prefs is not None else 2
         self._versions = {"blender": bpy.app.version_string}
         self._queue = JobQueue(self._keep, self._keep_failure, workers=workers)
         self._works: dict[int, Work] = {}
         self._took: dict[tuple[str, str], float] = {}
         self.told: list[Told] = []
-        self.reservations = cost.Reservations()
-        self._holds = itertools.count(1)
+        self.gate = Gate(
+            self._queue,
+            limits,
+            lambda: self.spending().month,
+            lambda model: backend_settings.check_access(catalog.catalog(), model, wait=False),
+        )
+        self.last_deleted = ""
+        self._timer = self._tick  # one object: Blender knows a timer by its address
         self._spending: tuple[float, str, Spending] | None = None
 
     def submit(
         self,
-        request: RenderRequest,
-        run: Run,
+        prepared: Prepared,
         place: Place | None = None,
-        develop: Callable[[], Canvas] | None = None,
-        usd: float | None = 0.0,
+        to_canvas: Callable[[], Canvas] | None = None,
         said: Sequence[str] = (),
     ) -> Work:
-        """Start a job. develop: makes the request's canvas; called in the worker.
+        """Start a job. to_canvas: makes the request's canvas; called in the worker.
 
         said: notices that stand in the panel already and need not come again.
-        usd: what it is estimated to cost; None if unknown. Raises OverBudget if that is more than
-        what is left of the month's budget.
+        Raises what stands against it: a limit, a key that is missing, online access that is off.
         """
-        prefs = preferences.preferences()
-        limit = prefs.month_limit if prefs is not None else None
-        held = next(self._holds)
-        spent = self.spending().month if limit is not None else 0.0
-        self.reservations.hold(held, usd, spent, limit)
-        prepare = None if develop is None else _with_canvas(develop)
+        model = prepared.model
+        if model is None:
+            raise prepared.problem or InvalidInput("No model is chosen.")
+        settings = backend_settings.for_model(catalog.catalog(), model)
+        backend = create_backend(model.backend, settings)
+        complete = None if to_canvas is None else _with_canvas(to_canvas)
+        job = self.gate.submit(prepared, backend.run, complete)
         self.told = [told for told in self.told if told.is_error]
-        job = self._queue.submit(request, run, prepare)
-        took = self._took.get((request.model, request.resolution))
-        work = Work(job, place, expected=took, held=held, said=frozenset(said))
+        took = self._took.get((job.request.model, job.request.resolution))
+        work = Work(job, place, expected=took, said=frozenset(said))
         self._works[job.id] = work
-        if not bpy.app.timers.is_registered(_tick):
-            bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
+        if not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=TICK_SECONDS, persistent=True)
         self._redraw()
         return work
 
@@ -182,20 +181,36 @@ class Session:
         self.told.append(Told(text, is_error, time.monotonic(), work))
         del self.told[:-KEPT_MESSAGES]
 
-    def close(self) -> bool:
+    def delete(self, item_id: str) -> None:
+        """Move an item to the deleted ones, and know it as the last one."""
+        self.store.delete(item_id)
+        self.last_deleted = item_id
+
+    def restore(self, item_id: str) -> Item:
+        """Take an item back from the deleted ones."""
+        item = self.store.restore(item_id)
+        self.last_deleted = ""
+        return item
+
+    def close(self) -> None:
         """Cancel everything; what is being written is finished first."""
-        ended = self._queue.close()
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
+        self._queue.close()
         self.store.close()
-        return ended
+
+    def _tick(self) -> float | None:
+        return TICK_SECONDS if self.follow() else None
 
     def follow(self) -> bool:
         """Take what has happened. False once nothing runs any more."""
         for job, event in self._queue.drain():
+            self.gate.follow(job, event)
             work = self._works.get(job.id)
             if work is None:
                 continue
             self._take(work, event)
-            for listener in list(listeners):
+            for listener in addon.state(_Listeners).those:
                 listener(work, event)
         self._redraw()
         return bool(self._works)
@@ -213,13 +228,12 @@ class Session:
         elif isinstance(event, Finished):
             del self._works[work.job.id]
             self._spending = None
-            self.reservations.release(work.held)
             for text in work.notices[-2:]:
                 self.tell(text, False, work)
             if event.error is not None and event.error.code != "cancelled":
                 self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
 
-    def _keep(self, request: RenderRequest, result, seconds: float) -> str:
+    def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
         return self.store.add(request, result, seconds=seconds, versions=self._versions).id
 
@@ -232,52 +246,46 @@ class Session:
         redraw.status_bars()
 
 
-def _with_canvas(develop: Callable[[], Canvas]) -> Prepare:
+def _with_canvas(to_canvas: Callable[[], Canvas]) -> Prepare:
     def prepare(request: RenderRequest) -> RenderRequest:
         """In the worker."""
-        return request.with_(canvas=develop())
+        return request.with_(canvas=to_canvas())
 
     return prepare
 
 
-_session: Session | None = None
+def limits() -> Limits:
+    """What the preferences say that a request and a month may cost."""
+    prefs = addon.preferences()
+    return Limits() if prefs is None else Limits(prefs.run_limit, prefs.month_limit)
+
+
+class _Listeners:
+    """Told of every event on the main thread; they outlive a session that is opened again."""
+
+    def __init__(self) -> None:
+        self.those: tuple[Listener, ...] = ()
+
+    def close(self) -> None:
+        self.those = ()
+
+
+def listen(listener: Listener) -> None:
+    """Have `listener` told of every event, until the add-on is disabled."""
+    listeners = addon.state(_Listeners)
+    listeners.those = (*listeners.those, listener)
 
 
 def session() -> Session:
     """The session, opened on first use. Raises StorageError if History cannot be used."""
-    global _session
-    if _session is None:
-        _session = Session()
-    return _session
+    return addon.state(Session)
 
 
 def opened() -> Session | None:
     """The session if there is one."""
-    return _session
+    return addon.existing(Session)
 
 
 def reopen() -> None:
     """Close the session; the next use opens it anew, with the preferences as they are then."""
-    global _session
-    if _session is not None:
-        _session.close()
-        _session = None
-
-
-def _tick() -> float | None:
-    if _session is None:
-        return None
-    return TICK_SECONDS if _session.follow() else None
-
-
-def register() -> None:
-    pass
-
-
-def unregister() -> None:
-    # Blender disables its add-ons when it quits, too: workers stop here within a few seconds.
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
-    with contextlib.suppress(GenAIError):
-        reopen()
-    listeners.clear()
+    addon.discard(Session)

@@ -3,9 +3,33 @@
 
 from __future__ import annotations
 
-from . import connections, download, editing, generate, history, prompts, references, results, views
+from . import (
+    connections,
+    download,
+    editing,
+    generate,
+    history,
+    log,
+    prompts,
+    references,
+    results,
+    servers,
+    views,
+)
 
-_MODULES = (generate, editing, results, download, views, history, references, prompts, connections)
+_MODULES = (
+    generate,
+    editing,
+    results,
+    download,
+    views,
+    history,
+    references,
+    prompts,
+    connections,
+    servers,
+    log,
+)
 
 
 def register() -> None:

@@ -10,15 +10,15 @@ from typing import Any
 import bpy
 from bpy.props import IntProperty, StringProperty
 
-from .. import preferences
+from .. import addon, catalog
+from ..backend_settings import for_connection
 from ..connections import keys
-from ..connections.providers import connection, settings_of
-from ..settings import properties
+from ..connections.providers import connection
 from .reporting import TellingOperator
 
 
 def _servers() -> Any:
-    prefs = preferences.preferences()
+    prefs = addon.preferences()
     assert prefs is not None, "the preferences show these buttons"
     return prefs.servers
 
@@ -37,7 +37,7 @@ class GENAI_RENDER_OT_test_access(_ConnectionOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         one = connection(self.endpoint)
-        keys.test(self.endpoint, one.backend, settings_of(one))
+        keys.test(self.endpoint, one.backend, for_connection(one))
         return {"FINISHED"}
 
 
@@ -48,7 +48,7 @@ class GENAI_RENDER_OT_key_remove(_ConnectionOperator):
     bl_label = "Remove Key"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        keys.remove(self.endpoint, settings_of(connection(self.endpoint)))
+        keys.remove(self.endpoint, for_connection(connection(self.endpoint)))
         return {"FINISHED"}
 
 
@@ -78,7 +78,7 @@ class GENAI_RENDER_OT_server_remove(_ServerOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         _servers().remove(self.index)
-        properties.reload_catalog()
+        catalog.reload()
         return {"FINISHED"}
 
 
@@ -95,7 +95,7 @@ class GENAI_RENDER_OT_server_models(_ServerOperator):
         def fill(names: list[str]) -> None:
             connection(endpoint).models = ", ".join(names)
 
-        keys.ask_models(endpoint, server.backend, settings_of(server), fill)
+        keys.ask_models(endpoint, server.backend, for_connection(server), fill)
         return {"FINISHED"}
 
 

@@ -5,7 +5,6 @@
 # pyright: reportOptionalMemberAccess=false
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,48 +13,42 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ...core.errors import GenAIError, StorageError
-from .. import redraw
+from .. import addon, background, redraw
 from ..jobs import history_page, session
-from ..settings import properties
+from ..settings import window_state
 from .reporting import ItemOperator, attempt
 from .results import sensible_name
 
 _SUFFIXES = {"ORIGINAL": "", "PNG": ".png", "WEBP": ".webp", "JPEG": ".jpg"}
 
-# Where the last image was saved, in this run of Blender.
-_last_folder = ""
+
+class _LastFolder:
+    """Where the last image was saved, in this run of Blender."""
+
+    def __init__(self) -> None:
+        self.path = ""
+
+    def close(self) -> None:
+        pass
 
 
-class _Saving:
-    """One file that is written in a thread: an image of 4K takes seconds to encode."""
+def _save_in_background(name: str, save: Callable[[], None]) -> None:
+    """An image of 4K takes seconds to encode."""
 
-    def __init__(self, name: str, save: Callable[[], None]) -> None:
-        self._name, self._save = name, save
-        self._error: GenAIError | None = None
-        self._thread = threading.Thread(target=self._run, name="genai-saving")
-
-    def start(self) -> None:
-        self._thread.start()
-        bpy.app.timers.register(self._look, first_interval=0.1, persistent=True)
-
-    def _run(self) -> None:
-        """In the thread."""
+    def work() -> GenAIError | None:
         try:
-            self._save()
+            save()
         except GenAIError as error:
-            self._error = error
+            return error
+        return None
 
-    def _look(self) -> float | None:
-        if self._thread.is_alive():
-            return 0.1
+    def then(error: GenAIError | None) -> None:
         current = session.opened()
         if current is not None:
-            if self._error is not None:
-                current.tell(self._error.text, True)
-            else:
-                current.tell(f'Saved "{self._name}"', False)
+            current.tell(f'Saved "{name}"' if error is None else error.text, error is not None)
             redraw.sidebars()
-        return None
+
+    background.run(work, then, must_finish=True)
 
 
 class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
@@ -95,7 +88,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
 
     def _item(self, context: bpy.types.Context) -> Any:
-        return history_page.item(self.id or properties.window(context).selected)
+        return history_page.item(self.id or window_state.window(context).selected)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         item = self._item(context)
@@ -104,7 +97,8 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
             return {"CANCELLED"}
         name = f"{sensible_name(item)}{item.image_path.suffix}"
         self._from_window = True
-        self.filepath = str(Path(_last_folder) / name) if _last_folder else name
+        folder = addon.state(_LastFolder).path
+        self.filepath = str(Path(folder) / name) if folder else name
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -124,7 +118,6 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         return attempt(self, lambda: self._save(context))
 
     def _save(self, context: bpy.types.Context) -> set[str]:
-        global _last_folder
         item = self._item(context)
         if item is None:
             raise StorageError("This image is not in History any more.")
@@ -136,9 +129,9 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         def save() -> None:
             store.export(item.id, path, format=format, quality=quality)  # pyright: ignore
 
-        _last_folder = str(path.parent)
+        addon.state(_LastFolder).path = str(path.parent)
         if self._from_window:
-            _Saving(path.name, save).start()
+            _save_in_background(path.name, save)
             return {"FINISHED"}
         save()  # a script goes on when the file is there
         self.report({"INFO"}, f'Saved "{path.name}"')

@@ -11,13 +11,12 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...core import cost, images
-from ...core.errors import GenAIError, ImageError
+from ...core import images
+from ...core.errors import GenAIError, ImageError, NotFound
+from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
-from ..capture import viewport_frame
-from ..jobs import request_builder, session
-from ..settings import properties, reference_store
-from .generate import place_of, submit
+from ..jobs import generating, request_builder, session
+from ..settings import choices, options, scene_settings
 from .reporting import ItemOperator
 
 
@@ -42,6 +41,9 @@ class GENAI_RENDER_OT_edit(ItemOperator):
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        # Read once: the dialog is drawn again at every move of the mouse.
+        self._source = session.session().store.image(self.item(context).id)
+        self._known: tuple[Any, Prepared] | None = None
         return context.window_manager.invoke_props_dialog(  # pyright: ignore
             self, width=480, confirm_text="Edit"
         )
@@ -55,51 +57,57 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         row.use_property_split = True
         row.use_property_decorate = False
         row.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
-        settings = properties.settings(context)
-        model = properties.chosen_model(settings)
-        style = properties.catalog().styles.get(settings.style)
-        facts = [model.label, style.label if style is not None else ""]
-        try:
-            facts.append(cost.estimate_parts(model, self._request(context)).text)
-        except GenAIError as error:
-            if self.prompt.strip():
-                layout.label(text=error.what, icon="INFO", translate=False)
+        prepared = self._prepared_for_dialog(context)
+        problem = prepared.problem
+        if problem is not None and (self.prompt.strip() or isinstance(problem, NotFound)):
+            layout.label(text=problem.what, icon="INFO", translate=False)
+        style = choices.known_style(scene_settings.settings(context))
+        facts = [
+            prepared.model.label if prepared.model is not None else "",
+            style.label if style is not None else "",
+            prepared.cost,
+        ]
         facts_row = layout.row()
         facts_row.active = False
         facts_row.label(text=", ".join(fact for fact in facts if fact), translate=False)
 
+    def _prepared_for_dialog(self, context: bpy.types.Context) -> Prepared:
+        """Put together again only when something was changed in the dialog."""
+        if self._known is None or self._known[0] != (self.prompt, self.mask):
+            self._known = (self.prompt, self.mask), self._prepare(context, self._source)
+        return self._known[1]
+
     def act(self, context: bpy.types.Context) -> set[str]:
-        request = self._request(context)
-        request_builder.check_allowed(context, request)
-        submit(request, place_of(viewport_frame.find_view(context)))
+        item = self.item(context)
+        source = getattr(self, "_source", None) or session.session().store.image(item.id)
+        generating.submit(context, self._prepare(context, source))
         return {"FINISHED"}
 
-    def _request(self, context: bpy.types.Context) -> RenderRequest:
-        settings = properties.settings(context)
-        model = properties.chosen_model(settings)
-        item = self.item(context)
-        source = session.session().store.image(item.id)
-        request = RenderRequest(
-            prompt=self.prompt,
-            kind="edit",
-            model=model.id,
-            style=settings.style or properties.DEFAULT_STYLE,
-            resolution=settings.resolution,
-            count=settings.count,
-            seed=settings.seed if settings.use_seed else None,
-            mode=settings.mode,
-            references=tuple(
-                reference_store.load(slot)
-                for slot in properties.references(settings)
-                if slot.digest
-            ),
-            options=properties.option_values(context.scene, model),
-            source=source,
-            mask=self._mask(source),
-            parent=item.id,
-        )
-        model.check(request)
-        return request
+    def _prepare(self, context: bpy.types.Context, source: bytes) -> Prepared:
+        settings = scene_settings.settings(context)
+        try:
+            model = choices.chosen_model(settings)
+        except GenAIError as error:
+            return Prepared(None, None, problem=error)
+
+        def build() -> RenderRequest:
+            return RenderRequest(
+                prompt=self.prompt,
+                kind="edit",
+                model=model.id,
+                style=choices.chosen_style(settings).id,
+                resolution=settings.resolution,
+                count=settings.count,
+                seed=settings.seed if settings.use_seed else None,
+                mode=settings.mode,
+                references=request_builder.chosen_references(settings),
+                options=options.option_values(context.scene, model),
+                source=source,
+                mask=self._mask(source),
+                parent=self.item_id(context),
+            )
+
+        return prepare(model, build)
 
     def _mask(self, source: bytes) -> bytes | None:
         if not self.mask:

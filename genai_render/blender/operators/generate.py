@@ -5,20 +5,14 @@
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-import functools
 import random
 from typing import Any
 
 import bpy
 
-from ...core import cost
-from ...core.errors import GenAIError, SceneError
-from ...core.output_spec import output_spec
-from ...core.request import MAX_SEED, RenderRequest
-from ..capture import viewport, viewport_frame
-from ..capture.camera import unit_metres
-from ..jobs import request_builder, session
-from ..settings import properties
+from ...core.request import MAX_SEED
+from ..jobs import generating, request_builder, session
+from ..settings import scene_settings
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -31,39 +25,13 @@ class GENAI_RENDER_OT_generate(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = request_builder.outlook(context).problem
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        problem = request_builder.prepared(context).problem
+        if problem is not None:
+            cls.poll_message_set(problem.text)
+        return problem is None
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        settings = properties.settings(context)
-        problem = request_builder.outlook(context).problem
-        if problem:  # a script may call what the button does not allow
-            raise GenAIError(problem)
-        found = viewport_frame.find_view(context)
-        place = place_of(found)
-        if not settings.use_canvas:
-            submit(request_builder.build(context, None), place)
-            return {"FINISHED"}
-        if found is None or bpy.app.background:
-            raise SceneError(
-                "There is no 3D Viewport to take the view from.",
-                action="Open one, or use the command line.",
-            )
-        area, region, space = found
-        frame = viewport_frame.frame(context, area, region, space, settings.aspect)
-        request = request_builder.build(context, frame.aspect)
-        size = viewport_frame.pixels(frame.aspect, settings.aspect, settings.resolution)
-        frame = viewport_frame.frame(context, area, region, space, size.aspect)
-        with context.temp_override(area=area, region=region):
-            drawn = viewport.draw(bpy.context, space, region, frame, size)
-        if not drawn.anything and not request.references:
-            raise SceneError(
-                "There is nothing in the view.", action="Turn it to your objects, or show them."
-            )
-        metres = unit_metres(context.scene)
-        submit(request, place, functools.partial(viewport.develop, drawn, metres=metres))
+        generating.generate(context)
         return {"FINISHED"}
 
 
@@ -84,7 +52,7 @@ class GENAI_RENDER_OT_repeat(ItemOperator):
         request = session.session().store.request(self.item_id(context))
         if self.vary:
             request = request.with_(seed=random.randint(0, MAX_SEED), parent=self.item_id(context))
-        submit(request, place_of(viewport_frame.find_view(context)))
+        generating.submit(context, request_builder.for_request(request))
         return {"FINISHED"}
 
 
@@ -174,7 +142,7 @@ class GENAI_RENDER_OT_random_seed(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # pyright: ignore
-        settings = properties.settings(context)
+        settings = scene_settings.settings(context)
         settings.use_seed = True
         settings.seed = random.randint(0, 999_999)
         return {"FINISHED"}
@@ -186,27 +154,6 @@ def _under_way(cls: Any) -> bool:
         cls.poll_message_set("No image is being made")
         return False
     return True
-
-
-def place_of(found: Any) -> session.Place | None:
-    """The viewport where the result will be shown."""
-    if found is None:
-        return None
-    area, region, space = found
-    matrix = viewport_frame.region_data(space, area, region).view_matrix
-    return session.Place(space.as_pointer(), tuple(value for row in matrix for value in row))
-
-
-def submit(request: RenderRequest, place: session.Place | None, develop: Any = None) -> None:
-    model = properties.catalog().model(request.model)
-    if not (request.width and request.height):
-        asked = output_spec(model, request)
-        request = request.with_(width=asked.width, height=asked.height)
-    sent = (request.width, request.height) if develop is not None else None
-    usd = cost.estimate(model, request, sent)
-    shown = request_builder.outlook(bpy.context).spec
-    said = shown.notes if shown is not None else ()
-    session.session().submit(request, request_builder.backend(model).run, place, develop, usd, said)
 
 
 _CLASSES = (

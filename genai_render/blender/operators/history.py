@@ -5,18 +5,17 @@
 # pyright: reportOptionalMemberAccess=false, reportReturnType=false
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import Any
 
 import bpy
 
 from ...core.errors import GenAIError
+from .. import catalog
 from ..capture import viewport_frame
 from ..jobs import history_page, session
-from ..settings import properties, reference_store
+from ..settings import choices, options, reference_store, scene_settings, window_state
 from ..viewport import overlay
-from .reporting import ItemOperator, TellingOperator
+from .reporting import ItemOperator, TellingOperator, open_folder
 
 
 class GENAI_RENDER_OT_select(TellingOperator):
@@ -41,7 +40,7 @@ class GENAI_RENDER_OT_select(TellingOperator):
         return self.execute(context)
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        state = properties.window(context)
+        state = window_state.window(context)
         found = viewport_frame.find_view(context)
         space = 0 if found is None else found[2].as_pointer()
         if self.compare and state.selected and state.selected != self.id:
@@ -121,19 +120,14 @@ class GENAI_RENDER_OT_delete(ItemOperator):
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        global _last_deleted
         item = self.item(context)
-        session.session().store.delete(item.id)
-        _last_deleted = item.id
+        session.session().delete(item.id)
         if overlay.shown() is not None:
             overlay.hide()
-        properties.window(context).selected = ""
+        window_state.window(context).selected = ""
         history_page.invalidate()
         self.report({"INFO"}, "Deleted. Undo it with Restore Deleted Image")
         return {"FINISHED"}
-
-
-_last_deleted = ""
 
 
 class GENAI_RENDER_OT_restore(TellingOperator):
@@ -147,17 +141,17 @@ class GENAI_RENDER_OT_restore(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not _last_deleted and not properties.window(context).show_bin:
+        current = session.opened()
+        deleted = current is not None and current.last_deleted
+        if not deleted and not window_state.window(context).show_bin:
             cls.poll_message_set("Nothing was deleted just now. Turn on Deleted in the filters")
             return False
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        global _last_deleted
-        state = properties.window(context)
-        item_id = self.id or (state.selected if state.show_bin else "") or _last_deleted
-        item = session.session().store.restore(item_id)
-        _last_deleted = ""
+        state, current = window_state.window(context), session.session()
+        item_id = self.id or (state.selected if state.show_bin else "") or current.last_deleted
+        item = current.restore(item_id)
         state.selected = item.id
         history_page.invalidate()
         return {"FINISHED"}
@@ -188,14 +182,7 @@ class GENAI_RENDER_OT_reveal(ItemOperator):
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        folder = str(self.item(context).folder)
-        if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
-            context.window_manager.clipboard = folder
-            raise GenAIError(
-                "This system has no xdg-open to start a file manager with.",
-                action="The path of the folder is on the clipboard now.",
-            )
-        return bpy.ops.wm.path_open(filepath=folder)
+        return open_folder(context, self.item(context).folder)
 
 
 class GENAI_RENDER_OT_recall(ItemOperator):
@@ -206,9 +193,9 @@ class GENAI_RENDER_OT_recall(ItemOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
-        settings = properties.settings(context)
+        settings = scene_settings.settings(context)
         text = (settings.prompt_text is not None) or settings.prompt.strip()
-        if text or any(slot.digest for slot in properties.references(settings)):
+        if text or any(slot.digest for slot in scene_settings.references(settings)):
             return context.window_manager.invoke_props_dialog(  # pyright: ignore
                 self, width=360, confirm_text="Recall"
             )
@@ -222,17 +209,18 @@ class GENAI_RENDER_OT_recall(ItemOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
         request = session.session().store.request(item.id)
-        scene, settings = context.scene, properties.settings(context)
-        models = properties.catalog().models
+        scene, settings = context.scene, scene_settings.settings(context)
+        models = catalog.catalog().models
         settings.prompt_text = None
         settings.prompt = request.prompt
+        # What is not there any more is shown as missing: another would make another image.
+        choices.MODEL.choose(settings, request.model)
+        choices.STYLE.choose(settings, request.style)
         if request.model in models:
-            settings.model = request.model
-            properties.set_option_values(scene, models[request.model], dict(request.options))
-        else:
-            self.report({"WARNING"}, f'The model "{request.model}" is not in the list any more')
-        if request.style in properties.catalog().styles:
-            settings.style = request.style
+            model = models[request.model]
+            lost = options.set_option_values(scene, model, request.options)
+            if lost:
+                self.report({"WARNING"}, f"{model.label} has these no more: {', '.join(lost)}")
         settings.aspect, settings.resolution = request.aspect, request.resolution
         settings.count, settings.mode = request.count, request.mode
         settings.enhance = request.enhance
@@ -241,9 +229,9 @@ class GENAI_RENDER_OT_recall(ItemOperator):
         settings.use_seed = seed is not None
         settings.seed = seed or 0
         settings.parent = item.id
-        for slot in properties.references(settings):
+        for slot in scene_settings.references(settings):
             reference_store.clear(slot)
-        for slot, reference in zip(properties.references(settings), request.references):  # noqa: B905
+        for slot, reference in zip(scene_settings.references(settings), request.references):  # noqa: B905
             reference_store.fill(
                 slot, reference.data, reference.name, reference.role, reference.weight
             )

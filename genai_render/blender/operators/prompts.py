@@ -12,7 +12,7 @@ import bpy
 from ...core.errors import InvalidInput
 from ...core.request import PROMPT_LIMIT, prompt_length
 from ..jobs import request_builder, saved_prompts, scene_description
-from ..settings import properties
+from ..settings import scene_settings
 from .reporting import TellingOperator
 
 _LINES = 8
@@ -41,7 +41,9 @@ class GENAI_RENDER_OT_edit_prompt(TellingOperator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         lines = []
-        for line in request_builder.prompt_of(properties.settings(context)).splitlines() or [""]:
+        for line in request_builder.prompt_of(scene_settings.settings(context)).splitlines() or [
+            ""
+        ]:
             lines += textwrap.wrap(line, 90, drop_whitespace=True) or [""]
         if len(lines) > _LINES:
             lines = [*lines[: _LINES - 1], " ".join(lines[_LINES - 1 :])]
@@ -80,7 +82,7 @@ class GENAI_RENDER_OT_prompt_to_text(TellingOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        settings = properties.settings(context)
+        settings = scene_settings.settings(context)
         text = settings.prompt_text
         if text is None:
             text = bpy.data.texts.new("Prompt")
@@ -102,13 +104,13 @@ class GENAI_RENDER_OT_save_prompt(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not request_builder.prompt_of(properties.settings(context)).strip():
+        if not request_builder.prompt_of(scene_settings.settings(context)).strip():
             cls.poll_message_set("The prompt is empty")
             return False
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        saved_prompts.save(request_builder.prompt_of(properties.settings(context)).strip())
+        saved_prompts.save(request_builder.prompt_of(scene_settings.settings(context)).strip())
         self.report({"INFO"}, "The prompt is saved")
         return {"FINISHED"}
 
@@ -148,7 +150,7 @@ class GENAI_RENDER_OT_forget_prompt(TellingOperator):
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        prompt = self.prompt or request_builder.prompt_of(properties.settings(context)).strip()
+        prompt = self.prompt or request_builder.prompt_of(scene_settings.settings(context)).strip()
         if prompt not in saved_prompts.saved():
             raise InvalidInput("This prompt is not among the saved ones.")
         saved_prompts.forget(prompt)
@@ -224,7 +226,7 @@ def _short(prompt: str) -> str:
 
 def set_prompt(context: bpy.types.Context, prompt: str) -> None:
     """Put a prompt where the user writes it now: the text if one is chosen, else the field."""
-    settings = properties.settings(context)
+    settings = scene_settings.settings(context)
     if len(prompt.encode()) > 8000:
         raise InvalidInput("The prompt is too long.", action=f"Keep it under {PROMPT_LIMIT}.")
     if settings.prompt_text is not None:

@@ -17,7 +17,7 @@ from bpy_extras.io_utils import ImportHelper
 from ...core import images
 from ...core.errors import GenAIError, ImageError, StorageError
 from ..jobs import session
-from ..settings import properties, reference_store
+from ..settings import reference_store, scene_settings
 from .reporting import ItemOperator, TellingOperator, attempt
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp"
@@ -33,7 +33,7 @@ _SLOT = {
 
 def slot_of(context: bpy.types.Context, number: int) -> Any:
     """The slot with that number; for 0, the first that is free, else the first."""
-    slots = properties.references(properties.settings(context))
+    slots = scene_settings.references(scene_settings.settings(context))
     if number:
         return slots[number - 1]
     return next((slot for slot in slots if not slot.digest), slots[0])
@@ -161,13 +161,15 @@ class GENAI_RENDER_OT_reference_swap(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(slot.digest for slot in properties.references(properties.settings(context))):
+        if not any(
+            slot.digest for slot in scene_settings.references(scene_settings.settings(context))
+        ):
             cls.poll_message_set("There is no reference")
             return False
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        reference_store.swap(*properties.references(properties.settings(context)))
+        reference_store.swap(*scene_settings.references(scene_settings.settings(context)))
         return {"FINISHED"}
 
 

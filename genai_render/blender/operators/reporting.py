@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bpy
 
+from ...core import log
 from ...core.errors import GenAIError
 from ...core.history.store import Item
 from ..jobs import history_page
-from ..settings import properties
+from ..settings import window_state
 
 
 class TellingOperator(bpy.types.Operator):
@@ -38,7 +43,7 @@ class ItemOperator(TellingOperator):
         return has_selection(cls, context)
 
     def item_id(self, context: bpy.types.Context) -> str:
-        return self.id or properties.window(context).selected
+        return self.id or window_state.window(context).selected
 
     def item(self, context: bpy.types.Context) -> Item:
         found = history_page.item(self.item_id(context))
@@ -48,10 +53,21 @@ class ItemOperator(TellingOperator):
 
 
 def has_selection(cls: type, context: bpy.types.Context) -> bool:
-    if not properties.window(context).selected and history_page.known_empty():
+    if not window_state.window(context).selected and history_page.known_empty():
         cls.poll_message_set("Select an image in History first")  # pyright: ignore
         return False
     return True
+
+
+def open_folder(context: bpy.types.Context, folder: Path) -> set[str]:
+    """Show a folder in the file manager. Raises GenAIError where there is none to show it with."""
+    if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
+        context.window_manager.clipboard = str(folder)
+        raise GenAIError(
+            "This system has no xdg-open to start a file manager with.",
+            action="The path of the folder is on the clipboard now.",
+        )
+    return bpy.ops.wm.path_open(filepath=str(folder))  # pyright: ignore[reportReturnType]
 
 
 def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
@@ -59,4 +75,7 @@ def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
         return act()
     except GenAIError as error:
         operator.report({"ERROR"}, error.text)
-        return {"CANCELLED"}
+    except Exception as failure:
+        traceback.print_exception(failure)
+        operator.report({"ERROR"}, log.internal_error(failure).text)
+    return {"CANCELLED"}

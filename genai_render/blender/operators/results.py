@@ -12,7 +12,7 @@ import bpy
 from ...core.errors import StorageError
 from ..capture import viewport_frame
 from ..jobs import history_page
-from ..settings import properties
+from ..settings import window_state
 from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator
 
@@ -28,7 +28,7 @@ class GENAI_RENDER_OT_show_result(ItemOperator):
         item = self.item(context)
         ids = history_page.siblings(item.id)
         overlay.show(ids, ids.index(item.id), _space(context))
-        properties.window(context).selected = item.id
+        window_state.window(context).selected = item.id
         return {"FINISHED"}
 
 
@@ -74,7 +74,7 @@ class GENAI_RENDER_OT_step_result(TellingOperator):
         overlay.step(self.by)
         shown = overlay.shown()
         if shown is not None and shown.ids:
-            properties.window(context).selected = shown.ids[shown.index]
+            window_state.window(context).selected = shown.ids[shown.index]
         return {"FINISHED"}
 
 
@@ -93,7 +93,7 @@ class GENAI_RENDER_OT_wipe(TellingOperator):
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        state = properties.window(context)
+        state = window_state.window(context)
         state.wipe = 0.0 if state.wipe > 0.5 else 1.0
         return {"FINISHED"}
 

@@ -20,14 +20,14 @@ from bpy.types import PropertyGroup
 
 from ...backends.self_hosted.comfyui import library
 from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
-from .. import preferences, redraw
-from ..connections import keys, own_servers, providers
-from ..settings import properties
+from .. import addon, backend_settings, catalog, redraw
+from ..connections import keys
+from ..settings import scene_settings
 from .reporting import TellingOperator, attempt
 
 
 def _list() -> Any:
-    prefs = preferences.preferences()
+    prefs = addon.preferences()
     assert prefs is not None, "the preferences show these buttons"
     return prefs.own_servers
 
@@ -65,7 +65,7 @@ class GENAI_RENDER_OT_own_server_remove(_ServerOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         _list().remove(self.index)
-        properties.reload_catalog()
+        catalog.reload()
         return {"FINISHED"}
 
 
@@ -77,7 +77,7 @@ class GENAI_RENDER_OT_own_server_test(_ServerOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         server = _list()[self.index]
-        keys.test(server.endpoint, server.backend, providers.settings_of(server))
+        keys.test(server.endpoint, server.backend, backend_settings.for_connection(server))
         return {"FINISHED"}
 
 
@@ -96,11 +96,11 @@ class GENAI_RENDER_OT_workflow_add(TellingOperator):
         return {"RUNNING_MODAL"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        folder = own_servers.workflow_folder(preferences.preferences(), create=True)
+        folder = catalog.workflow_folder(addon.preferences(), create=True)
         assert folder is not None, "it was made"
         path = library.add(Path(self.filepath), folder)
-        properties.reload_catalog()
-        properties.settings(context).model = library.of_file(path).id
+        catalog.reload()
+        scene_settings.settings(context).model = library.of_file(path).id
         redraw.sidebars()
         self.report({"INFO"}, f'"{path.stem}" is in the list of models now')
         return {"FINISHED"}
@@ -114,7 +114,7 @@ class GENAI_RENDER_OT_workflows_read(TellingOperator):
     bl_options = {"INTERNAL"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        properties.reload_catalog()
+        catalog.reload()
         return {"FINISHED"}
 
 
@@ -262,7 +262,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         kept = {tuple(entry["places"]): entry for entry in mapping.get("options", ())}
         options = [kept.get(tuple(option["places"]), option) for option in options]
         library.write_mapping(path, {**mapping, "inputs": inputs, "options": options})
-        properties.reload_catalog()
+        catalog.reload()
         redraw.sidebars()
         return {"FINISHED"}
 

@@ -13,14 +13,14 @@ from ...core.canvas import Canvas, View
 from ...core.errors import GenAIError, SceneError
 from ..capture import viewport_frame
 from ..jobs import history_page, session
-from ..settings import properties
+from ..settings import window_state
 from ..viewport import overlay, projection
 from .reporting import ItemOperator, TellingOperator
 from .results import new_image
 
 
 def _has_view(cls: Any, context: bpy.types.Context) -> bool:
-    selected = properties.window(context).selected
+    selected = window_state.window(context).selected
     if selected and not history_page.made_from_view(selected):
         cls.poll_message_set("This image was made without a view")
         return False

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...core.credentials import IN_KEYRING, PROVIDERS
 from ...core.errors import CredentialsError, GenAIError
+from ..backend_settings import OWN_PROXY, for_connection
 from ..connections import keys
-from ..connections.providers import OWN_PROXY, settings_of
 from .wrapping import wrapped
 
 
@@ -91,8 +91,8 @@ def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> N
     known, problem = None, ""
     try:
         # Looking for a key sends nothing, so it does not need Blender's online access.
-        looking = replace(settings_of(connection), online_access=True)
-        known = keys.standing(connection.endpoint, looking)
+        looking = replace(for_connection(connection), online_access=True)
+        known = keys.key_status(connection.endpoint, looking)
     except GenAIError as error:
         problem = error.text
     source = known.source if known is not None else ""

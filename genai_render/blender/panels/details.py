@@ -7,8 +7,9 @@ import textwrap
 from typing import Any
 
 from ...core.history.store import Item
+from .. import catalog
 from ..jobs import history_page
-from ..settings import properties, thumbnails
+from ..settings import thumbnails
 
 _LETTERS = 70
 
@@ -41,8 +42,8 @@ def _text(layout: Any, title: str, text: str) -> None:
 
 def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
     request = record.get("request") or {}
-    catalog = properties.catalog()
-    model, style = catalog.models.get(item.model), catalog.styles.get(item.style)
+    known = catalog.catalog()
+    model, style = known.models.get(item.model), known.styles.get(item.style)
     cost = "unknown" if item.cost_usd is None else f"${item.cost_usd:.3f}"
     facts = [
         ("Model", model.label if model is not None else item.model),

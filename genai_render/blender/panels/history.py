@@ -12,8 +12,9 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.history.store import Item
+from .. import catalog
 from ..jobs import history_page
-from ..settings import properties, thumbnails
+from ..settings import thumbnails, window_state
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -27,7 +28,7 @@ class GENAI_RENDER_PT_history(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        state = properties.window(context)
+        state = window_state.window(context)
         row = layout.row(align=True)
         row.prop(state, "search", text="", icon="VIEWZOOM", placeholder="Search")
         row.prop(state, "only_favourites", text="", icon="SOLO_ON")
@@ -103,7 +104,7 @@ def _pick(layout: Any, state: Any, item: Item, text: str) -> None:
 
 
 def _style(item: Item) -> str:
-    style = properties.catalog().styles.get(item.style)
+    style = catalog.catalog().styles.get(item.style)
     return style.label if style is not None else item.style
 
 
@@ -144,7 +145,7 @@ class GENAI_RENDER_PT_filters(bpy.types.Panel):
     bl_region_type = "HEADER"
 
     def draw(self, context: bpy.types.Context) -> None:
-        state = properties.window(context)
+        state = window_state.window(context)
         column = self.layout.column(align=True)
         for name in ("only_this_file", "only_model", "only_style", "show_bin"):
             column.prop(state, name)

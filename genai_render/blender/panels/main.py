@@ -12,8 +12,10 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import cost
 from ...core.catalog import Model
+from ...core.preflight import Prepared
+from .. import catalog
 from ..jobs import request_builder, session
-from ..settings import properties, reference_store, thumbnails
+from ..settings import choices, options, reference_store, scene_settings, thumbnails, window_state
 from .wrapping import wrapped
 
 CATEGORY = "GenAI"
@@ -32,17 +34,17 @@ class GENAI_RENDER_PT_main(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        settings = properties.settings(context)
-        outlook = request_builder.outlook(context)
-        _draw_view(layout, context, settings, outlook)
+        settings = scene_settings.settings(context)
+        prepared = request_builder.prepared(context)
+        _draw_view(layout, context, settings, prepared)
         _draw_prompt(layout, context, settings)
         _draw_style(layout, settings)
-        _draw_generate(layout, context, settings, outlook)
+        _draw_generate(layout, context, settings, prepared)
         _draw_jobs(layout, context)
 
 
-def _draw_view(layout: Any, context: Any, settings: Any, outlook: request_builder.Outlook) -> None:
-    state = properties.window(context)
+def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> None:
+    state = window_state.window(context)
     row = layout.row(align=True)
     row.prop(settings, "use_canvas")
     buttons = row.row(align=True)
@@ -59,10 +61,10 @@ def _draw_view(layout: Any, context: Any, settings: Any, outlook: request_builde
         layout.template_icon(icon, scale=8.0)
     else:
         layout.label(text="The view appears here", icon="IMAGE_DATA")
-    if outlook.spec is not None:
+    if prepared.spec is not None:
         row = layout.row()
         row.alignment = "CENTER"
-        row.label(text=outlook.spec.text, translate=False)
+        row.label(text=prepared.spec.text, translate=False)
 
 
 def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
@@ -86,15 +88,17 @@ def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
 
 
 def _draw_style(layout: Any, settings: Any) -> None:
-    styles = properties.catalog().styles
+    styles = catalog.catalog().styles
     if not styles:
         return
     row = layout.row(align=True)
     picture = row.column()
     picture.template_icon_view(settings, "style", show_labels=True, scale=3.0, scale_popup=6.0)
     words = row.column()
-    style = styles.get(settings.style)
-    words.prop(settings, "style", text="")
+    style = styles.get(choices.STYLE.id_of(settings))
+    chosen = words.row()
+    chosen.alert = style is None
+    chosen.prop(settings, "style", text="")
     if style is not None:
         text = words.column(align=True)
         text.scale_y = 0.75
@@ -109,22 +113,20 @@ def _halves(text: str, letters: int = 26) -> list[str]:
     return textwrap.wrap(text, letters, max_lines=3, placeholder="…")
 
 
-def _draw_generate(
-    layout: Any, context: Any, settings: Any, outlook: request_builder.Outlook
-) -> None:
+def _draw_generate(layout: Any, context: Any, settings: Any, prepared: Prepared) -> None:
     label = iface_("Generate")
     if settings.count > 1:
         label = iface_("Generate {count} Images").format(count=settings.count)
-    if outlook.cost:
-        label += f"  ({outlook.cost})"
+    if prepared.cost:
+        label += f"  ({prepared.cost})"
     row = layout.row()
     row.scale_y = 1.6
     row.operator("genai_render.generate", text=label, icon="RENDER_STILL", translate=False)
-    if outlook.problem:
-        wrapped(layout, context, outlook.problem, icon="INFO")
-    elif outlook.spec is not None:
-        for note in outlook.spec.notes:
-            wrapped(layout, context, note, icon="INFO")
+    if prepared.problem is not None:
+        wrapped(layout, context, prepared.problem.text, icon="INFO")
+    else:
+        for notice in prepared.notices:
+            wrapped(layout, context, notice, icon="INFO")
 
 
 def _draw_jobs(layout: Any, context: Any) -> None:
@@ -167,11 +169,11 @@ class GENAI_RENDER_PT_references(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        settings = properties.settings(context)
+        settings = scene_settings.settings(context)
         row = layout.row(align=False)
-        for number, slot in enumerate(properties.references(settings), 1):
+        for number, slot in enumerate(scene_settings.references(settings), 1):
             _draw_slot(row.column(align=True), slot, number)
-        if any(slot.digest for slot in properties.references(settings)):
+        if any(slot.digest for slot in scene_settings.references(settings)):
             layout.operator("genai_render.reference_swap", icon="ARROW_LEFTRIGHT", text="Swap")
 
 
@@ -206,19 +208,13 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        settings = properties.settings(context)
-        model = properties.chosen_model(settings)
-        layout.prop(settings, "model", text="")  # no label: names are as long as the panel
-        good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
-        terms = " · ".join(
-            part for part in (model.speed, price(model, settings.resolution)) if part
-        )
-        facts = [model.description, good_for, terms]
-        column = layout.column()
-        column.active = False
-        for fact in facts:
-            if fact:
-                wrapped(column, context, fact)
+        settings = scene_settings.settings(context)
+        model = choices.known_model(settings)
+        row = layout.row()
+        row.alert = model is None
+        row.prop(settings, "model", text="")  # no label: names are as long as the panel
+        if model is not None:
+            _draw_facts(layout, context, settings, model)
         layout.prop(settings, "aspect")
         layout.row().prop(settings, "resolution", expand=True)
         layout.prop(settings, "count")
@@ -229,7 +225,18 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         value.active = settings.use_seed
         value.prop(settings, "seed", text="")
         row.operator("genai_render.random_seed", text="", icon="FILE_REFRESH")
-        properties.draw_options(layout, context.scene, model)
+        if model is not None:
+            options.draw_options(layout, context.scene, model)
+
+
+def _draw_facts(layout: Any, context: Any, settings: Any, model: Model) -> None:
+    good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
+    terms = " · ".join(part for part in (model.speed, price(model, settings.resolution)) if part)
+    column = layout.column()
+    column.active = False
+    for fact in (model.description, good_for, terms):
+        if fact:
+            wrapped(column, context, fact)
 
 
 def price(model: Model, resolution: str) -> str:

@@ -11,7 +11,7 @@ import bpy
 
 from ...core.history.store import Item
 from ..jobs import history_page
-from ..settings import properties, thumbnails
+from ..settings import thumbnails, window_state
 from ..viewport import overlay, projection
 from .main import SidebarPanel
 from .wrapping import wrapped
@@ -24,11 +24,11 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return bool(properties.window(context).selected) or overlay.shown() is not None
+        return bool(window_state.window(context).selected) or overlay.shown() is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        state = properties.window(context)
+        state = window_state.window(context)
         item = history_page.item(state.selected)
         shown = overlay.shown()
         if shown is not None:

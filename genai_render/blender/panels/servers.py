@@ -11,8 +11,9 @@ import bpy
 
 from ...backends.self_hosted import servers
 from ...core.errors import GenAIError
-from ..connections import keys, own_servers
-from ..settings import properties
+from .. import backend_settings, catalog
+from ..connections import keys, own_servers, server_status
+from ..settings import choices, scene_settings
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -24,21 +25,22 @@ class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        settings = properties.settings(context)
-        return properties.chosen_model(settings).backend in servers.KINDS
+        settings = scene_settings.settings(context)
+        model = choices.known_model(settings)
+        return model is not None and model.backend in servers.KINDS
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        model = properties.chosen_model(properties.settings(context))
+        model = choices.chosen_model(scene_settings.settings(context))
         try:
-            settings = own_servers.own_settings(model.backend)
+            settings = backend_settings.for_own_servers(model.backend)
             found = servers.endpoints_of(settings, model.backend)
         except GenAIError as error:
             wrapped(layout, context, error.text, icon="ERROR")
             return
         column = layout.column(align=True)
         for name in found:
-            state = own_servers.state_of(model.backend, name, settings)
+            state = server_status.server_status(model.backend, name, settings)
             row = column.row()
             row.alert = state is not None and state.is_error
             icon = "SORTTIME" if state is None else "ERROR" if state.is_error else "CHECKMARK"
@@ -73,7 +75,7 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
         row.prop(prefs, "workflow_folder", placeholder="A folder of the add-on's own")
         row.operator("genai_render.workflows_read", text="", icon="FILE_REFRESH")
         row.operator("genai_render.workflow_add", text="", icon="ADD")
-        for model in properties.catalog().models.values():
+        for model in catalog.catalog().models.values():
             path = model.extra.get("workflow_file")
             if path:
                 row = layout.row()
@@ -81,7 +83,7 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
                 part = row.row()
                 part.alignment = "RIGHT"
                 part.operator("genai_render.workflow_map").path = path
-    for problem in own_servers.problems():
+    for problem in catalog.server_problems():
         column = layout.column()
         column.alert = True
         wrapped(column, context, problem.text, icon="ERROR")

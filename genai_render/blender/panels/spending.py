@@ -9,9 +9,9 @@ import bpy
 
 from ...core.cost import dollars
 from ...core.errors import GenAIError
-from .. import preferences
+from .. import addon
 from ..jobs import session
-from ..settings import properties
+from ..settings import choices, scene_settings
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -33,7 +33,9 @@ class GENAI_RENDER_PT_spending(SidebarPanel, bpy.types.Panel):
 
 def _draw_source(layout: Any, context: Any) -> None:
     """Where the prices of the chosen model are from, and of when."""
-    model = properties.chosen_model(properties.settings(context))
+    model = choices.known_model(scene_settings.settings(context))
+    if model is None:
+        return
     column = layout.column()
     column.active = False
     if model.price is None:
@@ -53,10 +55,10 @@ def draw(layout: Any, context: Any) -> None:
     rows = [("This Session", dollars(spent.session)), ("This Month", dollars(spent.month))]
     if bpy.data.filepath:
         rows.append((bpy.path.basename(bpy.data.filepath), dollars(spent.blend)))
-    on_its_way = current.reservations.total
+    on_its_way = current.gate.coming
     if on_its_way:
         rows.append(("On Its Way", f"about {dollars(on_its_way)}"))
-    prefs = preferences.preferences()
+    prefs = addon.preferences()
     if prefs is not None and prefs.month_limit is not None:
         left = max(0.0, prefs.month_limit - spent.month - on_its_way)
         rows.append(("Left of the Budget", f"{dollars(left)} of {dollars(prefs.month_limit)}"))

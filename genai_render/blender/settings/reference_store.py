@@ -13,7 +13,7 @@ import bpy
 from ...core import images, storage
 from ...core.errors import NotFound
 from ...core.request import Reference
-from ..preferences import user_folder
+from ..addon import user_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

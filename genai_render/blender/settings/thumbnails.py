@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures in the panel: loaded when they are first shown, freed when they have not been lately.
 
-A thread decodes them: Blender would do so while it draws, and write a copy of each to its cache.
+They are decoded in the background: Blender would do so while it draws, and write a copy of each
+to its cache.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,94 @@ from numpy.typing import NDArray
 from ...core import images
 from ...core.catalog import DATA, Style
 from ...core.errors import GenAIError
-from .. import redraw
+from .. import addon, background, redraw
 
 KEPT_PICTURES = 160
+LANE = "previews"
 _SIDE = 256  # pixels, of a picture in the panel
 
-_styles: Any = None
-_pictures: Any = None
-_canvas: Any = None
-_wanted: queue.SimpleQueue[tuple[str, Path] | None] = queue.SimpleQueue()
-_decoded: queue.SimpleQueue[tuple[str, NDArray[np.float32] | None]] = queue.SimpleQueue()
-_waiting: set[str] = set()
-_thread: threading.Thread | None = None
+
+class Thumbnails:
+    """Blender's previews of ours: of styles, of pictures by key, and of the live view."""
+
+    def __init__(self) -> None:
+        self._styles: Any = None
+        self.pictures: Any = None
+        self._canvas: Any = None
+
+    def style(self, style: Style) -> int:
+        if self._styles is None:
+            self._styles = bpy.utils.previews.new()
+        if style.id not in self._styles:
+            path = DATA / style.preview
+            if not path.is_file():
+                return 0
+            self._styles.load(style.id, str(path), "IMAGE")
+        return self._styles[style.id].icon_id
+
+    def picture(self, key: str, path: Path, at_once: bool) -> int:
+        if self.pictures is None:
+            self.pictures = bpy.utils.previews.new()
+        preview = self.pictures.pop(key, None)
+        if preview is not None:
+            dict.__setitem__(self.pictures, key, preview)  # to the end: used last, freed last
+            return preview.icon_id
+        if not path.is_file():
+            return 0
+        while len(self.pictures) >= KEPT_PICTURES:
+            del self.pictures[next(iter(self.pictures))]
+        if at_once:
+            return self.pictures.load(key, str(path), "IMAGE").icon_id
+        preview = self.pictures.new(key)
+        background.run(lambda: _decode(path), lambda floats: self._decoded(key, floats), lane=LANE)
+        return preview.icon_id
+
+    def _decoded(self, key: str, floats: NDArray[np.float32] | None) -> None:
+        if floats is None or self.pictures is None or key not in self.pictures:
+            return
+        preview = self.pictures[key]
+        preview.image_size = floats.shape[1], floats.shape[0]
+        preview.image_pixels_float.foreach_set(floats.ravel())
+        redraw.sidebars()
+
+    def canvas_icon(self) -> int:
+        if self._canvas is None or "canvas" not in self._canvas:
+            return 0
+        return self._canvas["canvas"].icon_id
+
+    def set_canvas(self, pixels: NDArray[np.uint8]) -> None:
+        if self._canvas is None:
+            self._canvas = bpy.utils.previews.new()
+        preview = self._canvas["canvas"] if "canvas" in self._canvas else self._canvas.new("canvas")
+        height, width = pixels.shape[:2]
+        if tuple(preview.image_size) != (width, height):
+            preview.image_size = (width, height)
+        upside_down = np.ascontiguousarray(pixels[::-1], np.float32) / 255
+        preview.image_pixels_float.foreach_set(upside_down.ravel())
+
+    def close(self) -> None:
+        for collection in (self._styles, self.pictures, self._canvas):
+            if collection is not None:
+                bpy.utils.previews.remove(collection)
+        self._styles = self.pictures = self._canvas = None
+
+
+def _decode(path: Path) -> NDArray[np.float32] | None:
+    """In the background: (H, W, 4) from 0 to 1, row 0 at the bottom; None for a broken file."""
+    from PIL import Image
+
+    try:
+        pixels = images.decode(images.read_file(path), path.name)
+    except GenAIError:
+        return None
+    picture = Image.fromarray(pixels).convert("RGBA")
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    return np.asarray(picture)[::-1].astype(np.float32) / np.float32(255)
 
 
 def style_icon(style: Style) -> int:
     """The icon of a style's picture; 0 where it has none."""
-    global _styles
-    if not style.preview:
-        return 0
-    if _styles is None:
-        _styles = bpy.utils.previews.new()
-    if style.id not in _styles:
-        path = DATA / style.preview
-        if not path.is_file():
-            return 0
-        _styles.load(style.id, str(path), "IMAGE")
-    return _styles[style.id].icon_id
+    return addon.state(Thumbnails).style(style) if style.preview else 0
 
 
 def picture_icon(key: str, path: Path | None, at_once: bool = False) -> int:
@@ -53,110 +113,20 @@ def picture_icon(key: str, path: Path | None, at_once: bool = False) -> int:
 
     at_once: Blender reads it when it draws it, as pop-ups need, which are not drawn again.
     """
-    global _pictures
-    if path is None:
-        return 0
-    if _pictures is None:
-        _pictures = bpy.utils.previews.new()
-    found = _pictures.pop(key, None)
-    if found is None:
-        if not path.is_file():
-            return 0
-        while len(_pictures) >= KEPT_PICTURES:
-            del _pictures[next(iter(_pictures))]
-        if at_once:
-            found = _pictures.load(key, str(path), "IMAGE")
-        else:
-            found = _pictures.new(key)
-            _read(key, path)
-    else:
-        dict.__setitem__(_pictures, key, found)  # to the end: used last, freed last
-    return found.icon_id
-
-
-def _read(key: str, path: Path) -> None:
-    global _thread
-    if _thread is None:
-        _thread = threading.Thread(target=_decode, name="genai-previews", daemon=True)
-        _thread.start()
-    _waiting.add(key)
-    _wanted.put((key, path))
-    if not bpy.app.timers.is_registered(_take_decoded):
-        bpy.app.timers.register(_take_decoded, first_interval=0.02, persistent=True)
-
-
-def _decode() -> None:
-    """In the thread, until it is told to end."""
-    from PIL import Image
-
-    while (task := _wanted.get()) is not None:
-        key, path = task
-        try:
-            pixels = images.decode(images.read_file(path), path.name)
-            picture = Image.fromarray(pixels).convert("RGBA")
-            picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-            upside_down = np.asarray(picture)[::-1].astype(np.float32)
-            _decoded.put((key, upside_down / np.float32(255)))
-        except GenAIError:
-            _decoded.put((key, None))
-
-
-def _take_decoded() -> float | None:
-    while not _decoded.empty():
-        key, floats = _decoded.get()
-        _waiting.discard(key)
-        if floats is None or _pictures is None or key not in _pictures:
-            continue
-        preview = _pictures[key]
-        preview.image_size = floats.shape[1], floats.shape[0]
-        preview.image_pixels_float.foreach_set(floats.ravel())
-        redraw.sidebars()
-    return 0.02 if _waiting else None
+    return 0 if path is None else addon.state(Thumbnails).picture(key, path, at_once)
 
 
 def canvas_icon() -> int:
     """The icon of the live view; 0 before there is one."""
-    return 0 if _canvas is None or "canvas" not in _canvas else _canvas["canvas"].icon_id
+    return addon.state(Thumbnails).canvas_icon()
 
 
 def set_canvas(pixels: NDArray[np.uint8]) -> None:
     """(H, W, 4) uint8, row 0 on top, becomes the picture of the live view."""
-    global _canvas
-    if _canvas is None:
-        _canvas = bpy.utils.previews.new()
-    preview = _canvas["canvas"] if "canvas" in _canvas else _canvas.new("canvas")
-    height, width = pixels.shape[:2]
-    if tuple(preview.image_size) != (width, height):
-        preview.image_size = (width, height)
-    upside_down = np.ascontiguousarray(pixels[::-1], np.float32) / 255
-    preview.image_pixels_float.foreach_set(upside_down.ravel())
+    addon.state(Thumbnails).set_canvas(pixels)
 
 
 def shown_pictures() -> int:
     """How many pictures are held now."""
-    return 0 if _pictures is None else len(_pictures)
-
-
-def free() -> None:
-    global _styles, _pictures, _canvas, _thread
-    if bpy.app.timers.is_registered(_take_decoded):
-        bpy.app.timers.unregister(_take_decoded)
-    if _thread is not None:
-        while not _wanted.empty():
-            _wanted.get()
-        _wanted.put(None)
-        _thread.join(5)
-        _thread = None
-    _waiting.clear()
-    for collection in (_styles, _pictures, _canvas):
-        if collection is not None:
-            bpy.utils.previews.remove(collection)
-    _styles = _pictures = _canvas = None
-
-
-def register() -> None:
-    pass
-
-
-def unregister() -> None:
-    free()
+    pictures = addon.state(Thumbnails).pictures
+    return 0 if pictures is None else len(pictures)

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 from mathutils import Matrix
 
-from ..settings import properties
+from ..settings import window_state
 from . import overlay
 
 _REACH = 10  # pixels to either side of the wipe's edge
@@ -26,7 +26,7 @@ class GENAI_RENDER_GT_wipe(bpy.types.Gizmo):
         box = overlay.rectangle()
         if box is None:
             return None
-        x = box[0] + properties.window(context).wipe * (box[2] - box[0])
+        x = box[0] + window_state.window(context).wipe * (box[2] - box[0])
         return x, box[1], box[3]
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -44,7 +44,7 @@ class GENAI_RENDER_GT_wipe(bpy.types.Gizmo):
         return 0 if inside else -1
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
-        self.before = properties.window(context).wipe
+        self.before = window_state.window(context).wipe
         return {"RUNNING_MODAL"}
 
     def modal(
@@ -53,12 +53,12 @@ class GENAI_RENDER_GT_wipe(bpy.types.Gizmo):
         box = overlay.rectangle()
         if box is not None:
             share = (event.mouse_region_x - box[0]) / max(1.0, box[2] - box[0])
-            properties.window(context).wipe = max(0.0, min(1.0, share))
+            window_state.window(context).wipe = max(0.0, min(1.0, share))
         return {"RUNNING_MODAL"}
 
     def exit(self, context: bpy.types.Context, cancel: bool) -> None:
         if cancel:
-            properties.window(context).wipe = self.before
+            window_state.window(context).wipe = self.before
 
 
 class GENAI_RENDER_GGT_result(bpy.types.GizmoGroup):

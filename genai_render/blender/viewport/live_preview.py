@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The picture of the view in the panel, which follows the scene while nobody is hindered by it."""
+"""The picture of the view in the panel, which follows the scene while nobody is hindered by it.
+
+It is drawn when the viewport itself has finished drawing what has changed, never before.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -14,64 +18,101 @@ from numpy.typing import NDArray
 from ...core.canvas import Canvas
 from ...core.errors import GenAIError
 from ...core.framing import Size
-from .. import preferences, redraw
+from .. import addon, redraw, scene_changes
 from ..capture import viewport, viewport_frame
-from ..settings import properties, thumbnails
-from . import overlay
+from ..settings import scene_settings, thumbnails, window_state
+from . import overlay, viewport_rest
 
 LOOK_SECONDS = 0.2
 SHARE = 0.1  # of the main thread's time, at most
-
-_edits = 0
-_state: Any = None
-_not_before = 0.0
-drawn_count = 0
-_view_seen: Any = None
+LONGEST_WAIT = 2.0  # after a draw, however slow it was
+QUIET_SECONDS = 0.5  # without a draw of the viewport: it has finished
+UNDRAWN_SECONDS = 2.0  # then a change is taken for one that the viewport does not draw
 
 
-@bpy.app.handlers.persistent
-def _scene_changed(*_: object) -> None:
-    global _edits
-    _edits += 1
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a picture would show. place: the mode and where it is, after which no wait goes on."""
+
+    mode: viewport_rest.Mode
+    place: tuple[Any, ...]
+    seen: tuple[Any, ...]
+    """What the viewport draws, too."""
+    ours: tuple[Any, ...]
+    """What only the picture in the panel depends on."""
+
+
+class LivePicture:
+    """When the picture is drawn, and what it shows now."""
+
+    def __init__(self) -> None:
+        self.drawn_count = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw it at the next chance, even if nothing has changed."""
+        self._drawn: _Wanted | None = None
+        self._seen: Any = None
+        self._changed = self._looked = 0.0
+        self._not_before = 0.0
+        self._took = 0.0
+
+    def close(self) -> None:
+        pass
+
+    def look(self) -> None:
+        """Draw the view small if it has changed, somebody sees it, and the viewport is done."""
+        for window in bpy.context.window_manager.windows:
+            area = _watched_area(window)
+            if area is not None:
+                with bpy.context.temp_override(window=window, area=area):
+                    found = viewport_frame.find_view(bpy.context)
+                    if found is not None and self._may_draw(bpy.context, *found):
+                        self._draw(bpy.context, *found)
+                break
+        self._looked = time.perf_counter()
+
+    def _may_draw(self, context: Any, area: Any, region: Any, space: Any) -> bool:
+        wanted = _wanted(context, area, region, space)
+        if wanted == self._drawn:
+            return False
+        now = time.perf_counter()
+        if wanted.seen != self._seen:
+            # It is being turned or edited: wait until it rests, so that this stays smooth.
+            self._seen, self._changed = wanted.seen, self._looked
+            return False
+        if now < self._not_before and self._drawn is not None and wanted.place == self._drawn.place:
+            return False
+        # The slower the draw, the longer the pause in which it is taken to disturb nobody.
+        quiet = min(LONGEST_WAIT, max(QUIET_SECONDS, self._took))
+        if not viewport_rest.has_finished(region, wanted.mode, quiet):
+            return False
+        return (
+            viewport_rest.drawn_since(region, self._changed)
+            or now - self._changed > UNDRAWN_SECONDS
+        )
+
+    def _draw(self, context: Any, area: Any, region: Any, space: Any) -> None:
+        self._drawn = _wanted(context, area, region, space)
+        began = time.perf_counter()
+        _draw(context, area, region, space)
+        ended = time.perf_counter()
+        self._took = ended - began
+        self._not_before = ended + min(LONGEST_WAIT, self._took * (1 / SHARE - 1))
+        self.drawn_count += 1
+        redraw.sidebars()
+
+
+def live() -> LivePicture:
+    return addon.state(LivePicture)
 
 
 def _look() -> float:
-    """The timer: draw the view small if it has changed and somebody sees it."""
+    """The timer."""
     # A window or screen may go away this very moment; there is a next time.
     with contextlib.suppress(ReferenceError):
-        _follow()
+        live().look()
     return LOOK_SECONDS
-
-
-def _follow() -> None:
-    global _state, _not_before, drawn_count, _view_seen
-    now = time.perf_counter()
-    if now < _not_before:
-        return
-    for window in bpy.context.window_manager.windows:
-        area = _watched_area(window)
-        if area is None:
-            continue
-        with bpy.context.temp_override(window=window, area=area):
-            context = bpy.context
-            found = viewport_frame.find_view(context)
-            if found is None:
-                return
-            state = _key(context, *found)
-            if state == _state:
-                return
-            view = state[1]
-            if view != _view_seen:
-                # It is being turned: wait until it rests, so that orbiting stays smooth.
-                _view_seen = view
-                return
-            _state = state
-            _draw(context, *found)
-        drawn_count += 1
-        took = time.perf_counter() - now
-        _not_before = time.perf_counter() + took * (1 / SHARE - 1)
-        redraw.sidebars()
-        return
 
 
 def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
@@ -81,7 +122,7 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
         return None
     with bpy.context.temp_override(window=window):
         scene = bpy.context.scene
-        if not (properties.window().show_live and scene.genai_render.use_canvas):
+        if not (window_state.window().show_live and scene.genai_render.use_canvas):
             return None
         for area in screen.areas:
             if area.type != "VIEW_3D" or not overlay.tab_visible(area):
@@ -92,33 +133,37 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
     return None
 
 
-def _key(context: Any, area: Any, region: Any, space: Any) -> tuple[Any, ...]:
+def _wanted(context: Any, area: Any, region: Any, space: Any) -> _Wanted:
     rv3d = viewport_frame.region_data(space, area, region)
     view = tuple(round(v, 5) for row in rv3d.perspective_matrix for v in row)
     shading = space.shading
-    return (
-        _edits,
-        (view, rv3d.view_perspective),
-        (shading.type, shading.light, shading.color_type),
-        (region.width, region.height),
-        properties.window(context).canvas_view,
-        properties.settings(context).aspect,
-        context.scene.frame_current,
+    mode = viewport_rest.mode_of(context.scene, space)
+    place = (mode, context.view_layer.name, space.as_pointer(), (region.width, region.height))
+    seen = (
+        *(scene_changes.count(), place, view, rv3d.view_perspective),
+        *(shading.light, shading.color_type, context.scene.frame_current),
     )
+    ours = (window_state.window(context).canvas_view, scene_settings.settings(context).aspect)
+    return _Wanted(mode, place, seen, ours)
 
 
 def _draw(context: Any, area: Any, region: Any, space: Any) -> None:
-    prefs = preferences.preferences()
+    prefs = addon.preferences()
     longest = prefs.live_size if prefs is not None else 256
-    wanted = properties.window(context).canvas_view
-    frame = viewport_frame.frame(context, area, region, space, properties.settings(context).aspect)
+    wanted = window_state.window(context).canvas_view
+    frame = viewport_frame.frame(
+        context, area, region, space, scene_settings.settings(context).aspect
+    )
     shrink = longest / max(frame.width, frame.height)
     size = Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
+    color, normals = wanted == "COLOR", wanted == "NORMAL"
     try:
-        drawn = viewport.draw(context, space, region, frame, size, normals=wanted == "NORMAL")
+        drawn = viewport.draw(
+            *(context, space, region, frame, size), normals=normals, color=color, depth=not color
+        )
     except GenAIError:
         return
-    canvas = viewport.develop(drawn, normals=wanted == "NORMAL")
+    canvas = viewport.to_canvas(drawn, normals=normals)
     thumbnails.set_canvas(_on_backdrop(picture(canvas, wanted)))
 
 
@@ -153,21 +198,14 @@ def _on_backdrop(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def refresh() -> None:
-    """Draw it anew at the next look, even if nothing has changed."""
-    global _state, _not_before
-    _state, _not_before = None, 0.0
-
-
 @bpy.app.handlers.persistent
 def _file_loaded(*_: object) -> None:
-    refresh()
+    live().refresh()
 
 
 def register() -> None:
     if bpy.app.background:
         return
-    bpy.app.handlers.depsgraph_update_post.append(_scene_changed)
     bpy.app.handlers.load_post.append(_file_loaded)
     bpy.app.timers.register(_look, first_interval=1.0, persistent=True)
 
@@ -175,10 +213,5 @@ def register() -> None:
 def unregister() -> None:
     if bpy.app.timers.is_registered(_look):
         bpy.app.timers.unregister(_look)
-    for handlers, one in (
-        (bpy.app.handlers.depsgraph_update_post, _scene_changed),
-        (bpy.app.handlers.load_post, _file_loaded),
-    ):
-        if one in handlers:
-            handlers.remove(one)
-    refresh()
+    if _file_loaded in bpy.app.handlers.load_post:
+        bpy.app.handlers.load_post.remove(_file_loaded)

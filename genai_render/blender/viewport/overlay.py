@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +21,11 @@ from ...core import images
 from ...core.errors import GenAIError
 from ...core.events import PartialImage
 from ...core.jobs import Finished, JobEvent, Saved
-from .. import preferences, redraw
+from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
 from ..jobs import request_builder, session
-from ..jobs.session import Work
-from ..settings import properties
+from ..jobs.session import Place, Work
+from ..settings import scene_settings, window_state
 
 LARGEST_SIDE = 2048  # of a picture on the screen; the file is not touched
 KEPT_TEXTURES = 8
@@ -56,34 +54,173 @@ class Shown:
         return self.partial or self.ids[self.index]
 
 
-_shown: Shown | None = None
-_handler: Any = None
-_textures: dict[str, Any] = {}  # by id, the one used last at the end
-_decoded: queue.SimpleQueue[tuple[str, NDArray[np.float32] | None]] = queue.SimpleQueue()
-_loading: set[str] = set()
+class Overlay:
+    """The pictures that lie over a viewport, and their textures.
+
+    textures: by id, the one used last at the end; floats until they are drawn for the first time.
+    drawn: where each picture was drawn last.
+    """
+
+    def __init__(self) -> None:
+        self.shown: Shown | None = None
+        self.textures: dict[str, Any] = {}
+        self.drawn: dict[str, Rectangle] = {}
+        self._loading: set[str] = set()
+        self._shader: Any = None
+
+    def show(self, ids: Sequence[str], index: int, space: int, compared: bool) -> None:
+        self.shown = Shown(list(ids), index, space, compared)
+        for item_id in ids[:MOST_COMPARED] if compared else [ids[index]]:
+            self.load(item_id)
+            if compared:
+                self.shown.labels[item_id] = _label_of(item_id)
+        redraw.viewports()
+
+    def step(self, by: int) -> None:
+        shown = self.shown
+        if shown is not None and not shown.compared and len(shown.ids) > 1:
+            shown.partial = ""
+            shown.index = (shown.index + by) % len(shown.ids)
+            self.load(shown.current)
+            redraw.viewports()
+
+    def hide(self) -> None:
+        self.shown = None
+        redraw.viewports()
+
+    def forget(self) -> None:
+        """Another file has other viewports: an address of the old one may come up again."""
+        self.shown = None
+        self.drawn.clear()
+
+    # Jobs
+
+    def hear(self, work: Work, event: JobEvent) -> None:
+        prefs = addon.preferences()
+        if work.place is None or (prefs is not None and not prefs.show_result):
+            return
+        if isinstance(event, PartialImage):
+            self._show_partial(work.job.id, work.place, event)
+        elif isinstance(event, Saved):
+            self._show_saved(list(work.job.saved), work.place)
+        elif isinstance(event, Finished) and self.shown is not None and self.shown.partial:
+            # Cancelled or failed half way: what was there before comes back.
+            self.shown.partial = ""
+            if not self.shown.ids:
+                self.hide()
+
+    def _show_partial(self, job: int, place: Place, event: PartialImage) -> None:
+        key = f"partial-{job}"
+        self.textures.pop(key, None)
+        self._loading.discard(key)
+        if self.shown is None or self.shown.space != place.space:
+            self.shown = Shown([], 0, place.space)
+        self.shown.partial = key
+        self.load(key, event.image)
+
+    def _show_saved(self, siblings: list[str], place: Place) -> None:
+        if self.shown is not None and set(self.shown.ids) & set(siblings):
+            # Look on at the one that is being looked at; the new one is a step away.
+            current = self.shown.ids[self.shown.index]
+            self.shown.ids, self.shown.partial = siblings, ""
+            self.shown.index = siblings.index(current)
+            redraw.viewports()
+            return
+        state = window_state.window()
+        if state.wipe < 0.05 or state.opacity < 0.05:
+            state.wipe = state.opacity = 1.0
+        self.show(siblings, len(siblings) - 1, place.space, compared=False)
+
+    # Pictures as textures: decoded in the background, made by the GPU when they are drawn
+
+    def load(self, key: str, data: bytes | None = None) -> None:
+        if key in self.textures or key in self._loading:
+            return
+        path = None
+        if data is None:
+            with contextlib.suppress(GenAIError):
+                path = session.session().store.get(key).image_path
+            if path is None:
+                return
+        self._loading.add(key)
+        background.run(lambda: _decode(path, data), lambda floats: self._decoded(key, floats))
+
+    def _decoded(self, key: str, floats: NDArray[np.float32] | None) -> None:
+        self._loading.discard(key)
+        if floats is not None:
+            self.textures[key] = floats
+            redraw.viewports()
+
+    def texture(self, key: str) -> Any | None:
+        """The picture as a texture; None while it is being read."""
+        import gpu
+
+        texture = self.textures.pop(key, None)
+        if texture is None:
+            self.load(key)
+            return None
+        if isinstance(texture, np.ndarray):
+            height, width = texture.shape[:2]
+            data = gpu.types.Buffer("FLOAT", texture.size, texture.ravel())
+            texture = gpu.types.GPUTexture((width, height), format="RGBA8", data=data)
+        self.textures[key] = texture
+        while len(self.textures) > KEPT_TEXTURES:
+            del self.textures[next(iter(self.textures))]
+        return texture
+
+    def shader(self) -> Any:
+        if self._shader is None:
+            self._shader = _make_picture_shader()
+        return self._shader
+
+    def close(self) -> None:
+        self.forget()
+        self.textures.clear()
+        self._shader = None
+
+
+def _overlay() -> Overlay:
+    return addon.state(Overlay)
 
 
 # What is shown
 
 
 def shown() -> Shown | None:
-    return _shown
+    return _overlay().shown
 
 
 def is_over(space: bpy.types.Space | None) -> bool:
     """Whether a picture lies over this viewport now."""
-    return _shown is not None and space is not None and space.as_pointer() == _shown.space
+    known = shown()
+    return known is not None and space is not None and space.as_pointer() == known.space
 
 
 def show(ids: Sequence[str], index: int = 0, space: int = 0, compared: bool = False) -> None:
     """Show pictures of History over a viewport: one of them, or all side by side."""
-    global _shown
-    _shown = Shown(list(ids), index, space, compared)
-    for item_id in ids[:MOST_COMPARED] if compared else [ids[index]]:
-        _load(item_id)
-        if compared:
-            _shown.labels[item_id] = _label_of(item_id)
-    redraw.viewports()
+    _overlay().show(ids, index, space, compared)
+
+
+def step(by: int) -> None:
+    """The next or previous picture."""
+    _overlay().step(by)
+
+
+def hide() -> None:
+    """Show the live scene only."""
+    _overlay().hide()
+
+
+def rectangle() -> Rectangle | None:
+    """Left, bottom, right and top of the single picture as it was last drawn."""
+    overlay = _overlay()
+    if overlay.shown is None or overlay.shown.compared:
+        return None
+    return next(iter(overlay.drawn.values()), None)
+
+
+def held_textures() -> int:
+    return len(_overlay().textures)
 
 
 def _label_of(item_id: str) -> str:
@@ -92,125 +229,22 @@ def _label_of(item_id: str) -> str:
         item = session.session().store.get(item_id)
     except GenAIError:
         return ""
-    style = properties.catalog().styles.get(item.style)
+    style = catalog.catalog().styles.get(item.style)
     words = " ".join(item.prompt.split())
     words = words if len(words) <= 40 else words[:39] + "…"
     return f"{words} · {style.label if style is not None else item.style}"
 
 
-def step(by: int) -> None:
-    """The next or previous picture."""
-    if _shown is not None and not _shown.compared and len(_shown.ids) > 1:
-        _shown.partial = ""
-        _shown.index = (_shown.index + by) % len(_shown.ids)
-        _load(_shown.current)
-        redraw.viewports()
-
-
-def hide() -> None:
-    """Show the live scene only."""
-    global _shown
-    _shown = None
-    redraw.viewports()
-
-
-def picture_at(x: float, y: float) -> str:
-    """The id of the picture at a pixel of the region; "" where there is none."""
-    for item_id, (left, bottom, right, top) in _drawn.items():
-        if left <= x <= right and bottom <= y <= top:
-            return item_id
-    return ""
-
-
-def rectangle() -> Rectangle | None:
-    """Left, bottom, right and top of the single picture as it was last drawn."""
-    if _shown is None or _shown.compared:
-        return None
-    return next(iter(_drawn.values()), None)
-
-
-_drawn: dict[str, Rectangle] = {}
-
-
-# Jobs
-
-
-def _heard(work: Work, event: JobEvent) -> None:
-    prefs = preferences.preferences()
-    if work.place is None or (prefs is not None and not prefs.show_result):
-        return
-    if isinstance(event, PartialImage):
-        _show_partial(work, event)
-    elif isinstance(event, Saved):
-        _show_saved(work, event)
-    elif isinstance(event, Finished) and _shown is not None and _shown.partial:
-        # Cancelled or failed half way: what was there before comes back.
-        _shown.partial = ""
-        if not _shown.ids:
-            hide()
-
-
-def _show_partial(work: Work, event: PartialImage) -> None:
-    global _shown
-    assert work.place is not None
-    key = f"partial-{work.job.id}"
-    _textures.pop(key, None)
-    _loading.discard(key)
-    if _shown is None or _shown.space != work.place.space:
-        _shown = Shown([], 0, work.place.space)
-    _shown.partial = key
-    _load(key, event.image)
-
-
-def _show_saved(work: Work, event: Saved) -> None:
-    assert work.place is not None
-    siblings = list(work.job.saved)
-    if _shown is not None and set(_shown.ids) & set(siblings):
-        # Look on at the one that is being looked at; the new one is a step away.
-        current = _shown.ids[_shown.index]
-        _shown.ids, _shown.partial = siblings, ""
-        _shown.index = siblings.index(current)
-        redraw.viewports()
-        return
-    wipe = properties.window()
-    if wipe.wipe < 0.05 or wipe.opacity < 0.05:
-        wipe.wipe = wipe.opacity = 1.0
-    show(siblings, len(siblings) - 1, work.place.space)
-
-
-# Pictures as textures: decoded in a thread, made by the GPU when they are drawn
-
-
-def _load(key: str, data: bytes | None = None) -> None:
-    if key in _textures or key in _loading:
-        return
-    _loading.add(key)
-    path = None
-    if data is None:
-        try:
-            path = session.session().store.get(key).image_path
-        except GenAIError:
-            path = None
-        if path is None:
-            _loading.discard(key)
-            return
-    threading.Thread(
-        target=_decode, args=(key, path, data), name="genai-picture", daemon=True
-    ).start()
-    if not bpy.app.timers.is_registered(_take_decoded):
-        bpy.app.timers.register(_take_decoded, first_interval=0.05, persistent=True)
-
-
-def _decode(key: str, path: Path | None, data: bytes | None) -> None:
-    """In a thread: a file becomes floats of a size that a screen can show."""
+def _decode(path: Path | None, data: bytes | None) -> NDArray[np.float32] | None:
+    """In the background: floats of a size that a screen can show; None for a broken file."""
     try:
         if data is None:
             assert path is not None
             data = images.read_file(path)
         pixels = images.decode(data, path.name if path is not None else "The picture")
-        _decoded.put((key, _as_floats(pixels)))
+        return _as_floats(pixels)
     except GenAIError:
-        _decoded.put((key, None))
+        return None
 
 
 def _as_floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -228,38 +262,6 @@ def _as_floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return floats
 
 
-def _take_decoded() -> float | None:
-    while not _decoded.empty():
-        key, floats = _decoded.get()
-        _loading.discard(key)
-        if floats is not None:
-            _textures[key] = floats
-            redraw.viewports()
-    return 0.05 if _loading else None
-
-
-def _texture(key: str) -> Any | None:
-    """The picture as a texture; None while it is being read."""
-    import gpu
-
-    found = _textures.pop(key, None)
-    if found is None:
-        _load(key)
-        return None
-    if isinstance(found, np.ndarray):
-        height, width = found.shape[:2]
-        data = gpu.types.Buffer("FLOAT", found.size, found.ravel())
-        found = gpu.types.GPUTexture((width, height), format="RGBA8", data=data)
-    _textures[key] = found
-    while len(_textures) > KEPT_TEXTURES:
-        del _textures[next(iter(_textures))]
-    return found
-
-
-def held_textures() -> int:
-    return len(_textures)
-
-
 # Drawing
 
 
@@ -268,9 +270,10 @@ def _draw() -> None:
     space, region, area = context.space_data, context.region, context.area
     if not isinstance(space, bpy.types.SpaceView3D) or region is None or area is None:
         return
-    if _shown is not None and space.as_pointer() == _shown.space:
+    overlay = _overlay()
+    if is_over(space):
         with _pixels(region):
-            _draw_pictures(context, area, region, space)
+            _draw_pictures(context, overlay, area, region, space)
     elif _frame_wanted(context, area, region):
         with _pixels(region):
             _draw_frame(context, area, region, space)
@@ -294,7 +297,9 @@ def _pixels(region: bpy.types.Region) -> Iterator[None]:
 def _frame_wanted(
     context: bpy.types.Context, area: bpy.types.Area, region: bpy.types.Region
 ) -> bool:
-    if not (properties.window(context).show_frame and properties.settings(context).use_canvas):
+    if not (
+        window_state.window(context).show_frame and scene_settings.settings(context).use_canvas
+    ):
         return False
     windows = [other for other in area.regions if other.type == "WINDOW"]
     return region == windows[-1] and tab_visible(area)
@@ -309,54 +314,54 @@ def tab_visible(area: bpy.types.Area) -> bool:
 
 
 def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
-    settings = properties.settings(context)
+    settings = scene_settings.settings(context)
     frame = viewport_frame.frame(context, area, region, space, settings.aspect)
     box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
     _shade_outside(region, box, 0.35)
     _outline(box, (1.0, 1.0, 1.0, 0.55))
-    asked = request_builder.outlook(context).spec
-    if asked is not None:
-        _label(box[0] + 8, box[1] + 8, asked.text)
+    spec = request_builder.prepared(context).spec
+    if spec is not None:
+        _label(box[0] + 8, box[1] + 8, spec.text)
 
 
-def _draw_pictures(context: Any, area: Any, region: Any, space: Any) -> None:
-    assert _shown is not None
-    _drawn.clear()
-    state = properties.window(context)
-    if _shown.compared:
-        _draw_compared(area, region, state)
+def _draw_pictures(context: Any, overlay: Overlay, area: Any, region: Any, space: Any) -> None:
+    shown = overlay.shown
+    assert shown is not None
+    overlay.drawn.clear()
+    state = window_state.window(context)
+    if shown.compared:
+        _draw_compared(overlay, shown, area, region, state)
         return
-    key = _shown.current
-    texture = _texture(key)
+    key = shown.current
+    texture = overlay.texture(key)
     if texture is None:
         return
     aspect = texture.width / texture.height
     frame = viewport_frame.frame(context, area, region, space, aspect)
     box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
-    _drawn[key] = box
+    overlay.drawn[key] = box
     _picture(texture, box, state.wipe, state.opacity)
     _outline(box, (0.0, 0.0, 0.0, 0.5))
     if state.wipe < 1:
         middle = box[0] + state.wipe * (box[2] - box[0])
         _lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
-    if _shown.partial:
+    if shown.partial:
         _label(box[0] + 8, box[1] + 8, "Not finished")
-    elif len(_shown.ids) > 1:
-        _label(box[0] + 8, box[1] + 8, f"{_shown.index + 1} / {len(_shown.ids)}")
+    elif len(shown.ids) > 1:
+        _label(box[0] + 8, box[1] + 8, f"{shown.index + 1} / {len(shown.ids)}")
 
 
-def _draw_compared(area: Any, region: Any, state: Any) -> None:
-    assert _shown is not None
-    ids = _shown.ids[:MOST_COMPARED]
-    textures = {item_id: _texture(item_id) for item_id in ids}
+def _draw_compared(overlay: Overlay, shown: Shown, area: Any, region: Any, state: Any) -> None:
+    ids = shown.ids[:MOST_COMPARED]
+    textures = {item_id: overlay.texture(item_id) for item_id in ids}
     _fill((0, 0, region.width, region.height), (0.0, 0.0, 0.0, 0.85))  # the scene is in the way
     shapes = [one.width / one.height if one is not None else 1.0 for one in textures.values()]
     for item_id, box in zip(ids, _side_by_side(area, region, shapes), strict=True):
         if textures[item_id] is not None:
             _picture(textures[item_id], box, 1.0, state.opacity)
         _outline(box, (0.0, 0.0, 0.0, 0.6))
-        _label(box[0] + 8, box[1] + 8, _shown.labels.get(item_id, ""))
-        _drawn[item_id] = box
+        _label(box[0] + 8, box[1] + 8, shown.labels.get(item_id, ""))
+        overlay.drawn[item_id] = box
 
 
 def _side_by_side(area: Any, region: Any, shapes: list[float]) -> list[Rectangle]:
@@ -386,7 +391,7 @@ def _picture(texture: Any, box: Rectangle, part: float, opacity: float) -> None:
 
     left, bottom, right, top = box
     edge = left + (right - left) * part
-    shader = _picture_shader()
+    shader = _overlay().shader()
     batch = batch_for_shader(
         shader,
         "TRI_FAN",
@@ -422,28 +427,24 @@ void main() {
   result = vec4(mix(dark, bright, step(0.04045, color.rgb)), color.a * opacity);
 }
 """
-_shader: Any = None
 
 
-def _picture_shader() -> Any:
-    global _shader
-    if _shader is None:
-        import gpu
+def _make_picture_shader() -> Any:
+    import gpu
 
-        between = gpu.types.GPUStageInterfaceInfo("genai_render_picture")
-        between.smooth("VEC2", "place")
-        info = gpu.types.GPUShaderCreateInfo()
-        info.push_constant("MAT4", "pixelToClip")
-        info.push_constant("FLOAT", "opacity")
-        info.sampler(0, "FLOAT_2D", "picture")
-        info.vertex_in(0, "VEC2", "position")
-        info.vertex_in(1, "VEC2", "corner")
-        info.vertex_out(between)
-        info.fragment_out(0, "VEC4", "result")
-        info.vertex_source(_PICTURE_VERTEX)
-        info.fragment_source(_PICTURE_FRAGMENT)
-        _shader = gpu.shader.create_from_info(info)
-    return _shader
+    between = gpu.types.GPUStageInterfaceInfo("genai_render_picture")
+    between.smooth("VEC2", "place")
+    info = gpu.types.GPUShaderCreateInfo()
+    info.push_constant("MAT4", "pixelToClip")
+    info.push_constant("FLOAT", "opacity")
+    info.sampler(0, "FLOAT_2D", "picture")
+    info.vertex_in(0, "VEC2", "position")
+    info.vertex_in(1, "VEC2", "corner")
+    info.vertex_out(between)
+    info.fragment_out(0, "VEC4", "result")
+    info.vertex_source(_PICTURE_VERTEX)
+    info.fragment_source(_PICTURE_FRAGMENT)
+    return gpu.shader.create_from_info(info)
 
 
 def _shade_outside(region: Any, box: Rectangle, strength: float) -> None:
@@ -527,15 +528,14 @@ def _label(x: float, y: float, text: str) -> None:
 
 @bpy.app.handlers.persistent
 def _before_load(*_: object) -> None:
-    # Another file has other viewports: an address of the old one may come up again.
-    global _shown
-    _shown = None
-    _drawn.clear()
+    _overlay().forget()
 
 
-def free_textures() -> None:
-    _textures.clear()
-    _drawn.clear()
+def _heard(work: Work, event: JobEvent) -> None:
+    _overlay().hear(work, event)
+
+
+_handler: Any = None
 
 
 def register() -> None:
@@ -545,19 +545,13 @@ def register() -> None:
     # Not POST_PIXEL: that is drawn over the gizmos, ours and Blender's.
     _handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
     bpy.app.handlers.load_pre.append(_before_load)
-    session.listeners.append(_heard)
+    session.listen(_heard)
 
 
 def unregister() -> None:
-    global _handler, _shown, _shader
-    if bpy.app.timers.is_registered(_take_decoded):
-        bpy.app.timers.unregister(_take_decoded)
-    if _heard in session.listeners:
-        session.listeners.remove(_heard)
+    global _handler
     if _before_load in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_before_load)
     if _handler is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
         _handler = None
-    _shown = _shader = None
-    free_textures()

@@ -13,16 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import NotFound
-from ..bands import each_band
-from ..shaded import Shaded, Step
-
-MEDIA: tuple[str, ...] = (
-    *("watercolor", "gouache", "oil", "pastel"),
-    *("pencil", "colored_pencil", "charcoal", "ink", "engraving"),
-    *("halftone", "screen_print", "pixel", "blueprint", "clay"),
-)
-# They cover the picture's light with strokes wider than its finest shadows.
-PAINTED = frozenset(MEDIA[:4])
+from ..look.look import MEDIA
+from ..raster.parallel import each_band
+from ..raster.progress import Step
+from .shaded import Shaded
 
 
 def apply(medium: str, shaded: Shaded, amount: float, step: Step) -> NDArray[np.float32]:

@@ -8,11 +8,14 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .. import lines, noise
-from ..flow import edge_directions
-from ..resample import Floats, Rows, blur, pick, resize, smoothstep, unit, working_size
-from ..shaded import Shaded, Step
+from ..lines.edges import find_edges
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.progress import Step
+from ..raster.resample import Rows, blur, pick, resize, unit, working_size
+from ..strokes.directions import edge_directions
 from .ground import compose, pen
+from .shaded import Shaded
 
 BLUE = np.array([0.085, 0.235, 0.52], np.float32)
 WHITE = np.array([0.92, 0.95, 0.98], np.float32)
@@ -88,7 +91,7 @@ def _construction(shaded: Shaded) -> Floats:
     height, width = shaded.depth.shape
     small = working_size(height, width, 1.0)
     scale = unit(*small)
-    edges = lines.find_edges(pick(shaded.depth, *small), pick(shaded.normal, *small), shaded.view)
+    edges = find_edges(pick(shaded.depth, *small), pick(shaded.normal, *small), shaded.view)
     marks = edges.all()
     ridge = blur(marks, 1.6)
     direction, clear = edge_directions(ridge, 7.0 * scale)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import noise
-from ..bands import beside
-from ..flow import blend_directions, edge_directions
-from ..painter import Brush, lay_paint, place
-from ..resample import Floats, blur, largest, luminance, pick, resize, smoothstep
-from ..shaded import Step
+from ..raster import noise
+from ..raster.arrays import Floats, largest, smoothstep
+from ..raster.color import brightness
+from ..raster.parallel import alongside
+from ..raster.progress import Step
+from ..raster.resample import blur, pick, resize
+from ..strokes.brush import Brush, lay_paint, place
+from ..strokes.directions import blend_directions, edge_directions
 from .ground import Ground
 
 
@@ -63,16 +65,18 @@ def lay_layers(
         rng = noise.generator(seed, f"{layers.name}/{index}")
         strokes = place(brush, color, field, barrier, chance(index), far, ground.per_unit, rng)
 
-        def tell(part: float, begin: float = begin) -> None:
+        def report(part: float, begin: float = begin) -> None:
             step(begin + (layers.share - 0.02) * part, layers.message)
 
-        lay_paint(paint, relief, strokes, brush, scale, seed + index, grain=grain(index), tell=tell)
+        lay_paint(
+            paint, relief, strokes, brush, scale, seed + index, grain=grain(index), report=report
+        )
 
 
 def form_and_edges(ground: Ground) -> Floats:
     """(h, w, 2) where the brush goes: along edges beside them, along the forms within."""
-    gray = blur(luminance(ground.color), 1.0)
-    with beside(lambda _: edge_directions(gray, 2.5)) as along_edges:
+    gray = blur(brightness(ground.color), 1.0)
+    with alongside(lambda _: edge_directions(gray, 2.5)) as along_edges:
         (form,) = ground.directions(0.5)
         edge, clear = along_edges()
     wind = noise.fbm(ground.height, ground.width, 180.0, ground.shaded.seed, "oil/wind", 2)

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import noise
-from ..resample import Floats, Rows, blur, gradient, luminance, resize, unit, working_size
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import Rows, blur, gradient, resize, unit, working_size
 from .ground import compose, key_power
+from .shaded import Shaded
 
 BODY = np.array([0.86, 0.83, 0.79], np.float32)
 BACKGROUND = np.array([0.8, 0.79, 0.78], np.float32)
@@ -21,7 +24,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     scale = unit(height, width)
     key = key_power(shaded.tone[::4, ::4], 0.66)
     small = working_size(height, width, 0.5)
-    sky = blur(luminance(resize(shaded.color, *small, "box")), 12 * unit(*small))
+    sky = blur(brightness(resize(shaded.color, *small, "box")), 12 * unit(*small))
     behind = Rows(BACKGROUND[0] * (0.72 + 0.32 * sky), height, width, "bilinear")
     marks = noise.NoiseRows(height, width, 26.0, shaded.seed, "clay/thumb", 3, 0.55)
     grit = noise.NoiseRows(height, width, 2.6, shaded.seed, "clay/grit", 2)

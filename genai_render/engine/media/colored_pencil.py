@@ -7,11 +7,14 @@ import math
 
 import numpy as np
 
-from .. import noise
-from ..resample import ColorRows, Floats, Rows, blur, largest, luminance, smoothstep, working_size
-from ..shaded import Shaded, Step
-from ..strokes import Hatching, hatch, lay
+from ..raster import noise
+from ..raster.arrays import Floats, largest, smoothstep
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import ColorRows, Rows, blur, working_size
+from ..strokes.hatching import Hatching, hatch, lay
 from .ground import Ground, compose, prepare, raise_key
+from .shaded import Shaded
 
 PAPER = np.array([0.98, 0.972, 0.95], np.float32)
 SHADE = np.array([0.2, 0.19, 0.36], np.float32)
@@ -71,9 +74,9 @@ def draw(shaded: Shaded, step: Step) -> Floats:
 def pencils(ground: Ground) -> Floats:
     """The pencil for each place: its colour, more saturated and no darker than a pencil is."""
     color = blur(ground.color, 1.0)
-    gray = np.maximum(luminance(color), 0.02)
+    gray = np.maximum(brightness(color), 0.02)
     color = color * (raise_key(gray, 0.55) / gray)[..., None]
-    gray = luminance(color)[..., None]
+    gray = brightness(color)[..., None]
     vivid = gray + (color - gray) * np.float32(1.35)
     lift = np.maximum(0.34 - gray, 0)
     return np.clip(vivid + lift * np.float32(0.7), 0.03, 1).astype(np.float32)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import noise
-from ..bands import each_band
-from ..flow import view_rays, world_up
-from ..resample import Floats, Rows, smoothstep, unit
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.parallel import each_band
+from ..raster.progress import Step
+from ..raster.resample import Rows, unit
+from ..strokes.directions import view_rays, world_up
 from .ground import compose, prepare
+from .shaded import Shaded
 
 PAPER = np.array([0.955, 0.93, 0.87], np.float32)
 INK = np.array([0.1, 0.085, 0.08], np.float32)

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import noise
-from ..bands import beside
-from ..painter import Brush
-from ..resample import ColorRows, Floats, blur, luminance, resize, working_size
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats
+from ..raster.color import brightness
+from ..raster.parallel import alongside
+from ..raster.progress import Step
+from ..raster.resample import ColorRows, blur, resize, working_size
+from ..strokes.brush import Brush
 from .brushwork import Layers, form_and_edges, lay_layers, missing
 from .ground import compose, prepare
+from .shaded import Shaded
 
 _FLAT = Brush(length=120, width=44, coverage=2.4, dry=0.0, ragged=0.2, jitter=0.02, body=0)
 BRUSHES = (
@@ -31,7 +34,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     height, width = shaded.depth.shape
     working = working_size(height, width, 2.5)
     wanted = flat_tones(ground.color)
-    with beside(lambda _: noise.paper(*working, shaded.seed, 1.2)) as paper:
+    with alongside(lambda _: noise.paper(*working, shaded.seed, 1.2)) as paper:
         field = form_and_edges(ground)
         tooth = paper()
     paint = resize(blur(wanted, 4.0), *working) * np.float32(0.93) + np.float32(0.04)
@@ -53,7 +56,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
 
 def flat_tones(color: Floats, steps: float = 7.0) -> Floats:
     """Colours with their brightness drawn towards a few tones."""
-    gray = luminance(color)
+    gray = brightness(color)
     level = gray * np.float32(steps)
     base = np.floor(level)
     share = level - base
@@ -62,5 +65,5 @@ def flat_tones(color: Floats, steps: float = 7.0) -> Floats:
     target = (base + sharp) / np.float32(steps)
     ratio = (target + 0.02) / (gray + 0.02)
     soft = np.clip(color * ratio[..., None], 0, 1)
-    middle = luminance(soft)[..., None]
+    middle = brightness(soft)[..., None]
     return np.clip(middle + (soft - middle) * np.float32(1.12), 0, 1).astype(np.float32)

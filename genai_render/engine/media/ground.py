@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import lines
-from ..bands import beside, each_band
-from ..flow import surface_directions
-from ..noise import NoiseRows
-from ..resample import Floats, blur, inner, luminance, pick, resize, smoothstep, unit, working_size
-from ..shaded import Shaded, Step
+from ..lines.edges import Edges, detect_edges, stroke_barrier
+from ..lines.pen import Pen
+from ..raster.arrays import Floats, inner, smoothstep
+from ..raster.color import brightness
+from ..raster.noise import NoiseRows
+from ..raster.parallel import alongside, each_band
+from ..raster.progress import Step
+from ..raster.resample import blur, pick, resize, unit, working_size
+from ..strokes.directions import surface_directions
+from .shaded import Shaded
 
 GRID_UNITS = 0.75
 
@@ -36,17 +40,17 @@ class Ground:
     normal: Floats
     covered: NDArray[np.bool_]
     barrier: NDArray[np.bool_]
-    edges: lines.Edges
+    edges: Edges
     per_unit: float
     scale: float
     height: int
     width: int
     shaded: Shaded
 
-    def pen(self, units: float, crease: float = 0.75, paint: float = 0.6) -> lines.Pen:
+    def pen(self, units: float, crease: float = 0.75, paint: float = 0.6) -> Pen:
         """A pen for the feature lines, `units` drawing units wide."""
         shaded = self.shaded
-        return lines.Pen(
+        return Pen(
             self.edges, shaded.depth, shaded.view, units * self.scale, crease=crease, paint=paint
         )
 
@@ -70,10 +74,10 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     def small(_: object) -> tuple[Floats, Floats]:
         return resize(shaded.color, height, width, "box"), resize(shaded.tone, height, width, "box")
 
-    with beside(small) as made:
+    with alongside(small) as small_planes:
         edges = edges_of(shaded, lambda fraction, message: step(0.03 + 0.1 * fraction, message))
-        color, tone = made()
-    value = luminance(color) * np.float32(local) + tone * np.float32(1 - local)
+        color, tone = small_planes()
+    value = brightness(color) * np.float32(local) + tone * np.float32(1 - local)
     depth = pick(shaded.depth, height, width)
     return Ground(
         color=color,
@@ -81,7 +85,7 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
         tone=tone,
         normal=pick(shaded.normal, height, width),
         covered=np.isfinite(depth),
-        barrier=lines.barrier(edges, height, width),
+        barrier=stroke_barrier(edges, height, width),
         edges=edges,
         per_unit=width / full_width * unit(full_height, full_width),
         scale=unit(full_height, full_width),
@@ -91,11 +95,11 @@ def prepare(shaded: Shaded, step: Step, local: float = 0.6, key: float = 0.0) ->
     )
 
 
-def edges_of(shaded: Shaded, step: Step) -> lines.Edges:
-    """The feature lines' edges, found only if nobody has found them before."""
+def edges_of(shaded: Shaded, step: Step) -> Edges:
+    """The feature lines' edges, looked for only if they are not known yet."""
     if shaded.edges is not None:
         return shaded.edges
-    return lines.detect(shaded.depth, shaded.normal, shaded.view, shaded.albedo, step)
+    return detect_edges(shaded.depth, shaded.normal, shaded.view, shaded.albedo, step)
 
 
 def pen(
@@ -107,7 +111,7 @@ def pen(
     *,
     crease: float = 0.75,
     paint: float = 0.6,
-) -> lines.Pen:
+) -> Pen:
     """A pen for the feature lines, for media that need no Ground; step goes from begin to end."""
 
     def part(fraction: float, message: str) -> None:
@@ -115,7 +119,7 @@ def pen(
 
     edges = edges_of(shaded, part)
     width = units * unit(*shaded.depth.shape)
-    return lines.Pen(edges, shaded.depth, shaded.view, width, crease=crease, paint=paint, step=part)
+    return Pen(edges, shaded.depth, shaded.view, width, crease=crease, paint=paint, step=part)
 
 
 def compose(

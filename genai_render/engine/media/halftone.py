@@ -9,21 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import noise
-from ..bands import each_band
-from ..resample import (
-    ColorRows,
-    Floats,
-    Rows,
-    blur,
-    luminance,
-    resize,
-    smoothstep,
-    unit,
-    working_size,
-)
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.color import brightness
+from ..raster.parallel import each_band
+from ..raster.progress import Step
+from ..raster.resample import ColorRows, Rows, blur, resize, unit, working_size
 from .ground import compose, pen, raise_key
+from .shaded import Shaded
 
 PAPER = np.array([0.985, 0.965, 0.92], np.float32)
 INK = np.array([0.07, 0.065, 0.08], np.float32)
@@ -38,7 +31,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     scale = unit(height, width)
     small = working_size(height, width, 1.0)
     color = blur(resize(shaded.color, *small, "box"), 0.8)
-    gray = np.maximum(luminance(color), 0.02)
+    gray = np.maximum(brightness(color), 0.02)
     gain = raise_key(gray, 0.6) / gray
     tint, dot, cover = np.empty_like(color), np.empty_like(color), np.empty_like(gray)
 
@@ -75,16 +68,16 @@ def draw(shaded: Shaded, step: Step) -> Floats:
 
 def two_inks(color: Floats) -> tuple[Floats, Floats, Floats]:
     """For each colour a lighter tint, a darker dot, and how much of it the dots must cover."""
-    gray = luminance(color)
+    gray = brightness(color)
     light = gray + (1 - gray) * (0.16 + 0.3 * gray)
     lift = ((light - gray) / (1 - gray + 0.02))[..., None]
     tint = color + (1 - color) * lift
-    vivid = luminance(tint)[..., None]
+    vivid = brightness(tint)[..., None]
     tint = np.clip(vivid + (tint - vivid) * np.float32(1.3), 0, 1)
     dark = color * np.float32(0.5)
-    middle = luminance(dark)[..., None]
+    middle = brightness(dark)[..., None]
     dot = np.clip(middle + (dark - middle) * np.float32(1.45), 0, 1)
-    top, low = luminance(tint), luminance(dot)
+    top, low = brightness(tint), brightness(dot)
     cover = np.clip((top - gray) / np.maximum(top - low, 0.03), 0, 1)
     cover = smoothstep(0.0, 1.0, cover) * smoothstep(0.05, 0.16, cover)
     return tint, dot, cover

@@ -7,11 +7,13 @@ import math
 
 import numpy as np
 
-from .. import noise
-from ..resample import Floats, Rows, blur, smoothstep, working_size
-from ..shaded import Shaded, Step
-from ..strokes import Hatching, hatch, lay
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.progress import Step
+from ..raster.resample import Rows, blur, working_size
+from ..strokes.hatching import Hatching, hatch, lay
 from .ground import compose, prepare
+from .shaded import Shaded
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 INK = np.array([0.055, 0.05, 0.06], np.float32)

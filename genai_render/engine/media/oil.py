@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..painter import Brush, relief_light
-from ..resample import ColorRows, Floats, blur, luminance, resize, unit, working_size
-from ..shaded import Shaded, Step
+from ..raster.arrays import Floats
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import ColorRows, blur, resize, unit, working_size
+from ..strokes.brush import Brush, relief_light
 from .brushwork import Layers, form_and_edges, lay_layers, missing
 from .ground import compose, prepare
+from .shaded import Shaded
 
 BRUSHES = (
     Brush(length=96, width=28, coverage=3.0, dry=0.0, jitter=0.035, unsteady=0.35),
@@ -51,7 +54,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
 
 def _paints(color: Floats) -> Floats:
     """The picture's colours as paints: a little richer, shadows warm, not black."""
-    gray = luminance(color)[..., None]
+    gray = brightness(color)[..., None]
     rich = gray + (color - gray) * np.float32(1.22)
     warm = np.array([0.035, 0.012, -0.01], np.float32)
     return np.clip(rich + warm * (1 - gray) ** 2, 0.01, 1).astype(np.float32)

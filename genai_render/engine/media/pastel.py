@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import noise
-from ..painter import Brush
-from ..resample import ColorRows, Floats, blur, luminance, resize, smoothstep, working_size
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import ColorRows, blur, resize, working_size
+from ..strokes.brush import Brush
 from .brushwork import Layers, form_and_edges, lay_layers, missing
 from .ground import compose, prepare
+from .shaded import Shaded
 
 _CHALK = Brush(length=74, width=17, coverage=3.0, ragged=0.7, dry=0.0, streaks=0.35, body=0)
 BRUSHES = (
@@ -54,6 +57,6 @@ def draw(shaded: Shaded, step: Step) -> Floats:
 
 def _chalks(color: Floats) -> Floats:
     """Chalks are mixed with white: lifted darks, and clear hues."""
-    gray = luminance(color)[..., None]
+    gray = brightness(color)[..., None]
     rich = gray + (color - gray) * np.float32(1.4)
     return np.clip(0.09 + rich * 0.91, 0, 1).astype(np.float32)

@@ -7,11 +7,13 @@ import math
 
 import numpy as np
 
-from .. import noise
-from ..resample import Floats, Rows, blur, resize, smoothstep, working_size
-from ..shaded import Shaded, Step
-from ..strokes import Hatching, hatch, lay
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.progress import Step
+from ..raster.resample import Rows, blur, resize, working_size
+from ..strokes.hatching import Hatching, hatch, lay
 from .ground import compose, prepare
+from .shaded import Shaded
 
 PAPER = np.array([0.965, 0.955, 0.93], np.float32)
 GRAPHITE = np.array([0.16, 0.16, 0.175], np.float32)

@@ -7,9 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .. import lines, noise
-from ..resample import Floats, luminance, pick, resize, unit
-from ..shaded import Shaded, Step
+from ..lines.edges import find_edges
+from ..raster import noise
+from ..raster.arrays import Floats
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import pick, resize, unit
+from .shaded import Shaded
 
 COLORS = 32
 EYE = np.array([0.55, 0.77, 0.36], np.float32)
@@ -26,7 +30,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     size = max(2, round(PIXEL_UNITS * unit(height, width)))
     rows, columns = max(4, round(height / size)), max(4, round(width / size))
     color = resize(shaded.color, rows, columns, "box")
-    gray = luminance(color)[..., None]
+    gray = brightness(color)[..., None]
     color = np.clip(gray + (color - gray) * 1.25, 0, 1)
     color = np.clip((color - 0.5) * 1.08 + 0.5, 0, 1)
     step(0.3, "Pixel art: palette")
@@ -98,7 +102,7 @@ def _outline(result: NDArray, shaded: Shaded, rows: int, columns: int, palette: 
     """Outlines on the nearer side of each edge, in a darker colour of what they outline."""
     depth, normal = pick(shaded.depth, rows, columns), resize(shaded.normal, rows, columns, "box")
     albedo = resize(shaded.albedo, rows, columns, "box")
-    edges = lines.find_edges(depth, normal, shaded.view, albedo)
+    edges = find_edges(depth, normal, shaded.view, albedo)
     near = np.where(np.isfinite(depth), depth, np.float32(np.inf))
     marks = edges.silhouette > 0.5
     # Keep the nearer pixel of each marked pair, so that lines are one pixel wide.
@@ -113,6 +117,6 @@ def _outline(result: NDArray, shaded: Shaded, rows: int, columns: int, palette: 
     crease = (edges.crease > 0.6) & ~marks
     for axis in (0, 1):  # of a crease's two pixels, the first
         crease &= ~np.roll(crease, 1, axis)
-    darkest = palette[luminance(palette[None])[0].argmin()]
+    darkest = palette[brightness(palette[None])[0].argmin()]
     result = np.where(outline[..., None], result * 0.3 + darkest * 0.15, result)
     return np.where(crease[..., None], result * 0.62, result).astype(np.float32)

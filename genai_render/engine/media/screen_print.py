@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import noise
-from ..resample import Floats, Rows, blur, inner, luminance, resize, smoothstep, unit, working_size
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats, inner, smoothstep
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import Rows, blur, resize, unit, working_size
 from .ground import compose, pen, stretch
 from .halftone import screen
+from .shaded import Shaded
 
 PAPER = np.array([0.965, 0.945, 0.9], np.float32)
 SPOT_INKS = np.array(
@@ -90,7 +93,7 @@ def _separate(color: Floats, paint: Floats) -> tuple[list[Floats], list[Floats]]
     # Which ink is a matter of the surface, not of the light on it: no ragged borders on a wall.
     hue = paint * np.float32(0.6) + color * np.float32(0.4)
     hue = hue - hue.mean(axis=2, keepdims=True)
-    value = stretch(luminance(color))
+    value = stretch(brightness(color))
     amounts: list[Floats] = []
     own = [np.clip((hue @ tint[ink]) * 3.4, 0, 1) for ink in (first, second)]
     for index, share in enumerate((0.25, 0.55)):

@@ -5,21 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import noise
-from ..resample import (
-    ColorRows,
-    Floats,
-    blur,
-    gradient,
-    luminance,
-    resize,
-    smoothstep,
-    unit,
-    warp,
-    working_size,
-)
-from ..shaded import Shaded, Step
+from ..raster import noise
+from ..raster.arrays import Floats, smoothstep
+from ..raster.color import brightness
+from ..raster.progress import Step
+from ..raster.resample import ColorRows, blur, gradient, resize, unit, warp, working_size
 from .ground import MarginRows, compose, pen, raise_key
+from .shaded import Shaded
 
 PAPER = np.array([0.985, 0.975, 0.95], np.float32)
 GRAPHITE = np.array([0.27, 0.24, 0.24], np.float32)
@@ -35,7 +27,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     scale = unit(*small)
     seed = shaded.seed
     color = resize(shaded.color, *small, "box")
-    color *= (raise_key(luminance(color), 0.62) / np.maximum(luminance(color), 0.02))[..., None]
+    color *= (raise_key(brightness(color), 0.62) / np.maximum(brightness(color), 0.02))[..., None]
     color = _hand_moved(np.clip(color, 0, 1), seed, scale)
     step(0.15, "Watercolour: washes")
     washes = abstract(color, scale)
@@ -57,7 +49,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         tooth, filled = paper(top, bottom), inside(top, bottom)
         pigment = np.maximum(densities(top, bottom), 0)
         # Granulation: pigment settles in the paper's valleys, where there is enough of it.
-        thick = np.clip(luminance(pigment), 0, 1.2)
+        thick = np.clip(brightness(pigment), 0, 1.2)
         grains = 1 - tooth * (0.03 + 0.13 * np.sqrt(thick) - 0.07 * thick)
         pigment *= (np.clip(grains, 0.35, 1.7) * filled)[..., None]
         # Light falls through the pigment onto the paper and back.
@@ -85,7 +77,7 @@ def abstract(color: Floats, scale: float) -> Floats:
     Of four windows around each pixel, the calmest gives its mean.
     """
     radius = max(2, round(2.4 * scale))
-    gray = luminance(color)
+    gray = brightness(color)
     best = np.full(gray.shape, np.inf, np.float32)
     result = np.empty_like(color)
     mean = _box(color, radius)
@@ -118,7 +110,7 @@ def _box(image: Floats, radius: int) -> Floats:
 
 def _densities(color: Floats) -> Floats:
     """How much pigment filters each of red, green and blue; lights stay nearly white paper."""
-    gray = luminance(color)[..., None]
+    gray = brightness(color)[..., None]
     vivid = gray + (color - gray) * np.float32(1.3)
     light = np.clip(vivid * 1.06 + 0.03, 0.035, 0.995)
     density = -np.log(light)
@@ -129,7 +121,7 @@ def _densities(color: Floats) -> Floats:
 def _in_layers(density: Floats, seed: int, scale: float) -> Floats:
     """The tone built up of glazes: each has an uneven border, wet and dark in places."""
     height, width = density.shape[:2]
-    tone = 1 - np.exp(-luminance(density))
+    tone = 1 - np.exp(-brightness(density))
     wander = noise.fbm(height, width, 70.0, seed, "watercolor/border", 4, 0.48)
     smooth = blur(tone, 1.6 * scale) + wander * 0.016
     wet = smoothstep(-0.3, 0.9, noise.fbm(height, width, 150.0, seed, "watercolor/wet", 2))
@@ -146,7 +138,7 @@ def _in_layers(density: Floats, seed: int, scale: float) -> Floats:
         rim += np.exp(-((np.maximum(distance, 0) / 2.2) ** 1.3)) * (distance > -0.6) * (1 - wet)
     built += np.minimum(smooth, TONES[0]) * 0.9
     target = tone * 0.42 + built * 0.58
-    ratio = (-np.log(np.clip(1 - target, 0.04, 1)) + 0.02) / (luminance(density) + 0.02)
+    ratio = (-np.log(np.clip(1 - target, 0.04, 1)) + 0.02) / (brightness(density) + 0.02)
     return density * (np.clip(ratio, 0.55, 1.6) * (1 + 0.2 * rim))[..., None]
 
 
@@ -155,7 +147,7 @@ def _bleed(density: Floats, seed: int, scale: float) -> Floats:
     height, width = density.shape[:2]
     water = noise.fbm(height, width, 110.0, seed, "watercolor/bleed", 3, 0.6)
     # A painter lets the large areas run, and waits for the paper to dry around fine things.
-    gray = luminance(density)
+    gray = brightness(density)
     fine = blur(np.abs(gray - blur(gray, 2.5 * scale)), 6.0 * scale)
     share = smoothstep(0.3, 1.6, water) * (0.12 + 0.7 * smoothstep(0.11, 0.02, fine))
     run = [
@@ -171,7 +163,7 @@ def _bleed(density: Floats, seed: int, scale: float) -> Floats:
 def _pigment(density: Floats, seed: int, scale: float) -> Floats:
     """(h, w) factor: dark rims where washes end, blooms, and the flow of the pigment within."""
     height, width = density.shape[:2]
-    amount = luminance(density)
+    amount = brightness(density)
     # A rim stands on the darker side of a border: darker than the mean around, near an edge.
     near, wide = blur(amount, 1.0 * scale), blur(amount, 3.4 * scale)
     rim = np.clip((near - wide) / (wide + 0.15), 0, 0.6)

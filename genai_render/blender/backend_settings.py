@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backend has to know of Blender and the preferences, as plain data for its thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..backends.base import CONNECTING
+from ..backends.http import settings as http_settings
+from ..backends.http.errors import OnlineAccessOff
+from ..backends.http.settings import BackendSettings, Endpoint, endpoint_name
+from ..backends.self_hosted import servers
+from ..core.catalog import Catalog, Model
+from ..core.errors import InvalidInput
+from . import addon
+from .connections import keys
+
+OWN_PROXY = "own"
+
+
+def plain_endpoint(prefs: Any) -> Endpoint:
+    """How anything is reached, without an address. Raises InvalidInput for a bad proxy."""
+    proxy = prefs.proxy_address.strip() if prefs.proxy == OWN_PROXY else prefs.proxy
+    if not proxy:
+        raise InvalidInput(
+            "The proxy has no address.", action="Enter it in the add-on's preferences."
+        )
+    return Endpoint(
+        proxy=proxy,
+        ca_file=bpy.path.abspath(prefs.ca_file) if prefs.ca_file else "",
+        connect_timeout=prefs.connect_timeout,
+        read_timeout=prefs.read_timeout,
+    )
+
+
+def own_endpoints(prefs: Any | None, kind: str) -> dict[str, Endpoint]:
+    """Of the user's servers of that kind that are used. Raises InvalidInput for a bad address."""
+    if prefs is None:
+        return {}
+    return {
+        server.endpoint: server.to_endpoint(prefs)
+        for server in prefs.own_servers
+        if server.kind == kind and server.use
+    }
+
+
+def _settings(endpoints: dict[str, Endpoint], known: Catalog | None = None) -> BackendSettings:
+    return BackendSettings(
+        online_access=bpy.app.online_access,
+        endpoints=endpoints,
+        catalog=known,
+        credentials=keys.credentials,
+    )
+
+
+def for_connection(connection: Any) -> BackendSettings:
+    """For one connection of the preferences. Raises InvalidInput for what cannot be used."""
+    return _settings({connection.endpoint: connection.to_endpoint(addon.preferences())})
+
+
+def for_own_servers(kind: str) -> BackendSettings:
+    """For the user's servers of one kind. Raises InvalidInput for a bad address."""
+    return _settings(own_endpoints(addon.preferences(), kind))
+
+
+def for_model(known: Catalog, model: Model) -> BackendSettings:
+    """For a job with this model. Raises InvalidInput where its connection is set up wrongly.
+
+    Without the add-on's preferences (`python -m genai_render`), the environment decides.
+    """
+    prefs = addon.preferences()
+    endpoints: dict[str, Endpoint] = {}
+    if prefs is not None:
+        name = endpoint_name(model)
+        for one in (prefs.openai, prefs.gemini, *prefs.servers):
+            if one.endpoint == name:
+                endpoints[name] = one.to_endpoint(prefs)
+        if not endpoints and model.backend == "compatible":
+            # A profile of the user's models file that has no server here: its address is the
+            # model's, and it is reached as everything is.
+            endpoints[name] = plain_endpoint(prefs)
+        endpoints |= own_endpoints(prefs, model.backend)
+    return _settings(endpoints, known)
+
+
+def check_access(known: Catalog, model: Model, wait: bool) -> None:
+    """Whether a model may be reached now and has the key it needs. Raises a GenAIError.
+
+    wait: look the key up now, which may take as long as a keyring that asks for its password;
+    else what is known so far decides, and the job itself finds out the rest.
+    """
+    if not model.online:
+        return
+    try:
+        settings = for_model(known, model)
+        if model.backend in CONNECTING:
+            name, own = endpoint_name(model), str(model.extra.get("base_url", ""))
+            if wait:
+                http_settings.access(settings, name, own)
+                return
+            status = keys.key_status(name, settings, own)
+            if status is not None and status.problem is not None:
+                raise status.problem
+        elif model.backend in servers.KINDS:
+            if wait:
+                servers.servers_of(settings, model.backend)
+            elif not bpy.app.online_access:
+                raise OnlineAccessOff()
+        elif not bpy.app.online_access:
+            raise OnlineAccessOff()
+    except OnlineAccessOff:
+        raise OnlineAccessOff(f"{model.label} needs the network.", "", how_to_allow()) from None
+
+
+def how_to_allow() -> str:
+    """What a person does to allow the network."""
+    if bpy.app.online_access_override:
+        return "Blender was started without it: start it without --offline-mode."
+    return "Turn on Allow Online Access in Preferences, System."

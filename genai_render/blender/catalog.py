@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The models and styles there are: those that ship, and the user's own models and servers.
+
+Read once; `reload` reads again and tells whoever listens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..backends.http.settings import is_loopback
+from ..backends.self_hosted import servers
+from ..backends.self_hosted.comfyui import library
+from ..core import catalog as files
+from ..core.catalog import Catalog
+from ..core.credentials import origin_of
+from ..core.errors import GenAIError
+from . import addon
+from .backend_settings import own_endpoints
+
+Listener = Callable[[], object]
+
+
+class Catalogs:
+    """The catalogue as it was read last, and what could not be read.
+
+    problem: why the user's own file of models is left out; "" if it is not. server_problems: what
+    is wrong with addresses and workflow files. revision: another number after each reading.
+    """
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self.problem = ""
+        self.server_problems: list[GenAIError] = []
+        self.revision = 0
+        self._known: Catalog | None = None
+
+    def catalog(self) -> Catalog:
+        if self._known is None:
+            self._known = self._read()
+            self.revision += 1
+        return self._known
+
+    def reload(self) -> None:
+        self._known = None
+        for listener in list(self.listeners):
+            listener()
+
+    def _read(self) -> Catalog:
+        """Without a file that cannot be used."""
+        self.problem, self.server_problems = "", []
+        try:
+            return load(self.server_problems)
+        except GenAIError as error:
+            self.problem, self.server_problems = error.text, []
+            return _with_own(files.shipped(), addon.preferences(), self.server_problems)
+
+    def close(self) -> None:
+        self.listeners.clear()
+
+
+def catalog() -> Catalog:
+    """The models and styles there are."""
+    return addon.state(Catalogs).catalog()
+
+
+def revision() -> int:
+    """Another number whenever the catalogue is another one."""
+    state = addon.state(Catalogs)
+    state.catalog()
+    return state.revision
+
+
+def reload() -> None:
+    """Read models and styles again, and tell who listens."""
+    addon.state(Catalogs).reload()
+
+
+def when_changed(listener: Listener) -> None:
+    """Have `listener` called after each reload, until the add-on is disabled."""
+    listeners = addon.state(Catalogs).listeners
+    if listener not in listeners:
+        listeners.append(listener)
+
+
+def models_problem() -> str:
+    """Why the user's own models are left out; "" if they are not."""
+    return addon.state(Catalogs).problem
+
+
+def server_problems() -> list[GenAIError]:
+    """What is wrong with addresses and workflow files, as of the last reading."""
+    return list(addon.state(Catalogs).server_problems)
+
+
+def load(problems: list[GenAIError] | None = None) -> Catalog:
+    """The models and styles that ship, with the user's own file and servers over them.
+
+    problems: gets what is wrong with single servers and workflows, which are left out. Raises
+    StorageError or InvalidInput for a file of models that cannot be used.
+    """
+    prefs = addon.preferences()
+    problems = [] if problems is None else problems
+    own = bpy.path.abspath(prefs.models_file) if prefs is not None and prefs.models_file else ""
+    return _with_own(files.load([Path(own)]) if own else files.shipped(), prefs, problems)
+
+
+def _with_own(known: Catalog, prefs: Any | None, problems: list[GenAIError]) -> Catalog:
+    if prefs is not None:
+        for provider in (prefs.openai, prefs.gemini):
+            known = known.plus(provider.catalog_models(known))
+        known = known.plus(model for server in prefs.servers for model in server.catalog_models())
+    for kind in servers.KINDS:
+        try:
+            known = _with_servers(known, prefs, kind, problems)
+        except GenAIError as error:
+            problems.append(error)
+    return known
+
+
+def _with_servers(
+    known: Catalog, prefs: Any | None, kind: str, problems: list[GenAIError]
+) -> Catalog:
+    """With the models of one kind of server: without a server, none."""
+    endpoints = servers.from_environment(kind) or own_endpoints(prefs, kind)
+    addresses = [endpoint.base_url for endpoint in endpoints.values()]
+    if not addresses:
+        return known
+    online = not all(map(_is_here, addresses))
+    if kind == "comfyui":
+        known, of_workflows = library.with_workflows(
+            known, workflow_folder(prefs), online, addresses[0]
+        )
+        problems.extend(of_workflows)
+        return known
+    shipped = files.load([files.DATA / "a1111.toml"]).models.values()
+    return known.plus(
+        replace(model, online=online, price=library.OWN_PRICE)
+        for model in shipped
+        if model.backend == kind
+    )
+
+
+def _is_here(address: str) -> bool:
+    host = origin_of(address).partition("://")[2]
+    return is_loopback(host.rpartition(":")[0] if ":" in host else host)
+
+
+def workflow_folder(prefs: Any | None, create: bool = False) -> Path | None:
+    """The one that the environment or the preferences name, else one of the add-on's own.
+
+    None where that is not there yet. Raises StorageError if it cannot be made.
+    """
+    said = os.environ.get(servers.WORKFLOWS_VARIABLE, "").strip()
+    if said:
+        return Path(said)
+    if prefs is not None and prefs.workflow_folder:
+        return Path(bpy.path.abspath(prefs.workflow_folder))
+    folder = addon.user_folder("workflows", create)
+    return folder if folder.is_dir() else None

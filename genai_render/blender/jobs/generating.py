@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what is prepared to a job: the view is captured at the size that was priced, and it goes
+through the session's gate."""
+
+# Blender's stubs do not know what a context always has here.
+# pyright: reportArgumentType=false
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import bpy
+
+from ...core.errors import SceneError
+from ...core.preflight import Prepared
+from ..capture import viewport, viewport_frame
+from ..capture.camera import unit_metres
+from . import request_builder, session
+from .session import Place, Work
+
+
+def generate(context: bpy.types.Context) -> Work:
+    """Start what the panel shows. Raises a GenAIError that says why it cannot be."""
+    prepared = request_builder.prepared(context)
+    if prepared.problem is not None:  # a script may call what the button does not allow
+        raise prepared.problem
+    view = viewport_frame.find_view(context)
+    if prepared.canvas_size is None:
+        return submit(context, prepared)
+    if view is None or bpy.app.background:
+        raise SceneError(
+            "There is no 3D Viewport to take the view from.",
+            action="Open one, or use the command line.",
+        )
+    area, region, space = view
+    size = prepared.canvas_size
+    frame = viewport_frame.frame(context, area, region, space, size.aspect)
+    with context.temp_override(area=area, region=region):
+        drawn = viewport.draw(bpy.context, space, region, frame, size)
+    request = prepared.request
+    if not drawn.anything and not (request is not None and request.references):
+        raise SceneError(
+            "There is nothing in the view.", action="Turn it to your objects, or show them."
+        )
+    to_canvas = functools.partial(viewport.to_canvas, drawn, metres=unit_metres(context.scene))
+    return session.session().submit(prepared, _place(view), to_canvas, prepared.notices)
+
+
+def submit(context: bpy.types.Context, prepared: Prepared) -> Work:
+    """Start what needs no view captured. Raises what stands against it."""
+    place = _place(viewport_frame.find_view(context))
+    return session.session().submit(prepared, place, said=prepared.notices)
+
+
+def _place(view: Any) -> Place | None:
+    """The viewport where the result will be shown."""
+    if view is None:
+        return None
+    area, region, space = view
+    matrix = viewport_frame.region_data(space, area, region).view_matrix
+    return Place(space.as_pointer(), tuple(value for row in matrix for value in row))

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How often the scene has changed: what was found in it holds until the number is another one."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import addon
+
+
+class SceneChanges:
+    """Counts from the first time it is asked for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._counter = bpy.app.handlers.persistent(self._changed)
+        for handlers in _handlers():
+            handlers.append(self._counter)
+
+    def _changed(self, *_: object) -> None:
+        self.count += 1
+
+    def close(self) -> None:
+        for handlers in _handlers():
+            if self._counter in handlers:
+                handlers.remove(self._counter)
+
+
+def _handlers() -> tuple[list, ...]:
+    known = bpy.app.handlers
+    return (
+        known.depsgraph_update_post,
+        known.frame_change_post,
+        known.undo_post,
+        known.redo_post,
+        known.load_post,
+    )
+
+
+def count() -> int:
+    """Another number after every change of any scene, and after another file was opened."""
+    return addon.state(SceneChanges).count

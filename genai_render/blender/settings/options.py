@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of each model: a property group for each, made from what the catalogue says of it."""
+
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.types import PropertyGroup
+
+from ...core.catalog import Model, Option
+from ...core.errors import InvalidInput
+from ...core.request import OptionValue
+from .. import addon, catalog
+from .choices import MODEL, STYLE
+from .id_choice import Entry, IdChoice
+
+_OPTIONS = "genai_render_options"
+
+
+class OptionGroups:
+    """The property groups as they are registered. They cost time, so they are made after Blender
+    has started, or when a model's options are first asked for.
+
+    choices: the options that are chosen from a list, by model and option.
+    """
+
+    def __init__(self) -> None:
+        self._groups: list[type[PropertyGroup]] = []
+        self.choices: dict[tuple[str, str], IdChoice] = {}
+        catalog.when_changed(self.make_again)
+        self._make()
+
+    def make_again(self) -> None:
+        self._remove()
+        self._make()
+
+    def _make(self) -> None:
+        members: dict[str, Any] = {}
+        for model in catalog.catalog().models.values():
+            if model.options:
+                group = self._register(
+                    f"GenAIOptions_{_identifier(model.id)}", self._annotations(model)
+                )
+                members[_identifier(model.id)] = PointerProperty(type=group)
+        everything = self._register("GenAIOptions", members)
+        setattr(bpy.types.Scene, _OPTIONS, PointerProperty(type=everything))
+
+    def _annotations(self, model: Model) -> dict[str, Any]:
+        annotations: dict[str, Any] = {}
+        for option in model.options:
+            if option.kind == "choice":
+                choice = self.choices[model.id, option.id] = _option_choice(option)
+                annotations |= choice.properties(option.label, option.description.rstrip("."))
+            else:
+                annotations[_identifier(option.id)] = _option_property(option)
+        return annotations
+
+    def _register(self, name: str, annotations: dict[str, Any]) -> type[PropertyGroup]:
+        group = type(name, (PropertyGroup,), {"__annotations__": annotations})
+        bpy.utils.register_class(group)
+        self._groups.append(group)
+        return group
+
+    def _remove(self) -> None:
+        if hasattr(bpy.types.Scene, _OPTIONS):
+            delattr(bpy.types.Scene, _OPTIONS)
+        for group in reversed(self._groups):
+            bpy.utils.unregister_class(group)
+        self._groups.clear()
+        self.choices.clear()
+
+    def close(self) -> None:
+        self._remove()
+
+
+def _choices() -> dict[tuple[str, str], IdChoice]:
+    return addon.state(OptionGroups).choices
+
+
+def _identifier(id: str) -> str:
+    """A catalogue id as a Python name; ids that would collide stay apart."""
+    plain = re.sub(r"\W", "_", id)
+    return plain if plain == id else f"{plain}_{zlib.crc32(id.encode()):08x}"
+
+
+def _option_property(option: Option) -> Any:
+    named = {"name": option.label, "description": option.description.rstrip(".")}
+    if option.kind == "bool":
+        return BoolProperty(default=bool(option.default), **named)
+    if option.kind == "text":
+        return StringProperty(default=str(option.default), **named)
+    limits: dict[str, Any] = {}
+    if option.minimum is not None:
+        limits["min"] = int(option.minimum) if option.kind == "int" else option.minimum
+    if option.maximum is not None:
+        limits["max"] = int(option.maximum) if option.kind == "int" else option.maximum
+    if option.kind == "int":
+        return IntProperty(default=int(option.default), **limits, **named)
+    bounded = option.minimum == 0 and option.maximum == 1
+    return FloatProperty(
+        default=float(option.default), subtype="FACTOR" if bounded else "NONE", **limits, **named
+    )
+
+
+def _option_choice(option: Option) -> IdChoice:
+    entries = {
+        choice: Entry(choice.replace("_", " ").replace("-", " ").title())
+        for choice in option.choices
+    }
+
+    def from_number(number: int) -> str | None:
+        return option.choices[number] if 0 <= number < len(option.choices) else None
+
+    return IdChoice(
+        _identifier(option.id),
+        # Not the id itself: Blender allows 63 letters, and one with an ending may be another's.
+        f"id_{zlib.crc32(option.id.encode()):08x}",
+        str(option.default),
+        entries=lambda: entries,
+        from_number=from_number,
+        reason=lambda: "The model does not offer it any more.",
+    )
+
+
+def option_group(scene: bpy.types.Scene, model: Model) -> Any | None:
+    """The property group with the model's options in a scene; None if it has none."""
+    addon.state(OptionGroups)
+    everything = getattr(scene, _OPTIONS, None)
+    return getattr(everything, _identifier(model.id), None) if everything is not None else None
+
+
+def missing_choices(scene: bpy.types.Scene, model: Model) -> list[str]:
+    """The names of the model's options that are set to what it does not offer any more."""
+    group = option_group(scene, model)
+    if group is None:
+        return []
+    return [
+        _identifier(option.id)
+        for option in model.options
+        if (choice := _choices().get((model.id, option.id))) and choice.is_missing(group)
+    ]
+
+
+def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> None:
+    group = option_group(scene, model)
+    if group is not None:
+        missing = missing_choices(scene, model)
+        for option in model.options:
+            row = layout.row()
+            row.alert = _identifier(option.id) in missing
+            row.prop(group, _identifier(option.id))
+
+
+def _option_value(group: Any, model: Model, option: Option) -> OptionValue:
+    choice = _choices().get((model.id, option.id))
+    return getattr(group, _identifier(option.id)) if choice is None else choice.id_of(group)
+
+
+def option_values(scene: bpy.types.Scene, model: Model) -> dict[str, OptionValue]:
+    """The model's options that differ from its defaults."""
+    group = option_group(scene, model)
+    if group is None:
+        return {}
+    values = {}
+    for option in model.options:
+        value = _option_value(group, model, option)
+        default = option.default
+        same = abs(value - default) < 1e-6 if isinstance(value, float) else value == default  # pyright: ignore[reportOperatorIssue]
+        if not same:
+            # Blender's floats are 32 bit: 0.7 comes back as 0.699999988.
+            values[option.id] = round(value, 6) if isinstance(value, float) else value
+    return values
+
+
+def set_option_values(
+    scene: bpy.types.Scene, model: Model, values: Mapping[str, OptionValue]
+) -> list[str]:
+    """Set the model's options; those that are not named get their defaults.
+
+    The names of those that the model does not have, or not with such a value, are given back. A
+    choice that is not offered any more is set all the same, and shown as missing.
+    """
+    group = option_group(scene, model)
+    unknown = [id for id in values if id not in {option.id for option in model.options}]
+    if group is None:
+        return unknown
+    for option in model.options:
+        value = values.get(option.id, option.default)
+        choice = _choices().get((model.id, option.id))
+        if choice is not None:
+            choice.choose(group, str(value))
+            continue
+        try:
+            option.check(value)
+        except InvalidInput:
+            unknown.append(option.id)
+            setattr(group, _identifier(option.id), option.default)
+            continue
+        setattr(group, _identifier(option.id), value)
+    return unknown
+
+
+@bpy.app.handlers.persistent
+def _keep_ids(*_: object) -> None:
+    """In a file of an older version, numbers become ids while it is known what they stand for."""
+    for scene in bpy.data.scenes:
+        if scene.library is not None:
+            continue
+        MODEL.keep_id(scene.genai_render)
+        STYLE.keep_id(scene.genai_render)
+        for (model_id, _id), choice in _choices().items():
+            choice.keep_id(option_group(scene, catalog.catalog().models[model_id]))
+
+
+def _make_groups() -> None:
+    """A timer, once Blender has started."""
+    addon.state(OptionGroups)
+
+
+def register() -> None:
+    bpy.app.handlers.load_post.append(_keep_ids)
+    if not bpy.app.background:
+        bpy.app.timers.register(_make_groups, first_interval=0.0)
+
+
+def unregister() -> None:
+    if bpy.app.timers.is_registered(_make_groups):
+        bpy.app.timers.unregister(_make_groups)
+    bpy.app.handlers.load_post.remove(_keep_ids)

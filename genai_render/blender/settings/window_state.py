@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel shows, kept in the window manager: nothing that makes an image."""
+
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.types import PropertyGroup
+
+from .. import addon, redraw
+
+
+class Paging:
+    """Which page of History is shown, from 1. What there is to show decides how far it can go."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def go_to(self, number: int) -> None:
+        self.number = max(1, number)
+        redraw.sidebars()
+
+    def close(self) -> None:
+        pass
+
+
+def paging() -> Paging:
+    return addon.state(Paging)
+
+
+def _overlay_changed(self: Any, context: bpy.types.Context) -> None:
+    redraw.viewports()
+
+
+class GenAIWindow(PropertyGroup):
+    """What the panel shows: nothing that makes an image."""
+
+    canvas_view: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Show",
+        description="What of the view to show in the panel",
+        items=[
+            ("COLOR", "Color", "The view as it looks", "SHADING_TEXTURE", 0),
+            ("DEPTH", "Depth", "How far away everything is, near is white", "DRIVER_DISTANCE", 1),
+            ("NORMAL", "Normals", "Which way every surface faces", "NORMALS_FACE", 2),
+        ],
+        options={"SKIP_SAVE"},
+    )
+    show_live: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Live",
+        description="Keep the picture of the view up to date while you work",
+        default=True,
+        options={"SKIP_SAVE"},
+    )
+    show_frame: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Show Frame",
+        description="Draw over the viewport what will be in the image",
+        default=True,
+        update=_overlay_changed,
+        options={"SKIP_SAVE"},
+    )
+    wipe: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Wipe",
+        description="How much of the frame the image covers, the live scene is to the right",
+        min=0.0,
+        max=1.0,
+        default=1.0,
+        subtype="FACTOR",
+        update=_overlay_changed,
+        options={"SKIP_SAVE"},
+    )
+    opacity: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Opacity",
+        description="How much the image hides of the scene behind it",
+        min=0.0,
+        max=1.0,
+        default=1.0,
+        subtype="FACTOR",
+        update=_overlay_changed,
+        options={"SKIP_SAVE"},
+    )
+    search: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Search",
+        description="Words of the prompt, model, style, file, scene or camera",
+        options={"SKIP_SAVE", "TEXTEDIT_UPDATE"},
+    )
+    only_favourites: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Favorites",
+        description="Show only what you marked",
+        options={"SKIP_SAVE"},
+    )
+    only_this_file: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="This File",
+        description="Show only what was made from this .blend file",
+        options={"SKIP_SAVE"},
+    )
+    only_style: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="This Style",
+        description="Show only what was made in the style that is chosen now",
+        options={"SKIP_SAVE"},
+    )
+    only_model: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="This Model",
+        description="Show only what was made with the model that is chosen now",
+        options={"SKIP_SAVE"},
+    )
+    period: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="From",
+        description="How far back to look",
+        items=[
+            ("ALL", "Any Time", "Everything"),
+            ("DAY", "Today", "Since midnight"),
+            ("WEEK", "7 Days", "The last seven days"),
+            ("MONTH", "30 Days", "The last thirty days"),
+        ],
+        options={"SKIP_SAVE"},
+    )
+    show_bin: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Deleted",
+        description="Show what was deleted, to restore it",
+        options={"SKIP_SAVE"},
+    )
+    layout: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Layout",
+        description="How History is shown",
+        items=[
+            ("GRID", "Grid", "Pictures", "IMGDISPLAY", 0),
+            ("LIST", "List", "Small pictures with their prompts", "LONGDISPLAY", 1),
+        ],
+        options={"SKIP_SAVE"},
+    )
+    history_page: IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Page",
+        description="Which page of History is shown. Drag to leaf through it",
+        min=1,
+        soft_max=1000,
+        get=lambda self: paging().number,
+        set=lambda self, number: paging().go_to(number),
+        options={"SKIP_SAVE"},
+    )
+    selected: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+
+
+def window(context: bpy.types.Context | None = None) -> Any:
+    """The GenAIWindow."""
+    return (context or bpy.context).window_manager.genai_render
+
+
+def register() -> None:
+    bpy.utils.register_class(GenAIWindow)
+    bpy.types.WindowManager.genai_render = PointerProperty(type=GenAIWindow)
+
+
+def unregister() -> None:
+    del bpy.types.WindowManager.genai_render
+    bpy.utils.unregister_class(GenAIWindow)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door to a job queue: whatever goes out passes here, and every limit is checked here.
+
+The panel, its dialogs and the command line each have a queue and a `Gate` before it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import cost
+from .catalog import Model
+from .cost import Reservations
+from .errors import GenAIError, InvalidInput
+from .events import Failed
+from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
+from .preflight import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """US dollars that one run and one calendar month may cost; None for no limit.
+
+    A run is one press of the button, or one command with all its shots.
+    """
+
+    run: float | None = None
+    month: float | None = None
+
+    @property
+    def any(self) -> bool:
+        return self.run is not None or self.month is not None
+
+
+class RunSpending:
+    """What one run has cost so far, and what is on its way.
+
+    Several jobs of one command share one of these; a press of the button has its own.
+    """
+
+    def __init__(self) -> None:
+        self.spent = 0.0
+        self._coming: dict[int, float | None] = {}
+
+    @property
+    def coming(self) -> float | None:
+        """What the jobs on their way are estimated to cost; None if nobody can tell."""
+        if None in self._coming.values():
+            return None
+        return sum(usd for usd in self._coming.values() if usd is not None)
+
+    def with_(self, usd: float | None) -> float | None:
+        """The sum with another job; None if nobody can tell."""
+        coming = self.coming
+        return None if usd is None or coming is None else self.spent + coming + usd
+
+    def expect(self, job: int, usd: float | None) -> None:
+        self._coming[job] = usd
+
+    def settle(self, job: int) -> None:
+        """The job is over: what it really cost is among `spent`."""
+        self._coming.pop(job, None)
+
+
+@dataclass(slots=True)
+class _Held:
+    number: int
+    spending: RunSpending
+    counted: list[GenAIError]
+
+
+class Gate:
+    """Checks every request before the queue gets it. To be used by the queue's own thread.
+
+    limits, spent_this_month: asked at every check, so that a change counts at once.
+    check_access: raises why a model cannot be reached or may not be: no key, online access off.
+    """
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        limits: Callable[[], Limits],
+        spent_this_month: Callable[[], float],
+        check_access: Callable[[Model], object],
+    ) -> None:
+        self._queue = queue
+        self._limits = limits
+        self._spent_this_month = spent_this_month
+        self._check_access = check_access
+        self._reservations = Reservations()
+        self._numbers = itertools.count(1)
+        self._held: dict[int, _Held] = {}
+
+    @property
+    def coming(self) -> float:
+        """What all jobs on their way are estimated to cost, in US dollars."""
+        return self._reservations.total
+
+    def check(self, prepared: Prepared, run: RunSpending | None = None, times: int = 1) -> None:
+        """Whether it could be submitted now, so many times. Raises a GenAIError: why not."""
+        if prepared.problem is not None:
+            raise prepared.problem
+        if prepared.model is None or prepared.request is None:
+            raise InvalidInput("There is no request to send.")
+        self.check_cost(prepared, run, times)
+        self._check_access(prepared.model)
+
+    def check_cost(
+        self, prepared: Prepared, run: RunSpending | None = None, times: int = 1
+    ) -> None:
+        """Only whether the limits allow it. Raises OverBudget."""
+        each = prepared.estimate.usd
+        usd = None if each is None else each * times
+        limits = self._limits()
+        if usd != 0:
+            cost.check_budget(usd if run is None else run.with_(usd), limits.run)
+        if limits.month is not None and usd != 0:
+            cost.check_month(usd, self._spent_this_month() + self.coming, limits.month)
+
+    def submit(
+        self,
+        prepared: Prepared,
+        run_backend: Run,
+        complete: Prepare | None = None,
+        run: RunSpending | None = None,
+    ) -> Job:
+        """Give it to the queue. complete: adds a canvas, in the worker. Raises as `check` does."""
+        run = RunSpending() if run is None else run
+        self.check(prepared, run)
+        request = prepared.request
+        assert request is not None, "it was checked"
+        if prepared.canvas_size is not None and complete is None and request.canvas is None:
+            raise InvalidInput("The view was not captured.", action="Try again.")
+        number, usd = next(self._numbers), prepared.estimate.usd
+        limit = self._limits().month
+        self._reservations.hold(
+            number, usd, self._spent_this_month() if limit is not None else 0.0, limit
+        )
+        job = self._queue.submit(request, run_backend, complete)
+        run.expect(job.id, usd)
+        self._held[job.id] = _Held(number, run, [])
+        return job
+
+    def follow(self, job: Job, event: JobEvent) -> None:
+        """To be told of every event of every job: counts what it cost, once."""
+        held = self._held.get(job.id)
+        if held is None:
+            return
+        if isinstance(event, Saved):
+            held.spending.spent += event.result.cost_usd or 0.0
+        error = event.error if isinstance(event, (Failed, Finished)) else None
+        # A job's last failure is told of twice.
+        if error is not None and not any(error is other for other in held.counted):
+            held.counted.append(error)
+            held.spending.spent += error.cost_usd or 0.0
+        if isinstance(event, Finished):
+            held.spending.settle(job.id)
+            self._reservations.release(held.number)
+            del self._held[job.id]

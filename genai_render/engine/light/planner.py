@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a small copy of the canvas decides for the large picture: light, sky, exposure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..grade.tone_mapping import auto_exposure
+from ..look.look import PAINTED, Look
+from ..raster.arrays import Plane
+from ..raster.color import luminance
+from ..raster.parallel import alongside
+from ..raster.progress import Step
+from ..raster.resample import blur, blur_planes, resize_planes
+from ..scene.analysis import SceneAnalysis, analyze_scene, lay_floor
+from ..scene.camera import Camera
+from ..scene.captured_light import find_emission, fit_captured_light
+from ..scene.surfaces import LowRes, Source, Surfaces
+from . import backdrop, bloom, screen_space
+from .atmosphere import _fade, add_air, put_behind
+from .lighting_plan import LightingPlan, Quality
+from .reflections import _mirrored, add_reflections
+from .rig import LightFields, Rig
+from .screen_space import flatten_bumps
+
+_SIDES = {"fast": (384, 320), "balanced": (512, 400), "quality": (640, 512)}
+"""Pixels on the longer side of the small picture, and of one that is painted over (PAINTED)."""
+
+
+def plan_lighting(
+    source: Source, look: Look, seed: int, step: Step, quality: Quality
+) -> LightingPlan:
+    canvas = source.canvas
+    small = source.low_res(_SIDES[quality][look.medium in PAINTED])
+    step(0.02, "Looking at the scene")
+    analysis = analyze_scene(small, canvas.view)
+    uncovered = float((~small.surfaces.covered).mean())
+    choice = look.sky.backdrop
+    if choice == "auto":
+        choice = "keep" if not analysis.blank else "sky" if analysis.place else "studio"
+    studio = choice == "studio" and not analysis.flat
+    if choice != "keep" and look.sky.floor and uncovered > 0:
+        source.floor = lay_floor(small, analysis, look.sky.studio if studio else look.sky.ground)
+    fit = fit_captured_light(small.surfaces)
+    glowing = blur(find_emission(small.surfaces, fit, canvas.view.engine), 0.6)
+    rig = Rig.of(look, small.camera, analysis, fit, canvas.view.engine).with_paint_gain(
+        small.surfaces
+    )
+    look = rig.look
+    if source.floor is not None:
+        small = small.with_floor(source.floor)
+    camera, surfaces = small.camera, small.surfaces
+
+    def behind(_: object) -> tuple[Plane, Plane]:
+        return _backdrop(source, small, rig, analysis, "studio" if studio else choice, seed)
+
+    with alongside(behind) as backdrop_planes:
+        lit = _lit(small, rig, analysis, glowing, step)
+        step(0.22, "Sky")
+        sky, haze = backdrop_planes()
+    step(0.24, "Sky")
+    rig, fields, smoothed, point, color = lit
+    fade = _fade(small, analysis) if studio and not analysis.place else (0.0, 0.0)
+
+    # The small picture in full, for mirrors, exposure and bloom.
+    small_sky = resize_planes(sky, camera.height, camera.width, "box")
+    small_haze = resize_planes(haze, camera.height, camera.width)
+    plan = LightingPlan(
+        *(look, analysis, rig, small, studio, choice == "keep"),
+        *(np.empty(0), [], sky, small_haze, None, color, 1.0, fade),
+    )
+    planes = {"open": fields.open, "shadow": fields.shadow, "glow": glowing}
+    if smoothed is not None:
+        planes |= {f"calm{axis}": smoothed[0][axis] for axis in range(3)} | {"bumpy": smoothed[1]}
+    if fields.captured is not None:
+        planes |= {f"captured{axis}": fields.captured[axis] for axis in range(3)}
+    if fields.bounce is not None:
+        planes |= {f"bounce{axis}": fields.bounce[axis] for axis in range(3)}
+    if look.surface.wet > 0 and not (analysis.flat or analysis.empty):
+        step(0.25, "Reflections")
+        mirrored = _mirrored(small, look, color, small_sky)
+        planes |= {f"mirror{axis}": mirrored[axis] for axis in range(3)}
+        add_reflections(plan, surfaces, color, mirrored, 0, camera)
+    add_air(plan, surfaces, color, small_haze, point, camera)
+    put_behind(plan, surfaces, color, small_sky, small_haze, point, camera, 0)
+    step(0.27, "Exposure")
+
+    def shafts(_: object) -> Plane | None:
+        shown = look.air.rays > 0 and not analysis.flat
+        return bloom.light_shafts(small, rig.key, look, small_sky) if shown else None
+
+    with alongside(shafts) as shaft_light:
+        plan.exposure, plan.bloom = _exposed(plan, color)
+        falling = shaft_light()
+    if falling is not None:
+        plan.bloom = falling if plan.bloom is None else plan.bloom + falling
+    plan.names = list(planes)
+    plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
+    return plan
+
+
+def _exposed(plan: LightingPlan, color: Plane) -> tuple[float, Plane | None]:
+    """The exposure, and what glows at it."""
+    look, analysis, small, studio = plan.look, plan.analysis, plan.small, plan.studio
+    weight = _interest(small)
+    # Before a studio's backdrop much is meant to be light.
+    gray = 0.29 if studio and not analysis.place else 0.21
+    exposure = (
+        2.0**look.grade.exposure
+        if analysis.flat
+        else auto_exposure(luminance(color), weight, look.grade, gray)
+    )
+    shines = look.lens.bloom > 0 or look.lens.flare > 0
+    return exposure, bloom.bloom(color, look.lens, exposure) if shines else None
+
+
+def _lit(
+    small: LowRes, rig: Rig, analysis: SceneAnalysis, glowing: Plane, step: Step
+) -> tuple[Rig, LightFields, tuple[Plane, Plane] | None, Plane, Plane]:
+    """The small picture's light: the rig as fitted, its fields, calm normals, points and colour."""
+    look, size = rig.look, analysis.size
+    camera, surfaces = small.camera, small.surfaces
+    step(0.04, "Occlusion")
+    if analysis.flat or analysis.empty:
+        open_ = shadow = np.ones_like(surfaces.depth)
+    else:
+        reach = size * (0.16 if not analysis.place else 0.2)
+        open_ = screen_space.smooth(screen_space.occlusion(camera, surfaces, reach), surfaces, 1)
+        step(0.1, "Shadows")
+        shadow = np.ones_like(surfaces.depth)
+        if look.light.shadow > 0 and look.light.key > 0:
+            # Indoors the walls and the ceiling that the frame shows would shade everything.
+            length = size * (0.3 if analysis.indoor else 1.6 if analysis.place else 1.1)
+            shadow = screen_space.shadow(camera, surfaces, rig.key, look.light.softness, length)
+            if look.toon.steps:
+                # Stepped light draws the shadow's outline: it has to be a clean curve.
+                shadow = screen_space.smooth(screen_space.smooth(shadow, surfaces, 4), surfaces, 4)
+    step(0.16, "Light between surfaces")
+    smoothed = None if analysis.flat or analysis.empty else screen_space.calm_normals(surfaces)
+    if smoothed is not None:
+        flatten_bumps(look, surfaces, smoothed[0], smoothed[1], rig.calming)
+    fields = LightFields(open_, shadow, glowing)
+    if surfaces.albedo is not None and rig.trust > 0 and not (analysis.flat or analysis.empty):
+        fields.captured = _captured_light(small)
+    viewer = camera.toward_viewer(0, camera.height)
+    point = camera.positions(surfaces.depth)
+    albedo = rig.albedo(surfaces, fields.captured)
+    if fields.captured is not None:
+        _, tone = replace(rig, trust=0.0).light(surfaces, albedo, fields, viewer, point)
+        rig = rig.with_captured_gain(luminance(fields.captured), tone, surfaces.covered)
+    color, _ = rig.light(surfaces, albedo, fields, viewer, point)
+    if look.light.bounce > 0 and not (analysis.flat or analysis.empty):
+        fields.bounce = _bounced(small, color, size)
+        color, _ = rig.light(surfaces, albedo, fields, viewer, point)
+    return rig, fields, smoothed, point, color
+
+
+def _backdrop(
+    source: Source, small: LowRes, rig: Rig, analysis: SceneAnalysis, choice: str, seed: int
+) -> tuple[Plane, Plane]:
+    """(3, …) light of what is behind everything, and of far haze, each on a grid of its own."""
+    look, sun = rig.look, rig.key
+    wide = min(source.width, 1280)
+    camera = _grid(source.camera, wide, max(2, round(source.height * wide / source.width)))
+    if choice == "studio":
+        sky = backdrop.studio(camera, look)
+    elif choice == "keep":
+        sky = resize_planes(_behind(small), camera.height, camera.width)
+    else:
+        sky = backdrop.sky(camera, look, sun, seed)
+        if analysis.indoor:  # what is seen through a window is brighter than the room
+            sky *= np.float32(1.9)
+    coarse = _grid(source.camera, 96, max(2, round(source.height * 96 / source.width)))
+    return sky, backdrop.haze(coarse, look, sun)
+
+
+def _grid(camera: Camera, width: int, height: int) -> Camera:
+    """The camera on a grid of any size, sampling evenly."""
+    rows = np.clip(((np.arange(height) + 0.5) * camera.height / height), 0, camera.height - 1)
+    columns = np.clip(((np.arange(width) + 0.5) * camera.width / width), 0, camera.width - 1)
+    return camera.at(rows.astype(np.intp), columns.astype(np.intp))
+
+
+def _tiny(small: LowRes) -> tuple[Camera, Surfaces, tuple[Plane, ...]]:
+    """A still smaller picture, every few pixels of the small one, and which those are."""
+    camera, surfaces = small.camera, small.surfaces
+    every = max(1, round(max(camera.width, camera.height) / 240))
+    rows = np.arange(every // 2, camera.height, every)
+    columns = np.arange(every // 2, camera.width, every)
+    grid = np.ix_(rows, columns)
+    tiny = Surfaces(
+        surfaces.depth[grid],
+        surfaces.alpha[grid],
+        np.ascontiguousarray(surfaces.normal[(slice(None), *grid)]),
+        surfaces.color[:, :1, :1],
+        None,
+    )
+    return camera.at(rows, columns), tiny, grid
+
+
+def _upsampled_within(planes: Plane, small: LowRes) -> Plane:
+    """(n, …) planes of the still smaller picture on the small one, kept within surfaces."""
+    camera = small.camera
+    enlarged = resize_planes(planes, camera.height, camera.width, "bilinear")
+    return screen_space.smooth_all(enlarged, small.surfaces, 2)
+
+
+def _bounced(small: LowRes, color: Plane, size: float) -> Plane:
+    """Bounced light, analysis on a still smaller picture."""
+    camera, tiny, grid = _tiny(small)
+    lit = np.minimum(color[(slice(None), *grid)], np.float32(6))
+    bounced = screen_space.bounce(camera, tiny, lit, size * 0.35)
+    bounced = screen_space.smooth_all(bounced, tiny, 2)
+    return np.maximum(_upsampled_within(bounced, small), 0)
+
+
+def _captured_light(small: LowRes) -> Plane:
+    """(3, h, w) the light in the captured picture: its colour over its albedo, without detail.
+
+    As fine as the small picture is, so that old shadows go with it; thin mirrors and noise stay.
+    """
+    surfaces = small.surfaces
+    assert surfaces.albedo is not None
+    light = (surfaces.color + np.float32(0.004)) / (surfaces.albedo + np.float32(0.02))
+    np.clip(light, np.float32(0.01), np.float32(6), out=light)
+    for radius in (2, 2):
+        light = screen_space.smooth_all(light, surfaces, radius)
+    return light
+
+
+def _behind(small: LowRes) -> Plane:
+    """The canvas's own background, with what is in front of it filled from around it."""
+    bare = ~small.surfaces.covered
+    bare[1:] &= ~small.surfaces.covered[:-1]
+    bare[:-1] &= ~small.surfaces.covered[1:]
+    if not bare.any():
+        bare = ~small.surfaces.covered
+    weight = bare.astype(np.float32)
+    color = small.surfaces.color * weight
+    result = color.copy()
+    share = weight.copy()
+    for sigma in (2.0, 8.0, 32.0):
+        spread, wide = blur_planes(color, sigma), blur(weight, sigma)
+        missing = np.clip(1 - share * 4, 0, 1) * (wide > 1e-4)
+        result += spread / np.maximum(wide, 1e-4) * missing
+        share = np.maximum(share, np.minimum(wide * 20, 1) * (wide > 1e-4))
+        share = np.where(missing > 0, np.maximum(share, missing), share)
+    return np.where(bare, small.surfaces.color, result).astype(np.float32)
+
+
+def _interest(small: LowRes) -> Plane:
+    """How much each pixel counts for the exposure: the middle more than the rim, the sky little."""
+    height, width = small.surfaces.depth.shape
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    weight = np.exp(-(x * x + y * y) * np.float32(0.9))
+    return weight * np.where(small.surfaces.covered, np.float32(1), np.float32(0.25))
