@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from history_samples import canvas, full_request, request, result
+from history_samples import full_request, request, result
 
 from genai_render.core.errors import GenAIError, NotFound, StorageError
 from genai_render.core.history import store as history_store
@@ -278,12 +278,12 @@ while True:
 """
     with HistoryStore(folder) as store, another_process(code, folder) as other:
         told = [line_of(other)]
-        before = os.stat(folder / INDEX).st_ino
+        before = (folder / INDEX).stat().st_ino
         for _ in range(5):
             store.rebuild()
             told += [line_of(other) for _ in range(5)]
         if os.name != "nt":
-            assert os.stat(folder / INDEX).st_ino != before
+            assert (folder / INDEX).stat().st_ino != before
         other.kill()
         other.wait()
         assert set(told) <= everything(store)
@@ -592,7 +592,7 @@ def test_a_history_that_vanishes_while_it_is_open_is_an_error(folder: Path, tmp_
                 lambda: store.rebuild(),
                 lambda: store.delete(ids[0]),
             ):
-                with pytest.raises(GenAIError, match="not there|missing|gone") as caught:
+                with pytest.raises(GenAIError, match=r"not there|missing|gone") as caught:
                     attempt()
                 assert isinstance(caught.value, StorageError)
             assert put_there == folder.exists()

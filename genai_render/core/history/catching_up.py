@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import StorageError
 from . import record as records
-from .folders import Folders, Listed, Skipped, is_item
+from .folders import Folders, Listed, Skipped, gone, is_item
 from .index import BIN, HistoryIndex
 from .item import ID
 from .ledger import Ledger, payment
@@ -71,18 +71,20 @@ def difference(index: HistoryIndex, folders: Folders) -> Difference:
             there = folders.ids(name)
         except OSError:
             continue  # it went away this moment
+        found.agreed[name] = changed
+        if there == known:
+            continue
         for item_id in there - known:
             # In both places, left by one who died on the way between two disks: then the results'.
             if is_item(name, item_id) and (name != BIN or not folders.is_there(item_id, False)):
                 found.missing[item_id] = name == BIN
         misplaced |= known - there
-        found.agreed[name] = changed
     if not sure:
         accounted = set().union(*(index.ids(name) for name in listed.changed), ())
         misplaced |= index.ids() - accounted
     found.gone = misplaced - found.missing.keys()
     if found.gone and len(found.gone) == total and not found.missing and not folders.marked():
-        raise folders.gone()
+        raise gone(folders.folder)
     return found
 
 
@@ -131,14 +133,18 @@ def values_in_folder(folders: Folders, item_id: str, in_bin: bool) -> dict[str, 
 
 def note_agreed(index: HistoryIndex, folders: Folders, agreed: Mapping[str, int]) -> None:
     """Remember that index and folders agree, where a later change of a folder must show."""
-    settled: dict[str, tuple[int, int] | None] = {}
-    _, counts = index.counts(agreed)
     now = folders.now() if agreed else None
-    for name, changed in agreed.items():
-        fine = now is not None and now - changed > SETTLED_NANOSECONDS
-        settled[name] = (changed, counts[name]) if fine else None
+    settled = [
+        name
+        for name, changed in agreed.items()
+        if now is not None and now - changed > SETTLED_NANOSECONDS
+    ]
+    states: dict[str, tuple[int, int] | None] = dict.fromkeys(agreed)
+    if settled:
+        _, counts = index.counts(settled)
+        states |= {name: (agreed[name], counts[name]) for name in settled}
     noted = index.folders()
-    changes = {name: state for name, state in settled.items() if noted.get(name) != state}
+    changes = {name: state for name, state in states.items() if noted.get(name) != state}
     if changes:
         index.note_folders(changes)
 

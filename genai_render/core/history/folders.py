@@ -91,14 +91,7 @@ class Folders:
     def check_there(self) -> None:
         """Raises StorageError if it vanished: its drive was taken away, or somebody removed it."""
         if not self.results.is_dir() or (self._mark and self._read_mark() != self._mark):
-            raise self.gone()
-
-    def gone(self) -> StorageError:
-        return StorageError(
-            f'The History in "{self.folder}" is not there.',
-            "Its folder, or the drive that it is on, is missing.",
-            "Connect the drive, or choose another folder.",
-        )
+            raise gone(self.folder)
 
     def writable(self) -> bool:
         """Whether files can be made here, found out by making one."""
@@ -153,7 +146,7 @@ class Folders:
         try:
             years = look(self.results, _YEAR)
         except FileNotFoundError:
-            raise self.gone() from None
+            raise gone(self.folder) from None
         except OSError as error:
             raise StorageError(
                 f'The History folder "{self.folder}" cannot be read.', *storage.explain(error)
@@ -356,6 +349,16 @@ def _computer() -> str:
         own = f"{uuid.getnode():x}".encode()
     name = platform.node().encode("utf-8", "replace")
     return hashlib.sha256(name + b"\n" + own).hexdigest()[:10]
+
+
+def gone(folder: Path) -> StorageError:
+    """The error for a History that was there and is not there now."""
+    return StorageError(
+        f'The History in "{folder}" is not there.',
+        "Its folder, or the drive that it is on, is missing.",
+        "Connect the drive, or choose another folder. If it is gone for good, "
+        '"history rebuild" on the command line begins again there.',
+    )
 
 
 def is_item(folder: str, name: str) -> bool:

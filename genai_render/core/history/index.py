@@ -129,8 +129,20 @@ class HistoryIndex:
 
     def count(self, text: str, conditions: Mapping[str, Any]) -> int:
         tables, where, arguments = _where(text, conditions)
+        asked = {name: value for name, value in conditions.items() if value is not None}
         with self._using() as db:
-            return _one(db, f"SELECT COUNT(*) FROM {tables} WHERE {where}", arguments)
+            if tables == "items" or asked.keys() - {"in_bin", "status"}:
+                return _one(db, f"SELECT COUNT(*) FROM {tables} WHERE {where}", arguments)
+            # Nearly all items are of these kinds: so all that have the words, less those that are
+            # not, which is twice as fast as asking each what it is.
+            _, matches, words = _where(text, {})
+            _, kinds, values = _where("", asked)
+            rest = f"NOT ({kinds}) AND {matches}"
+            joined = "items CROSS JOIN words ON words.id = items.id"
+            found = _one(db, f"SELECT COUNT(*) FROM words WHERE {matches}", words)
+            return found - _one(
+                db, f"SELECT COUNT(*) FROM {joined} WHERE {rest}", [*values, *words]
+            )
 
     def distinct(self, column: str) -> list[str]:
         """Every value of a column that is in use, sorted."""
@@ -158,11 +170,13 @@ class HistoryIndex:
     def counts(self, folders: Iterable[str]) -> tuple[int, dict[str, int]]:
         """How many items there are in all, and how many should be in each of these folders."""
         with self._using() as db:
-            total = _one(db, "SELECT COUNT(*) FROM items", ())
+            row = db.execute("SELECT COUNT(*), SUM(in_bin != 0) FROM items").fetchone()
+            total, in_bin = row[0], row[1] or 0
             each = {}
             for folder in folders:
                 where, arguments = _in_folder(folder)
-                each[folder] = _one(db, f"SELECT COUNT(*) FROM items WHERE {where}", arguments)
+                query = f"SELECT COUNT(*) FROM items WHERE {where}"
+                each[folder] = in_bin if folder == BIN else _one(db, query, arguments)
         return total, each
 
     def folders(self) -> dict[str, tuple[int, int]]:

@@ -48,7 +48,7 @@ from . import catching_up, known
 from . import record as records
 from .background import Background, Rebuilding
 from .catching_up import BATCH, Rebuilt, Tell, fill, values_in_folder
-from .folders import Folders, Skipped
+from .folders import Folders, Skipped, gone
 from .index import SUFFIXES, HistoryIndex, IndexDamaged
 from .item import ID, Item, Status, new_id, time_of
 from .ledger import Ledger, payment
@@ -572,7 +572,7 @@ class HistoryStore:
         if not folders.results.is_dir() and not self._accept_loss:
             before = self._known is not None and known.is_known(self._known, self.folder)
             if before or any((self.folder / name).exists() for name in (INDEX, "spending.jsonl")):
-                raise folders.gone()
+                raise gone(self.folder)
         folders.make()
 
     def _settle(self) -> None:
@@ -581,7 +581,7 @@ class HistoryStore:
         months = self._folders.listed().changed.keys() - {"bin"}
         doubtful = not months and not self._folders.marked() and not self._accept_loss
         if doubtful and self._guarded(lambda: self._index.counts(())[0]):
-            raise self._folders.gone()  # no results, and an index that knows some
+            raise gone(self.folder)  # no results, and an index that knows some
         self._folders.mark()
         if self._known is not None:
             known.note(self._known, self.folder)
