@@ -257,7 +257,7 @@ def _number(kind: type[int] | type[float], value: Any) -> int | float | None:
 
 
 def _decode(path: Path) -> Any:
-    return images.decode(images.read_file(path), path.name)
+    return images.decode(images.read_file(path), path.name, ours=True)
 
 
 def _sent_files(sent: Mapping[str, bytes]) -> Files:
