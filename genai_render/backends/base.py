@@ -6,12 +6,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..core.errors import NotFound
-from ..core.events import CancelToken, Event
-from ..core.request import RenderRequest
-from .http.settings import BackendSettings
+
+if TYPE_CHECKING:
+    from ..core.events import CancelToken, Event
+    from ..core.request import RenderRequest
+    from .http.settings import BackendSettings
 
 BackendKind = Literal["offline", "cloud", "compatible", "self-hosted"]
 

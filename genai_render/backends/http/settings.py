@@ -14,9 +14,7 @@ from ...core.credentials import Credentials, Secret, origin_of
 from ...core.errors import InvalidInput
 from ...core.provider import Provider
 from .errors import OnlineAccessOff
-
-SYSTEM_PROXY = "system"
-NO_PROXY = "none"
+from .proxies import NO_PROXY, SYSTEM_PROXY
 
 
 @dataclass(frozen=True, slots=True)
