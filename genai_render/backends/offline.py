@@ -146,7 +146,7 @@ def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[
 
 
 def _prepare(request: RenderRequest) -> _Job:
-    reading = read(request.prompt)
+    reading = read(request.prompt, names=_names(request.scene_text))
     styles = catalog.shipped()
     style = request.style
     if style == "auto" and reading.style:
@@ -175,6 +175,12 @@ def _prepare(request: RenderRequest) -> _Job:
     quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
     strength = float(request.options.get("strength", 1.0))
     return _Job(canvas, look, palette, reading, quality, strength, tuple(remarks))
+
+
+def _names(scene_text: str) -> list[str]:
+    """The objects' names in the scene's description: "Shows a lamp, a table. Lit by …"."""
+    shows = scene_text.partition("Shows ")[2].partition(".")[0]
+    return [name.strip() for name in shows.split(",") if name.strip()]
 
 
 def varied(look: Look, index: int) -> Look:
