@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from ..core.canvas import Canvas, View
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.request import MAX_SEED, Reference, RenderRequest
-from ..engine import Look, Palette, Quality, Reading, Step, read, render
+from ..engine import Look, Palette, Quality, Reading, Stage, Step, read, render, stage_for
 from ..engine.grade.palette import decode, notes
+from ..engine.look.look import Sky
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
@@ -36,15 +38,27 @@ class _Job:
     quality: Quality
     strength: float
     notes: tuple[str, ...]
+    stage: Stage | None = None
 
 
 class OfflineBackend:
-    """Re-lights, re-grades and re-draws the canvas (see engine/). Needs a canvas or a reference."""
+    """Re-lights, re-grades and re-draws the canvas (see engine/). Needs a canvas or a reference.
+
+    share_stage: what is behind the scene and under it is chosen with the first picture that shows
+    something, and kept for all further ones of the same look: for the frames and cameras of a
+    batch. stage: one that was chosen before, as `Result.info["stage"]` holds it.
+    """
+
+    def __init__(self, share_stage: bool = False, stage: Stage | None = None) -> None:
+        self._share = share_stage or stage is not None
+        self._given = stage
+        self._stages: dict[Sky, Stage] = {}
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         cancel.check()
         yield Progress(0.0, "Reading the prompt")
         job = _prepare(request)
+        job = replace(job, stage=self._stage(job))
         for text in (job.reading.sentence, *job.notes):
             if text:
                 yield Notice(text)
@@ -52,6 +66,20 @@ class OfflineBackend:
         for index in range(request.count):
             seed = (first + index) % (MAX_SEED + 1)
             yield from _one(request, job, index, seed, cancel)
+
+    def _stage(self, job: _Job) -> Stage | None:
+        """What all pictures share; None where each has its own."""
+        if not self._share or job.canvas.view.source == "image":
+            return None
+        if self._given is not None:
+            return self._given
+        sky = job.look.sky
+        if sky not in self._stages:
+            stage = stage_for(job.canvas, job.look, job.quality)
+            if stage is None:  # nothing in sight: the next picture chooses
+                return None
+            self._stages[sky] = stage
+        return self._stages[sky]
 
 
 def _one(
@@ -65,7 +93,7 @@ def _one(
         def rendering(fraction: float, message: str) -> None:
             step((0.75 if request.options.get("neural") else 0.95) * fraction, message)
 
-        pixels = render(job.canvas, look, job.palette, seed, rendering, job.quality)
+        pixels = render(job.canvas, look, job.palette, seed, rendering, job.quality, job.stage)
         ai = False
         extra: list[str] = []
         if request.options.get("neural"):
@@ -74,12 +102,14 @@ def _one(
         pixels = _blended(request, job, pixels)
         step(0.98, "Saving")
         image = images.encode_png(pixels)
-        info = {
+        info: dict[str, Any] = {
             "used": list(job.reading.used),
             "not_used": list(job.reading.not_used),
             "notes": [*job.notes, *extra],
             "quality": job.quality,
         }
+        if job.stage is not None:
+            info["stage"] = job.stage.to_json()
         height, width = pixels.shape[:2]
         return Result(
             *(image, "image/png", width, height, index, seed),
