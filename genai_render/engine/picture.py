@@ -27,6 +27,7 @@ from .light.rig import LightFields
 from .light.screen_space import flatten_bumps
 from .light.stage import Stage
 from .light.upsampled import Upsampled
+from .lines.captured_lines import find_captured_lines
 from .lines.edges import detect_edges
 from .lines.pen import draw_lines, line_mask
 from .look.look import Look
@@ -65,6 +66,9 @@ def render(
     step(0.3, "Lighting")
     pixels = _Large(source, plan, lut, extra, seed, step).rendered()
     pixels = antialias(pixels, step, 0.7, 0.75)
+    captured_lines = find_captured_lines(canvas)
+    if captured_lines is not None:
+        captured_lines.draw(pixels)
     if extra is not None:
         pixels = _drawn(source, look, pixels, extra, seed, step)
     add_effects(pixels, look, seed, step)

@@ -14,6 +14,7 @@ from synthetic import Box, Ground, Scene, Sphere
 from genai_render.core import catalog
 from genai_render.core.canvas import Canvas
 from genai_render.engine import Look, Stage, read, render, stage_for
+from genai_render.engine.lines.captured_lines import find_captured_lines
 
 STYLES = tuple(catalog.shipped().styles)
 
@@ -242,3 +243,42 @@ def test_a_stage_of_one_camera_serves_another():
 def test_a_broken_stage_is_refused(broken):
     with pytest.raises((KeyError, ValueError)):
         Stage.from_json(broken)
+
+
+# --- what the capture has drawn -----------------------------------------------------------------
+
+
+def with_lines(canvas: Canvas, transparent: bool) -> tuple[Canvas, np.ndarray]:
+    """Lines as Freestyle draws them: along outlines and creases, half of them outside."""
+    changed = np.zeros(canvas.covered.shape, bool)
+    changed[:, 1:] = np.abs(np.diff(canvas.normal, axis=1)).max(-1) > 0.3
+    changed[1:] |= np.abs(np.diff(canvas.normal, axis=0)).max(-1) > 0.3
+    line = changed.copy()
+    line[:, :-1] |= changed[:, 1:]
+    line[:-1] |= changed[1:]
+    color = canvas.color.copy()
+    color[line] = (8, 8, 10, 255)
+    if not transparent:
+        color[..., 3] = 255
+        color[~canvas.covered & ~line, :3] = 200
+    return replace(canvas, color=color), line
+
+
+@pytest.mark.parametrize("transparent", [True, False])
+@pytest.mark.parametrize("look", ["auto", "3d_anime", "movie"])
+def test_lines_that_are_in_the_canvas_stay(transparent, look):
+    plain = synthetic.canvas(PLATE, 480, 360)
+    canvas, line = with_lines(plain, transparent)
+    pixels = gray(render(canvas, style(look), seed=1))
+    around = np.zeros_like(line)
+    for axis in (0, 1):
+        for way in (-4, 4):
+            around |= np.roll(line, way, axis)
+    assert np.median(pixels[line]) < 0.45 * np.median(pixels[around & ~line])
+
+
+def test_no_lines_are_found_where_none_are_drawn():
+    for name in synthetic.SCENES:
+        assert find_captured_lines(synthetic.canvas(name, 320, 240)) is None
+    assert find_captured_lines(synthetic.canvas(CHART, 320, 240)) is None
+    assert find_captured_lines(synthetic.canvas(PLATE, 320, 240, background=True)) is None

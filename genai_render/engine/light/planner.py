@@ -124,9 +124,10 @@ def _exposed(plan: LightingPlan, color: Plane) -> tuple[float, Plane | None]:
     """The exposure, and what glows at it."""
     look, analysis, small, studio = plan.look, plan.analysis, plan.small, plan.studio
     weight = _interest(small)
-    # Before a studio's backdrop much is meant to be light; a scene of dark things is meant dark.
+    # Before a studio's backdrop much is meant to be light; things of one
+    # shade are meant to look so.
     gray = 0.29 if studio and not analysis.place else 0.21
-    gray *= _darkness(small, weight)
+    gray *= _paleness(small, weight)
     exposure = (
         2.0**look.grade.exposure
         if analysis.flat
@@ -269,16 +270,21 @@ def _captured_light(small: LowRes) -> tuple[Plane, Plane]:
 
 
 def _many_hued(light: Plane, surfaces: Surfaces) -> Plane:
-    """(h, w) 0..1 where the hue of light changes from place to place."""
+    """(h, w) 0..1 where the hue of light changes from place to place, if it does so everywhere.
+
+    Around colored lamps and where things meet it changes as well, in a part of the picture.
+    """
     covered = surfaces.covered.astype(np.float32)
     hue = light / np.maximum(luminance(light), np.float32(1e-3)) * covered
     unit = max(covered.shape) / 512
     wide = blur(covered, 7 * unit) + np.float32(1e-3)
     away = np.abs(hue - blur_planes(hue, 7 * unit) / wide).max(0) * covered
     often = blur((away > 0.25) * covered, 12 * unit) / (blur(covered, 12 * unit) + np.float32(1e-3))
+    seen = surfaces.covered
+    whole = smoothstep(0.3, 0.45, np.float32(np.median(often[seen]))) if seen.any() else 0.0
     # Dim light has the noise of few samples in its hue.
     bright = smoothstep(0.01, 0.04, luminance(surfaces.color))
-    return smoothstep(0.45, 0.7, often) * covered * bright
+    return (smoothstep(0.2, 0.45, often) * covered * bright * whole).astype(np.float32)
 
 
 def _behind(small: LowRes) -> Plane:
@@ -301,8 +307,8 @@ def _behind(small: LowRes) -> Plane:
     return np.where(bare, small.surfaces.color, result).astype(np.float32)
 
 
-def _darkness(small: LowRes, weight: Plane) -> float:
-    """1 for surfaces of usual colors, less the darker they are."""
+def _paleness(small: LowRes, weight: Plane) -> float:
+    """1 for surfaces of usual colors, less for dark ones and more for white ones."""
     surfaces = small.surfaces
     own = surfaces.covered if surfaces.laid is None else surfaces.covered & ~surfaces.laid
     if surfaces.albedo is None or not own.any():
@@ -310,7 +316,8 @@ def _darkness(small: LowRes, weight: Plane) -> float:
     paint = np.log(np.maximum(luminance(surfaces.albedo)[own].astype(np.float64), 0.01))
     share = weight[own].astype(np.float64)
     usual = float(np.exp((paint * share).sum() / max(float(share.sum()), 1e-9)))
-    return float(np.clip((usual / 0.12) ** 0.5, 0.4, 1.0))
+    dark = float(np.clip((usual / 0.12) ** 0.5, 0.4, 1.0))
+    return dark * float(np.clip((usual / 0.45) ** 0.4, 1.0, 1.3))
 
 
 def _interest(small: LowRes) -> Plane:
