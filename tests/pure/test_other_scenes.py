@@ -89,6 +89,53 @@ def test_a_thing_has_no_dark_stairs_where_it_stands_on_its_floor():
     assert np.quantile(below, 0.9) < 4
 
 
+def test_a_thin_wall_casts_an_even_shadow():
+    """Seen from above, a long wall's shadow has no stripes and no mosaic."""
+    wall = Scene(
+        (
+            Box((-6, -5, -0.2), (6, 5, 0), (0.6, 0.6, 0.58)),
+            Box((-3, 0, 0), (3, 0.12, 1.5), (0.5, 0.3, 0.2)),
+        ),
+        (0, 0, 16),
+        (0, 0, 0),
+        lens_mm=45,
+    )
+    canvas = synthetic.canvas(wall, 480, 360)
+    low = {"azimuth": 150.0, "elevation": 40.0}
+    shaded = style("movie").with_({"light": low})
+    open_ = shaded.with_({"light": {"shadow": 0.0}})
+    lost = gray(render(canvas, open_, seed=1)) - gray(render(canvas, shaded, seed=1))
+    middle = lost[:, 190:290]
+    deep = np.flatnonzero(middle.mean(1) > 0.5 * middle.mean(1).max())
+    shadow = middle[deep[0] : deep[-1] + 1]
+    assert shadow.mean() > 25
+    assert (shadow - shadow.mean(1, keepdims=True)).std() < 1.0
+
+
+def test_a_ceiling_leaves_no_ripples_on_the_wall_below_it():
+    room = Scene(
+        (
+            Box((-3, -4, 0), (3, 3, 2.7), (0.5, 0.6, 0.3)),
+            Box((-3, -4, 2.6), (3, 3, 2.7), (0.12, 0.3, 0.08)),
+        ),
+        (0.5, -3.6, 1.5),
+        (-0.6, 1.5, 1.3),
+        (-0.3, -0.8, 0.6),
+        0.4,
+        lens_mm=24,
+    )
+    canvas = synthetic.canvas(room, 480, 320)
+    pixels = gray(render(canvas, style("movie", "no grain"), seed=1))
+    ceiling = canvas.normal @ up_of(canvas) < -0.9
+    strip = []
+    for x in range(180, 420):
+        bottom = int(np.flatnonzero(ceiling[:, x]).max())
+        strip.append(pixels[bottom + 4 : bottom + 14, x])
+    along = np.asarray(strip)
+    smooth = np.apply_along_axis(lambda v: np.convolve(v, np.ones(41) / 41, "valid"), 0, along)
+    assert (along[20:-20] - smooth).std() < 1.5
+
+
 # --- the subject stays --------------------------------------------------------------------------
 
 

@@ -160,7 +160,8 @@ def _lit(
                 camera, surfaces, rig.key, look.light.softness, length, steps
             )
             if look.toon.steps:
-                shadow = screen_space.smooth(screen_space.smooth(shadow, surfaces, 4), surfaces, 4)
+                for _ in range(3):
+                    shadow = screen_space.smooth(shadow, surfaces, 4)
     step(0.16, "Light between surfaces")
     smoothed = None if analysis.flat or analysis.empty else screen_space.calm_normals(surfaces)
     if smoothed is not None:

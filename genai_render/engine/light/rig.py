@@ -128,7 +128,7 @@ class Rig:
             return surfaces.albedo
         # The picture without its light still has its highlights, mirrors and fine shadows; but at
         # an outline a pixel's colour is that of two things, and what is unlit shows nothing.
-        detail = _inside(surfaces.depth) * detail
+        detail = _inside(surfaces.depth, surfaces.normal) * detail
         detail *= self._lit(captured)
         full = surfaces.color / captured
         if own is None:
@@ -182,7 +182,8 @@ class Rig:
             captured = fields.captured[axis] * np.float32(self.captured_gain)
             captured /= np.maximum(light[axis], np.float32(0.02))
             # What the scene leaves unlit is dark, not black: its own color is what is known of it.
-            np.maximum(captured, np.float32(0.2), out=captured)
+            # Where a lamp is close it is bright, not white.
+            np.clip(captured, np.float32(0.2), np.float32(3), out=captured)
             light[axis] *= captured**keep
 
     def light(
@@ -333,9 +334,10 @@ class Rig:
             spark *= smoothstep(-0.05, 0.2, facing)
             if look.toon.steps and look.toon.highlight > 0:
                 level = gloss * light.key * (0.1 + 0.22 / rough) * 0.45
-                spark += smoothstep(level * 0.85, level * 1.15, spark) * np.float32(
-                    look.toon.highlight
-                )
+                step = smoothstep(level * 0.85, level * 1.15, spark)
+                # On a level floor the highlight's edge would be a stain, not a sparkle.
+                step *= 1 - smoothstep(0.93, 0.98, upward)
+                spark += step * np.float32(look.toon.highlight)
             # The mirrored surroundings: sky above, ground below, by the mirrored ray's height.
             high = across * upward
             high *= 2
@@ -394,13 +396,30 @@ def _between(a: Color, b: Color, t: float) -> Color:
     return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
 
 
-def _inside(depth: Plane) -> Plane:
-    """0 on both sides of an outline, 1 elsewhere. On any plane 1 / depth is linear on screen."""
+def _inside(depth: Plane, normal: Plane) -> Plane:
+    """0 on both sides of an outline and of a crease between two even surfaces, 1 elsewhere."""
     near = 1 / depth
     result = np.ones_like(near)
-    for turned, of in ((near, result), (near.T, result.T)):
+    for turned, facing, of in (
+        (near, normal, result),
+        (near.T, normal.transpose(0, 2, 1), result.T),
+    ):
+        # On any plane 1 / depth is linear on screen.
         bend = np.abs(turned[:-2] + turned[2:] - 2 * turned[1:-1])
         of[1:-1] *= bend < turned[1:-1] * np.float32(0.01)
+        if len(turned) < 5:
+            continue
+        steady = _alike(facing[:, :-1], facing[:, 1:]) > np.float32(0.97)
+        crease = _alike(facing[:, 1:-3], facing[:, 3:-1]) < np.float32(0.85)
+        crease &= steady[:-3] & steady[3:]
+        of[2:-2] *= ~crease
+    return result
+
+
+def _alike(a: Plane, b: Plane) -> Plane:
+    result = a[0] * b[0]
+    result += a[1] * b[1]
+    result += a[2] * b[2]
     return result
 
 
