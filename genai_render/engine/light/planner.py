@@ -114,6 +114,7 @@ def plan_lighting(
         plan.exposure, plan.bloom = _exposed(plan, color)
         falling = shaft_light()
     if falling is not None:
+        falling *= 1 - np.float32(0.7) * _near_subject(small, analysis)
         plan.bloom = falling if plan.bloom is None else plan.bloom + falling
     plan.names = list(planes)
     plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
@@ -306,6 +307,15 @@ def _behind(small: LowRes) -> Plane:
         share = np.maximum(share, np.minimum(wide * 20, 1) * (wide > 1e-4))
         share = np.where(missing > 0, np.maximum(share, missing), share)
     return np.where(bare, small.surfaces.color, result).astype(np.float32)
+
+
+def _near_subject(small: LowRes, analysis: SceneAnalysis) -> Plane:
+    """1 on the subject and what is before it: light that falls through the air is behind them."""
+    surfaces = small.surfaces
+    near = surfaces.covered & (surfaces.depth < analysis.focus + 0.35 * analysis.size)
+    if surfaces.laid is not None:
+        near &= ~surfaces.laid
+    return blur(near.astype(np.float32), 1.5)
 
 
 def _paleness(small: LowRes, weight: Plane) -> float:

@@ -78,6 +78,9 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
 
     ceiling = covered & (lift < -0.9) & (height > camera.level)
     indoor = not flat and share > 0.96 and (ceiling.mean() > 0.01 or (share > 0.995 and far < 15))
+    # A room with a large window: enclosed above and below all the same.
+    enclosed = share > 0.7 and float(covered[-1].mean()) > 0.98 and float(covered[0].mean()) > 0.85
+    indoor = indoor or (not flat and enclosed and float(ceiling.mean()) > 0.02)
     indoor = indoor and camera.tilt > -0.6
 
     focus = (
