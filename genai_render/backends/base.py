@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a render backend is, and where each one is found."""
+"""What a render backend is, and a row for each: whatever lists backends reads the rows."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from ..core.errors import NotFound
 from ..core.events import CancelToken, Event
 from ..core.request import RenderRequest
 from .http.settings import BackendSettings
+
+BackendKind = Literal["offline", "cloud", "compatible", "self-hosted"]
 
 
 class Backend(Protocol):
@@ -19,59 +22,125 @@ class Backend(Protocol):
     `run` yields Progress, PartialImage and Notice as they come, and a Result for each image.
     It raises a GenAIError where the whole job failed, and yields Failed(error, index) where one
     image of several did. It calls `cancel.check()` at least every half second of work.
+
+    `check` asks whether everything can be reached and takes the key, which costs nothing, and
+    gives a sentence for the user. `model_names` lists what can be chosen there, by the names that
+    are used there. Both raise what `run` would; endpoint: which of the connections, where a
+    backend has several; "" for all of them, or its only one.
     """
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]: ...
 
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str: ...
 
-# name → (module, class): imported when first used, so that an SDK is never loaded in vain. Even
-# these modules load theirs only in `run`, in the worker.
-_BACKENDS: dict[str, tuple[str, str]] = {
-    "offline": (".offline", "OfflineBackend"),
-    "openai": (".cloud.openai", "OpenAIBackend"),
-    "gemini": (".cloud.gemini", "GeminiBackend"),
-    "compatible": (".cloud.compatible", "CompatibleBackend"),
-    "comfyui": (".self_hosted.comfyui.backend", "ComfyUIBackend"),
-    "a1111": (".self_hosted.a1111", "A1111Backend"),
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """One row. id: as the models name it.
+
+    kind: "offline" needs no network; "cloud" has a provider of its own by its id; "compatible"
+        speaks a dialect that many providers and servers speak; "self-hosted" finds the user's own
+        servers in the settings.
+    module, class_name: imported when first used, so that an SDK is never loaded in vain. Even
+        these modules load theirs only in `run`, in the worker.
+    usual_address: where such a server is if nobody says otherwise.
+    variable: of the environment, with the addresses of such servers, commas in between.
+    """
+
+    id: str
+    label: str
+    kind: BackendKind
+    module: str
+    class_name: str
+    description: str = ""
+    usual_address: str = ""
+    variable: str = ""
+
+    @property
+    def connects(self) -> bool:
+        """Whether it has a key and a connection of its own in the preferences."""
+        return self.kind in ("cloud", "compatible")
+
+
+BACKENDS: dict[str, BackendInfo] = {
+    row.id: row
+    for row in (
+        BackendInfo("offline", "Offline", "offline", ".offline", "OfflineBackend"),
+        BackendInfo("openai", "OpenAI", "cloud", ".cloud.openai", "OpenAIBackend"),
+        BackendInfo("gemini", "Google Gemini", "cloud", ".cloud.gemini", "GeminiBackend"),
+        BackendInfo(
+            "compatible",
+            "Compatible Server",
+            "compatible",
+            ".cloud.compatible",
+            "CompatibleBackend",
+            "OpenAI's image API: LocalAI, vLLM, SGLang, a gateway and others",
+            "http://127.0.0.1:8080/v1",
+        ),
+        BackendInfo(
+            "json",
+            "JSON Provider",
+            "compatible",
+            ".cloud.json_dialect",
+            "JsonBackend",
+            "A provider whose table says what is sent as JSON and what comes back",
+        ),
+        BackendInfo(
+            "comfyui",
+            "ComfyUI",
+            "self-hosted",
+            ".self_hosted.comfyui.backend",
+            "ComfyUIBackend",
+            "Workflows, also your own",
+            "http://127.0.0.1:8188",
+            "GENAI_RENDER_COMFYUI",
+        ),
+        BackendInfo(
+            "a1111",
+            "A1111",
+            "self-hosted",
+            ".self_hosted.a1111",
+            "A1111Backend",
+            "Stable Diffusion web UI, Forge or SD.Next, started with --api",
+            "http://127.0.0.1:7860",
+            "GENAI_RENDER_A1111",
+        ),
+    )
 }
 
-# Those with a key and a connection of their own in the preferences.
-CONNECTING = ("openai", "gemini", "compatible")
 
-# Those that find the user's own servers in the settings, by kind.
-_OWN_SERVERS = ("comfyui", "a1111")
+def of_kind(*kinds: BackendKind) -> tuple[BackendInfo, ...]:
+    """The rows of these kinds, in their order."""
+    return tuple(row for row in BACKENDS.values() if row.kind in kinds)
 
 
-def backend_names() -> tuple[str, ...]:
-    return tuple(_BACKENDS)
+def backend_info(name: str) -> BackendInfo:
+    """Raises NotFound."""
+    if name not in BACKENDS:
+        raise NotFound(
+            f'There is no render backend called "{name}".', action=f"Known: {', '.join(BACKENDS)}."
+        )
+    return BACKENDS[name]
 
 
 def create_backend(name: str, settings: BackendSettings | None = None) -> Backend:
     """The backend of that name, as models.toml names it. Raises NotFound.
 
-    settings: for those that use the network; without them, the environment decides.
+    settings: where to connect, and the catalogue; without them, the environment and the one that
+    ships.
     """
-    try:
-        module, attribute = _BACKENDS[name]
-    except KeyError:
-        raise NotFound(
-            f'There is no render backend called "{name}".',
-            action=f"Known: {', '.join(_BACKENDS)}.",
-        ) from None
-    kind = getattr(importlib.import_module(module, __package__), attribute)
-    return kind(settings) if name in (*CONNECTING, *_OWN_SERVERS) else kind()
+    row = backend_info(name)
+    return getattr(importlib.import_module(row.module, __package__), row.class_name)(settings)
 
 
 def check_access(
-    name: str, settings: BackendSettings, cancel: CancelToken, profile: str = ""
+    name: str, settings: BackendSettings, cancel: CancelToken, endpoint: str = ""
 ) -> str:
     """Ask a provider whether it can be reached and takes the key: a sentence for the user.
 
-    Costs nothing but a moment; for a worker thread. profile: the endpoint's name, where it is not
-    the backend's own. Raises what `run` would.
+    Costs nothing but a moment; for a worker thread. endpoint: its name, where it is not the
+    backend's own. Raises what `run` would.
     """
-    backend = create_backend(name, settings)
-    check = getattr(backend, "check", None)
-    if check is None:
-        return "Nothing needs to be reached."
-    return check(cancel, profile or name)
+    return create_backend(name, settings).check(cancel, endpoint)

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core import catalog, images
+from ..core import images
 from ..core.canvas import Canvas, View
+from ..core.catalog import Catalog
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.request import MAX_SEED, Reference, RenderRequest
 from ..engine import Look, Palette, Quality, Reading, Step, read, render
 from ..engine.grade.palette import decode, notes
+from .http.settings import BackendSettings
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
@@ -35,16 +37,20 @@ class _Job:
     reading: Reading
     quality: Quality
     strength: float
+    neural: bool
     notes: tuple[str, ...]
 
 
 class OfflineBackend:
     """Re-lights, re-grades and re-draws the canvas (see engine/). Needs a canvas or a reference."""
 
+    def __init__(self, settings: BackendSettings | None = None) -> None:
+        self._settings = settings or BackendSettings()
+
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         cancel.check()
         yield Progress(0.0, "Reading the prompt")
-        job = _prepare(request)
+        job = _prepare(request, self._settings.models())
         for text in (job.reading.sentence, *job.notes):
             if text:
                 yield Notice(text)
@@ -52,6 +58,12 @@ class OfflineBackend:
         for index in range(request.count):
             seed = (first + index) % (MAX_SEED + 1)
             yield from _one(request, job, index, seed, cancel)
+
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        return "Nothing needs to be reached."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        return []  # it is one itself
 
 
 def _one(
@@ -63,12 +75,12 @@ def _one(
         look = varied(job.look, index)
 
         def rendering(fraction: float, message: str) -> None:
-            step((0.75 if request.options.get("neural") else 0.95) * fraction, message)
+            step((0.75 if job.neural else 0.95) * fraction, message)
 
         pixels = render(job.canvas, look, job.palette, seed, rendering, job.quality)
         ai = False
         extra: list[str] = []
-        if request.options.get("neural"):
+        if job.neural:
             pixels, ai, text = _neural(request, pixels, step)
             extra += [text] if text else []
         pixels = _blended(request, job, pixels)
@@ -145,13 +157,13 @@ def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[
 # --- what is asked for -------------------------------------------------------------------------
 
 
-def _prepare(request: RenderRequest) -> _Job:
+def _prepare(request: RenderRequest, known: Catalog) -> _Job:
     reading = read(request.prompt)
-    styles = catalog.shipped()
+    model = known.model(request.model)
     style = request.style
     if style == "auto" and reading.style:
         style = reading.style
-    look = reading.apply(Look.from_mapping(styles.style(style).look))
+    look = reading.apply(Look.from_mapping(known.style(style).look))
     references: Sequence[Reference] = request.references
     remarks = [f"Reference {text}." for text in notes(references)]
     if request.kind == "edit":
@@ -173,8 +185,9 @@ def _prepare(request: RenderRequest) -> _Job:
     if palette is not None:
         look = palette.lit(look)
     quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
-    strength = float(request.options.get("strength", 1.0))
-    return _Job(canvas, look, palette, reading, quality, strength, tuple(remarks))
+    strength = float(model.value(request.options, "strength", 1.0))
+    neural = bool(model.value(request.options, "neural", False))
+    return _Job(canvas, look, palette, reading, quality, strength, neural, tuple(remarks))
 
 
 def varied(look: Look, index: int) -> Look:

@@ -52,11 +52,11 @@ def in_parallel(works: Sequence[Work], cancel: CancelToken, at_once: int = 4) ->
         yield from works[0](cancel)
         return
     token = ChildToken(cancel)
-    told: queue.SimpleQueue[tuple[int, Event | GenAIError | None]] = queue.SimpleQueue()
+    events: queue.SimpleQueue[tuple[int, Event | GenAIError | None]] = queue.SimpleQueue()
     turn = threading.Semaphore(at_once)
     threads = [
         threading.Thread(
-            target=_follow, args=(work, place, token, told, turn), name=f"genai-call-{place + 1}"
+            target=_follow, args=(work, place, token, events, turn), name=f"genai-call-{place + 1}"
         )
         for place, work in enumerate(works)
     ]
@@ -68,7 +68,7 @@ def in_parallel(works: Sequence[Work], cancel: CancelToken, at_once: int = 4) ->
         while running:
             cancel.check()
             try:
-                place, event = told.get(timeout=_MOMENT)
+                place, event = events.get(timeout=_MOMENT)
             except queue.Empty:
                 continue
             if event is None:
@@ -99,20 +99,20 @@ def _follow(
     work: Work,
     place: int,
     token: CancelToken,
-    told: queue.SimpleQueue[tuple[int, Event | GenAIError | None]],
+    events: queue.SimpleQueue[tuple[int, Event | GenAIError | None]],
     turn: threading.Semaphore,
 ) -> None:
     try:
         with turn:
             token.check()
             for event in work(token):
-                told.put((place, event))
+                events.put((place, event))
                 token.check()
     except GenAIError as error:
-        told.put((place, error.with_traceback(None)))
+        events.put((place, error.with_traceback(None)))
     except Exception as failure:
         from .http import errors
 
-        told.put((place, errors.unexpected("The provider", failure)))
+        events.put((place, errors.unexpected("The provider", failure)))
     finally:
-        told.put((place, None))
+        events.put((place, None))

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from ..backends.base import CONNECTING
+from ..backends.base import backend_info, of_kind
 from ..backends.http import settings as http_settings
 from ..backends.http.errors import OnlineAccessOff
 from ..backends.http.settings import BackendSettings, Endpoint, endpoint_name
@@ -55,9 +55,15 @@ def _settings(endpoints: dict[str, Endpoint], known: Catalog | None = None) -> B
     )
 
 
-def for_connection(connection: Any) -> BackendSettings:
+def all_connections(prefs: Any) -> list[Any]:
+    """To providers with a backend of their own, to those with a table, and to servers."""
+    cloud = [getattr(prefs, row.id) for row in of_kind("cloud")]
+    return [*cloud, *prefs.tables, *prefs.servers]
+
+
+def for_connection(connection: Any, known: Catalog) -> BackendSettings:
     """For one connection of the preferences. Raises InvalidInput for what cannot be used."""
-    return _settings({connection.endpoint: connection.to_endpoint(addon.preferences())})
+    return _settings({connection.endpoint: connection.to_endpoint(addon.preferences())}, known)
 
 
 def for_own_servers(kind: str) -> BackendSettings:
@@ -74,12 +80,12 @@ def for_model(known: Catalog, model: Model) -> BackendSettings:
     endpoints: dict[str, Endpoint] = {}
     if prefs is not None:
         name = endpoint_name(model)
-        for one in (prefs.openai, prefs.gemini, *prefs.servers):
+        for one in all_connections(prefs):
             if one.endpoint == name:
                 endpoints[name] = one.to_endpoint(prefs)
-        if not endpoints and model.backend == "compatible":
-            # A profile of the user's models file that has no server here: its address is the
-            # model's, and it is reached as everything is.
+        if not endpoints and backend_info(model.backend).kind == "compatible":
+            # A provider or a profile of the user's own file that has nothing here: its address is
+            # in that file, and it is reached as everything is.
             endpoints[name] = plain_endpoint(prefs)
         endpoints |= own_endpoints(prefs, model.backend)
     return _settings(endpoints, known)
@@ -95,7 +101,8 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
         return
     try:
         settings = for_model(known, model)
-        if model.backend in CONNECTING:
+        row = backend_info(model.backend)
+        if row.connects:
             name, own = endpoint_name(model), str(model.extra.get("base_url", ""))
             if wait:
                 http_settings.access(settings, name, own)
@@ -103,7 +110,7 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
             status = keys.key_status(name, settings, own)
             if status is not None and status.problem is not None:
                 raise status.problem
-        elif model.backend in servers.KINDS:
+        elif row.kind == "self-hosted":
             if wait:
                 servers.servers_of(settings, model.backend)
             elif not bpy.app.online_access:

@@ -23,7 +23,7 @@ from ..core.catalog import Catalog
 from ..core.credentials import origin_of
 from ..core.errors import GenAIError
 from . import addon
-from .backend_settings import own_endpoints
+from .backend_settings import all_connections, own_endpoints
 
 Listener = Callable[[], object]
 
@@ -111,15 +111,24 @@ def load(problems: list[GenAIError] | None = None) -> Catalog:
     """
     prefs = addon.preferences()
     problems = [] if problems is None else problems
-    own = bpy.path.abspath(prefs.models_file) if prefs is not None and prefs.models_file else ""
-    return _with_own(files.load([Path(own)]) if own else files.shipped(), prefs, problems)
+    own = own_files(prefs)
+    return _with_own(files.load(own) if own else files.shipped(), prefs, problems)
+
+
+def own_files(prefs: Any | None) -> list[Path]:
+    """The user's own files and folders with models, styles and providers: those that the
+    environment and the preferences name, and the add-on's folder of packs."""
+    own = files.files_in_environment()
+    if prefs is not None and prefs.models_file:
+        own.append(Path(bpy.path.abspath(prefs.models_file)))
+    packs = addon.user_folder(files.PACKS_FOLDER, create=False)
+    return [*own, packs] if packs.is_dir() else own
 
 
 def _with_own(known: Catalog, prefs: Any | None, problems: list[GenAIError]) -> Catalog:
     if prefs is not None:
-        for provider in (prefs.openai, prefs.gemini):
-            known = known.plus(provider.catalog_models(known))
-        known = known.plus(model for server in prefs.servers for model in server.catalog_models())
+        for connection in all_connections(prefs):
+            known = known.plus(connection.catalog_models(known))
     for kind in servers.KINDS:
         try:
             known = _with_servers(known, prefs, kind, problems)

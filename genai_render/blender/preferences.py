@@ -32,7 +32,9 @@ def _limit_changed(self: bpy.types.AddonPreferences, context: bpy.types.Context)
     redraw.sidebars()
 
 
-class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPreferences):
+class GenAIRenderPreferences(
+    providers.ConnectionSettings, providers.CloudConnections, bpy.types.AddonPreferences
+):
     bl_idname = addon.PACKAGE
 
     show: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -46,11 +48,8 @@ class GenAIRenderPreferences(providers.ConnectionSettings, bpy.types.AddonPrefer
         ],
         options={"SKIP_SAVE"},
     )
-    openai: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=providers.GenAIOpenAIConnection
-    )
-    gemini: bpy.props.PointerProperty(  # pyright: ignore[reportInvalidTypeForm]
-        type=providers.GenAIGeminiConnection
+    tables: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
+        type=providers.GenAITableConnection
     )
     servers: bpy.props.CollectionProperty(  # pyright: ignore[reportInvalidTypeForm]
         type=providers.GenAIServerConnection

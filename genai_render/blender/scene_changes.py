@@ -13,17 +13,18 @@ class SceneChanges:
 
     def __init__(self) -> None:
         self.count = 0
-        self._counter = bpy.app.handlers.persistent(self._changed)
         for handlers in _handlers():
-            handlers.append(self._counter)
-
-    def _changed(self, *_: object) -> None:
-        self.count += 1
+            handlers.append(_changed)
 
     def close(self) -> None:
         for handlers in _handlers():
-            if self._counter in handlers:
-                handlers.remove(self._counter)
+            if _changed in handlers:
+                handlers.remove(_changed)
+
+
+@bpy.app.handlers.persistent
+def _changed(*_: object) -> None:
+    addon.state(SceneChanges).count += 1
 
 
 def _handlers() -> tuple[list, ...]:

@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The models and styles that can be chosen, read from data files."""
+"""The models, styles and providers that can be chosen, read from data files."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import math
-import tomllib
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args
 
-from .errors import InvalidInput, NotFound, StorageError
+from .errors import InvalidInput, NotFound
 from .framing import RESOLUTIONS
+from .provider import Answer, ModelList, Provider
 from .request import OptionValue, RenderRequest
+from .toml_tables import entry, read, suggest, tables
 
 DATA = Path(__file__).resolve().parent.parent / "data"
+
+PACKS_FOLDER = "packs"
+"""The folder among the add-on's own that is read without being named anywhere."""
+
+FILES_VARIABLE = "GENAI_RENDER_MODELS"
+"""Environment variable that names TOML files and folders of the user's own, as PATH names
+folders."""
 
 OptionKind = Literal["choice", "bool", "int", "float", "text"]
 
@@ -80,6 +88,10 @@ class Option:
                 value = text
         return self.check(value)
 
+    def value_in(self, values: Mapping[str, OptionValue]) -> OptionValue:
+        """Its value among those that were set, else its default."""
+        return values.get(self.id, self.default)
+
     def _range(self) -> str:
         if self.minimum is not None and self.maximum is not None:
             return f" from {self.minimum:g} to {self.maximum:g}"
@@ -121,6 +133,7 @@ class Model:
     """One entry of the model list.
 
     backend: the name in `backends.base`. name: what the provider calls it.
+    provider: the id of the provider whose table says how it is reached; "" for the backend's own.
     online: it needs the network. ai: a generative model makes the image.
     price: None where it is unknown.
     """
@@ -140,6 +153,7 @@ class Model:
     resolutions: tuple[str, ...] = tuple(RESOLUTIONS)
     options: tuple[Option, ...] = ()
     price: Price | None = None
+    provider: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, request: RenderRequest) -> None:
@@ -169,8 +183,18 @@ class Model:
                 return option
         raise InvalidInput(
             f'{self.label} has no option called "{id}".',
-            action=_suggest(id, (option.id for option in self.options)),
+            action=suggest(id, (option.id for option in self.options)),
         )
+
+    def has_option(self, id: str) -> bool:
+        return any(option.id == id for option in self.options)
+
+    def value(
+        self, values: Mapping[str, OptionValue], id: str, otherwise: OptionValue = ""
+    ) -> OptionValue:
+        """An option's value among those that were set, else its default; `otherwise` where this
+        model has no such option."""
+        return next((o.value_in(values) for o in self.options if o.id == id), otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +203,7 @@ class Style:
 
     prompt: the words that it adds for a generative model.
     look: what it means to the offline engine.
-    preview: the file of its picture, in data/.
+    preview: the file of its picture: in data/, or a whole path.
     """
 
     id: str
@@ -189,6 +213,11 @@ class Style:
     preview: str = ""
     look: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def preview_path(self) -> Path | None:
+        """Where its picture is; None if it has none."""
+        return DATA / self.preview if self.preview else None
+
 
 Entry = TypeVar("Entry", Model, Style)
 
@@ -197,10 +226,11 @@ Entry = TypeVar("Entry", Model, Style)
 class Catalog:
     models: Mapping[str, Model]
     styles: Mapping[str, Style]
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
     def plus(self, models: Iterable[Model]) -> Catalog:
         """With these models too; one with a known id replaces it."""
-        return Catalog({**self.models, **{model.id: model for model in models}}, self.styles)
+        return replace(self, models={**self.models, **{model.id: model for model in models}})
 
     def model(self, id: str) -> Model:
         """Raises NotFound, with the nearest name that there is."""
@@ -210,20 +240,27 @@ class Catalog:
         """Raises NotFound, with the nearest name that there is."""
         return self._find("style", self.styles, id)
 
-    def like_known(self, backend: str, name: str) -> Model:
-        """A model of that backend that is known by nothing but its name: taken to be as the one
-        whose name is most like it. A dated version of one costs as much, another is unknown.
+    def like_known(self, endpoint: str, name: str) -> Model:
+        """A model of that provider or backend that is known by nothing but its name: taken to be
+        as the one whose name is most like it. A dated version of one costs as much, another is
+        unknown.
 
-        Raises NotFound for a backend without any model.
+        Raises NotFound where there is nothing to go by.
         """
-        known = [model for model in self.models.values() if model.backend == backend]
+        known = [m for m in self.models.values() if endpoint == (m.provider or m.backend)]
+        provider = self.providers.get(endpoint)
+        id, label = name, name
+        if provider is not None and provider.dialect != "own":
+            id, label = f"{endpoint}/{name}", f"{name} ({provider.label})"
+            if not known:
+                return Model(id, label, provider.backend, name, provider=endpoint)
         if not known:
-            raise NotFound(f'There is no model of "{backend}" to go by.')
+            raise NotFound(f'There is no model of "{endpoint}" to go by.')
         near = max(known, key=lambda model: difflib.SequenceMatcher(None, model.name, name).ratio())
         return replace(
             near,
-            id=name,
-            label=name,
+            id=id,
+            label=label,
             name=name,
             description=f"As entered in the preferences, taken to be like {near.label}",
             price=near.price if name.startswith(f"{near.name}-20") else None,
@@ -234,39 +271,42 @@ class Catalog:
         if id in entries:
             return entries[id]
         folded = _fold(id)
-        for entry in entries.values():
-            if folded in (_fold(entry.id), _fold(entry.label)):
-                return entry
-        raise NotFound(f'There is no {what} called "{id}".', action=_suggest(id, entries))
+        for one in entries.values():
+            if folded in (_fold(one.id), _fold(one.label)):
+                return one
+        raise NotFound(f'There is no {what} called "{id}".', action=suggest(id, entries))
 
 
 def _fold(name: str) -> str:
     return "".join(char for char in name.casefold() if char.isalnum())
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f'Did you mean "{near[0]}"?'
-    return f"Known: {', '.join(names)}." if names else ""
-
-
 def load(extra: Iterable[Path] = ()) -> Catalog:
     """The catalogue that ships, and the user's own files over it: an entry with a known id
-    replaces it. Raises StorageError for a file that cannot be read, InvalidInput for a bad one.
+    replaces it. A folder stands for the TOML files in it and in its folders.
+
+    Raises StorageError for a file that cannot be read, InvalidInput for a bad one.
     """
-    models: dict[str, Model] = {}
-    styles: dict[str, Style] = {}
-    for path in (DATA / "models.toml", DATA / "styles.toml", *extra):
-        tables = _read(path)
-        for values in _tables(path, tables, "model"):
-            model = _entry(path, Model, _model_values(path, values))
-            models[model.id] = model
-        for values in _tables(path, tables, "style"):
-            style = _entry(path, Style, values)
-            styles[style.id] = style
-    return Catalog(models, styles)
+    reader = _Reader()
+    for name in ("providers.toml", "options.toml", "models.toml", "styles.toml"):
+        reader.read(DATA / name)
+    for path in extra:
+        for file in files_of(path):
+            reader.read(file, own=DATA not in file.parents)
+    return Catalog(reader.models, reader.styles, reader.providers)
+
+
+def files_of(path: Path) -> list[Path]:
+    """A file itself; of a folder its TOML files and those in its folders, by name."""
+    if not path.is_dir():
+        return [path]
+    return sorted([*path.glob("*.toml"), *path.glob("*/*.toml")])
+
+
+def files_in_environment(environ: Mapping[str, str] | None = None) -> list[Path]:
+    """The user's own files and folders that the environment names."""
+    named = (os.environ if environ is None else environ).get(FILES_VARIABLE, "")
+    return [Path(part) for part in named.split(os.pathsep) if part.strip()]
 
 
 def server_model(profile: str, name: str, usd: float | None = None) -> Model:
@@ -291,73 +331,106 @@ def shipped() -> Catalog:
     return load()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(f'"{path.name}" cannot be read.', f"{error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f'"{path.name}" is not a valid TOML file.', f"{error}.") from error
+class _Reader:
+    """What was read so far: a later file can use what stands in those before it."""
 
+    def __init__(self) -> None:
+        self.models: dict[str, Model] = {}
+        self.styles: dict[str, Style] = {}
+        self.providers: dict[str, Provider] = {}
+        self._options: dict[str, Mapping[str, Any]] = {}
+        self._shipped: dict[str, Provider] = {}
 
-def _tables(path: Path, within: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The [[name]] tables. Raises InvalidInput for what is written otherwise."""
-    found = within.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise InvalidInput(
-            f'"{name}" in "{path.name}" is not a list of tables.',
-            action=f"Begin each with [[{name}]] on a line of its own.",
+    def read(self, path: Path, own: bool = False) -> None:
+        """own: the file is the user's."""
+        contents = read(path)
+        for name, values in _named(path, contents, "options").items():
+            self._options[name] = {"id": name, **values}
+        for values in tables(path, contents, "provider"):
+            self._provider(path, values, own)
+        for values in tables(path, contents, "model"):
+            self._model(path, values)
+        for values in tables(path, contents, "style"):
+            style = entry(path, Style, values)
+            if own and style.preview:
+                style = replace(style, preview=str(_beside(path, style.preview)))
+            self.styles[style.id] = style
+
+    def _provider(self, path: Path, values: Mapping[str, Any], own: bool) -> None:
+        fields = dict(values)
+        models = tables(path, fields, "model")
+        fields.pop("model", None)
+        called = f'of the provider "{fields.get("id", "?")}"'
+        for name, kind in (("answer", Answer), ("models", ModelList)):
+            if isinstance(fields.get(name), dict):
+                fields[name] = entry(path, kind, fields[name], f"{name} {called}")
+        provider: Provider = entry(path, Provider, fields)
+        provider.check()
+        if own:
+            provider.check_own(self._shipped)
+        else:
+            self._shipped[provider.id] = provider
+        self.providers[provider.id] = provider
+        for model in models:
+            self._model(path, {"provider": provider.id, **model})
+
+    def _model(self, path: Path, values: Mapping[str, Any]) -> None:
+        fields = dict(values)
+        called = f'model "{fields.get("id", fields.get("name", "?"))}" in "{path.name}"'
+        if isinstance(fields.get("provider"), str):
+            provider = self.providers.get(fields["provider"])
+            if provider is None:
+                raise InvalidInput(
+                    f'The {called} names the provider "{fields["provider"]}", which is not known.',
+                    action=suggest(fields["provider"], self.providers),
+                )
+            fields.setdefault("backend", provider.backend)
+            name = fields.get("name", "")
+            fields.setdefault("id", f"{provider.id}/{name}")
+            fields.setdefault("label", f"{name} ({provider.label})")
+        listed = fields.pop("options", [])
+        if not isinstance(listed, list):
+            raise InvalidInput(f'The "options" of the {called} are not a list.')
+        fields["options"] = tuple(
+            [self._named_option(path, called, each) for each in listed]
+            + [entry(path, Option, option) for option in tables(path, fields, "option")]
         )
-    return found
+        fields.pop("option", None)
+        if isinstance(fields.get("price"), dict):
+            price_of = f"price of {fields.get('id', '?')}"
+            fields["price"] = entry(path, Price, fields["price"], price_of)
+        model = entry(path, Model, fields)
+        self.models[model.id] = model
 
-
-def _model_values(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    made = dict(values)
-    made["options"] = tuple(
-        _entry(path, Option, option) for option in _tables(path, made, "option")
-    )
-    made.pop("option", None)
-    if isinstance(made.get("price"), dict):
-        made["price"] = _entry(path, Price, made["price"], f"price of {values.get('id', '?')}")
-    return made
-
-
-def _entry(path: Path, kind: type[Any], values: Mapping[str, Any], called: str = "") -> Any:
-    """The entry that the values make. Raises InvalidInput, which names the file and the entry."""
-    called = called or f'{kind.__name__.lower()} "{values.get("id", "?")}"'
-    what = f'The {called} in "{path.name}"'
-    hints = get_type_hints(kind)
-    made = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    for name, value in made.items():
-        if name not in hints:
+    def _named_option(self, path: Path, called: str, each: Any) -> Option:
+        """One that is written once for several models: its name, or { use = name, … } with what
+        is other than there."""
+        changes = {"use": each} if isinstance(each, str) else dict(each)
+        name = changes.pop("use", None)
+        if name not in self._options:
             raise InvalidInput(
-                f'{what} has a setting that does not exist: "{name}".',
-                action=_suggest(name, hints),
+                f'The {called} names an option that does not exist: "{name}".',
+                action=suggest(str(name), self._options),
             )
-        if not _fits(value, hints[name]):
-            raise InvalidInput(f'{what} has a "{name}" that cannot be used: {value!r}.')
-    for known in fields(kind):
-        if known.name not in made and known.default is known.default_factory is MISSING:
-            raise InvalidInput(f'{what} is not complete: it lacks "{known.name}".')
-    return kind(**made)
+        return entry(path, Option, {**self._options[name], **changes}, f"{name} of the {called}")
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from a TOML file has the type that a field says."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (UnionType, Union):
-        return any(_fits(value, each) for each in inner)
-    if origin is Literal:
-        return value in inner
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(each, inner[0]) for each in value)
-    if origin is not None:
-        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
-    if hint is Any:
-        return True
-    if hint in (int, float):
-        number = isinstance(value, int if hint is int else (int, float))
-        return number and not isinstance(value, bool)
-    return isinstance(value, hint)
+def _named(path: Path, contents: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
+    """The [name.…] tables, by their names."""
+    named = contents.get(name, {})
+    if not isinstance(named, Mapping) or not all(isinstance(one, dict) for one in named.values()):
+        raise InvalidInput(
+            f'"{name}" in "{path.name}" is not a table of tables.',
+            action=f"Write each as [{name}.its_name].",
+        )
+    return named
+
+
+def _beside(path: Path, name: str) -> Path:
+    """A file in the folder of a file of the user's, or below it."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InvalidInput(
+            f'"{name}" in "{path.name}" is not in the same folder.',
+            action="Put it beside the file and write its name only.",
+        )
+    return (path.parent / name).resolve()

@@ -202,9 +202,8 @@ def _image(
     rate = price.per_million.get("image_out")
     if tokens is None or rate is None:
         return None
-    partials = next((o.default for o in model.options if o.id == "partials"), 0)
     if request.count == 1 and price.tokens_per_partial:
-        tokens += price.tokens_per_partial * int(request.options.get("partials", partials))
+        tokens += price.tokens_per_partial * int(model.value(request.options, "partials", 0))
     return tokens * rate / 1e6
 
 
@@ -248,8 +247,7 @@ def _sent_sizes(
             if data is not None:
                 sizes.append(_size(request.source) if not model.extra.get(place) else _size(data))
     elif canvas_size is not None:
-        option = next((option for option in model.options if option.id == "guides"), None)
-        guides = str(request.options.get("guides", option.default)) if option else ""
+        guides = str(model.value(request.options, "guides"))
         number = 1 + ("depth" in guides) + ("normals" in guides)
         sizes += [canvas_size] * number
     sizes += [_size(reference.data) for reference in request.references]
@@ -273,8 +271,7 @@ def _image_tokens(
     scale = min(1.0, _TILE / min(width, height))
     tiles = math.ceil(width * scale / _TILE) * math.ceil(height * scale / _TILE)
     tokens = 65 + 129 * tiles
-    fidelity = next((option.default for option in model.options if option.id == "fidelity"), "low")
-    if request.options.get("fidelity", fidelity) == "high":
+    if model.value(request.options, "fidelity", "low") == "high":
         tokens += 4160 if 0.9 < width / height < 1.1 else 6240
     return tokens
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, cast
 
 from .errors import CredentialsError, InvalidInput
+from .provider import Provider
 from .redaction import REMOVED, redact_keys
 
 SERVICE = "genai_render"
@@ -124,46 +125,6 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Who takes a key. variables: of the environment, the first that is set wins.
-
-    base_url: where it is reached unless something else is said; base_url_variable says it in the
-    environment. own_domain: keys from the environment may also go to hosts of this domain, such
-    as a regional endpoint.
-    """
-
-    id: str
-    label: str
-    base_url: str = ""
-    variables: tuple[str, ...] = ()
-    base_url_variable: str = ""
-    own_domain: str = ""
-    key_page: str = ""
-
-
-PROVIDERS: dict[str, Provider] = {
-    "openai": Provider(
-        "openai",
-        "OpenAI",
-        "https://api.openai.com/v1",
-        ("OPENAI_API_KEY",),
-        "OPENAI_BASE_URL",
-        "api.openai.com",
-        "https://platform.openai.com/api-keys",
-    ),
-    "gemini": Provider(
-        "gemini",
-        "Google",
-        "https://generativelanguage.googleapis.com",
-        ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
-        "GOOGLE_GEMINI_BASE_URL",
-        "",
-        "https://aistudio.google.com/api-keys",
-    ),
-}
-
-
 class Keyring(Protocol):
     """What is used of the `keyring` package."""
 
@@ -219,9 +180,9 @@ class Credentials:
 
     def need(self, provider: Provider, base_url: str) -> Credential:
         """As `find`. Raises CredentialsError where there is no key."""
-        found = self.find(provider, base_url)
-        if found is not None:
-            return found
+        credential = self.find(provider, base_url)
+        if credential is not None:
+            return credential
         origin = origin_of(base_url)
         host = urllib.parse.urlsplit(origin).netloc
         unused = next((name for name in provider.variables if self._variable(name)), "")

@@ -210,12 +210,9 @@ def _fit(
 
 
 def _quality(model: Model, request: RenderRequest) -> str:
-    choice = next((option for option in model.options if option.id == "quality"), None)
-    if choice is None:
-        return ""
-    said = str(request.options.get("quality", choice.default))
+    said = str(model.value(request.options, "quality"))
     if said != "auto":
-        return said
+        return said  # or nothing, for a model without levels
     if request.mode != "auto":
         return _QUALITY_OF_MODE[request.mode]
     if model.extra.get("resolution_as_quality"):

@@ -42,10 +42,10 @@ def compose(request: RenderRequest, style: Style, images: Sequence[SentImage] = 
 
     Lines, each with one thought, because models follow those best.
     """
-    return "\n".join([wish(request, style), *describe(images), *ending(request, images)])
+    return "\n".join([build_prompt(request, style), *describe(images), *ending(request, images)])
 
 
-def wish(request: RenderRequest, style: Style) -> str:
+def build_prompt(request: RenderRequest, style: Style) -> str:
     """What to make: the user's words, the style's, the scene's."""
     lines = [_closed(request.prompt)]
     if style.prompt:

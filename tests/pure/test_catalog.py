@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from genai_render.backends.base import backend_names
+from genai_render.backends.base import BACKENDS
 from genai_render.backends.http.settings import endpoint_name
 from genai_render.core import catalog, cost
 from genai_render.core.catalog import Model, Option
@@ -34,7 +34,7 @@ def test_every_model_is_complete_and_can_be_planned_with(model):
     assert model.good_for
     assert model.speed
     assert not model.description.endswith(".")
-    assert model.backend in backend_names()
+    assert model.backend in BACKENDS
     assert model.name or not model.online
     assert set(model.resolutions) <= set(RESOLUTIONS)
     assert len({option.id for option in model.options}) == len(model.options)

@@ -553,8 +553,8 @@ def test_no_sdk_is_loaded_before_a_job_runs():
     code = (
         "import sys\n"
         "from genai_render.backends import base\n"
-        "from genai_render.core import catalog, cost, credentials, jobs, plan\n"
-        "for name in base.backend_names():\n"
+        "from genai_render.core import catalog, cost, credentials, jobs, output_spec\n"
+        "for name in base.BACKENDS:\n"
         "    base.create_backend(name)\n"
         "catalog.shipped()\n"
         "heavy = {'openai', 'google', 'httpx', 'httpx2', 'httpcore2', 'keyring', 'pydantic'}\n"

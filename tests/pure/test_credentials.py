@@ -19,18 +19,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genai_render.core import catalog
 from genai_render.core.credentials import (
-    PROVIDERS,
     SERVICE,
     Credentials,
-    Provider,
     Secret,
     origin_of,
     redact,
 )
 from genai_render.core.errors import CredentialsError, InvalidInput
+from genai_render.core.provider import Provider
 
-OPENAI, GOOGLE = PROVIDERS["openai"], PROVIDERS["gemini"]
+OPENAI, GOOGLE = (catalog.shipped().providers[id] for id in ("openai", "gemini"))
 MARKED = "sk-proj-MARKEDKEYmarkedkey0123456789ABCDEFxyz"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from genai_render.core import catalog
 from genai_render.core.catalog import Style
-from genai_render.core.prompt import ImageRole, SentImage, compose, describe, wish
+from genai_render.core.prompt import ImageRole, SentImage, build_prompt, compose, describe
 from genai_render.core.request import ROLES, RenderRequest
 from tests.servers.client import image, layer
 
@@ -27,7 +27,7 @@ def test_words_alone_stay_words_alone():
 
 @pytest.mark.parametrize("prompt", ["Stop!", "Why?", "Done.", "And so…", "夜の街。"])
 def test_a_sentence_that_has_an_end_gets_no_other(prompt):
-    assert wish(request(prompt), PLAIN) == prompt
+    assert build_prompt(request(prompt), PLAIN) == prompt
 
 
 def test_the_style_comes_after_the_users_words():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ..servers import gemini_api, openai_api
+from ..servers import acme_api, gemini_api, openai_api
 from ..servers.http import Forever, Pause
 from .blender_window import BlenderWindow
 from .test_panel import WORKS, item, prompt
@@ -436,6 +436,35 @@ def test_a_server_of_ones_own(scene: BlenderWindow) -> None:
     scene.run("prefs.proxy = 'system'; bpy.context.scene.genai_render.model = 'offline'")
     scene.run("prefs.openai.more_models = ''; prefs.openai.show_server = False")
     scene.run("prefs.servers.clear(); ours('catalog').reload()")
+
+
+def test_a_provider_that_is_a_table_in_a_file(scene: BlenderWindow, tmp_path: Path) -> None:
+    """As the guide says: the file is chosen, the provider stands in the preferences with a place
+    for its key, and its model makes an image."""
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "provider.md").read_text("utf-8")
+    path = tmp_path / "acme.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    with acme_api.AcmeServer() as server:
+        scene.run(_KEYRING)
+        scene.run("bpy.context.preferences.system.use_online_access = True")
+        scene.run(f"prefs.models_file = {str(path)!r}")
+        with preferences(scene, "SERVICES"):
+            scene.settle(1)
+            scene.run("mine = next(one for one in prefs.tables if one.name == 'acme')")
+            scene.run(f"mine.base_url = {server.base_url!r}; mine.show_server = True")
+            scene.run(f"mine.key_entry = {acme_api.KEY!r}")
+            scene.wait_for("list(ring.kept.values())", 20)
+            scene.settle(1)
+            scene.screenshot("preferences-provider-table")
+        assert scene.run(f"answer = ring.kept['genai_render', {server.origin!r}]") == acme_api.KEY
+        scene.run("bpy.context.scene.genai_render.model = 'acme/acme-xl'")
+        prompt(scene, "a house of glass")
+        start(scene)
+        wait(scene)
+        assert newest(scene)["status"] == "done", messages(scene)
+        assert len(server.received[-1].json["inputs"]) == 1, "the view"
+    scene.run("bpy.context.scene.genai_render.model = 'offline'")
+    scene.run("prefs.tables.clear(); prefs.models_file = ''")
 
 
 def test_a_models_file_that_is_wrong_is_said_and_the_rest_goes_on(

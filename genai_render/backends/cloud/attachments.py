@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core import images
+from ...core import mask as mask_of
 from ...core.canvas import Canvas
 from ...core.catalog import Model
 from ...core.errors import InvalidInput
@@ -77,66 +78,64 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
     model.extra: `max_images` and `max_bytes` it takes; `mask`, `markup`: it has a place for them,
     else they become an image of their own. Raises InvalidInput for a mask that does not fit.
     """
-    made: list[Attachment] = []
+    attached: list[Attachment] = []
     mask = markup = None
     if request.kind == "edit" and request.source is not None:
         # Never made smaller: a mask has to fit it pixel by pixel.
-        made.append(_file("source", request.source, "source", shrink=False))
+        attached.append(_file("source", request.source, "source", shrink=False))
         if request.mask is not None:
             _same_size(request.source, request.mask, "mask")
             if model.extra.get("mask"):
-                mask = _mask_png(request.mask)
+                mask = _light_mask(request.mask)
             else:
-                made.append(_png("mask.png", _mask_picture(request.mask), "mask"))
+                attached.append(_png("mask.png", mask_of.white(request.mask), "mask"))
         if request.markup is not None:
             _same_size(request.source, request.markup, "markup")
             if model.extra.get("markup"):
-                markup = _as_png(request.markup)
+                markup = images.encode_png(_markup(request.markup))
             else:
                 drawn = _drawn_over(request.source, request.markup)
-                made.append(_png("marked.png", drawn, "markup"))
+                attached.append(_png("marked.png", drawn, "markup"))
     elif request.canvas is not None:
-        made += _of_canvas(request.canvas, _guides(model, request))
+        guides = str(model.value(request.options, GUIDES_OPTION, "color"))
+        attached += _of_canvas(request.canvas, guides)
     for number, reference in enumerate(request.references, start=1):
-        made.append(_file(f"reference-{number}", reference.data, reference.role, reference.weight))
-    kept, notices = _within(made, int(model.extra.get("max_images", 16)), model.label)
+        name = f"reference-{number}"
+        attached.append(_file(name, reference.data, reference.role, reference.weight))
+    kept, notices = _within(attached, int(model.extra.get("max_images", 16)), model.label)
     if "max_bytes" in model.extra:
         kept = _lighter(kept, int(model.extra["max_bytes"]))
     return Attachments(tuple(kept), mask, markup, tuple(notices))
 
 
-def _guides(model: Model, request: RenderRequest) -> str:
-    option = next((option for option in model.options if option.id == GUIDES_OPTION), None)
-    if option is None:
-        return "color"
-    return str(request.options.get(GUIDES_OPTION, option.default))
-
-
 def _of_canvas(canvas: Canvas, guides: str) -> list[Attachment]:
     # Laid over grey: models take transparency now for a mask, now for black.
-    made = [_png("canvas.png", images.flatten(canvas.color, _BACKGROUND), "canvas")]
+    sent = [_png("canvas.png", images.flatten(canvas.color, _BACKGROUND), "canvas")]
     if canvas.depth_range() is None:
-        return made  # an empty view: nothing that depth or normals could tell
+        return sent  # an empty view: nothing that depth or normals could tell
     if "depth" in guides:
-        made.append(_png("depth.png", encode_depth(canvas.depth, "disparity", 8)[0], "depth"))
+        sent.append(_png("depth.png", encode_depth(canvas.depth, "disparity", 8)[0], "depth"))
     if "normals" in guides:
-        made.append(_png("normal.png", encode_normal(canvas.normal), "normal"))
-    return made
+        sent.append(_png("normal.png", encode_normal(canvas.normal), "normal"))
+    return sent
 
 
-def _within(made: list[Attachment], most: int, label: str) -> tuple[list[Attachment], list[str]]:
+def _within(
+    attached: list[Attachment], most: int, label: str
+) -> tuple[list[Attachment], list[str]]:
     """Leave out what matters least where the model does not take so many."""
     names = {"normal": "the normals", "depth": "the depth", "markup": "the marks"}
     left_out = []
     for role in names:
-        if len(made) > most and any(image.role == role for image in made):
-            made = [image for image in made if image.role != role]
+        if len(attached) > most and any(image.role == role for image in attached):
+            attached = [image for image in attached if image.role != role]
             left_out.append(names[role])
-    while len(made) > most:
-        left_out.append(made.pop().name)
+    while len(attached) > most:
+        left_out.append(attached.pop().name)
     if not left_out:
-        return made, []
-    return made, [f"{label} takes {most} images: {' and '.join(left_out)} left out."]
+        return attached, []
+    number = "no images" if most == 0 else "1 image" if most == 1 else f"{most} images"
+    return attached, [f"{label} takes {number}: {' and '.join(left_out)} left out."]
 
 
 def _file(
@@ -151,15 +150,15 @@ def _file(
     return Attachment(f"{name}.jpg", smaller, "image/jpeg", role, weight)
 
 
-def _lighter(made: list[Attachment], most: int) -> list[Attachment]:
+def _lighter(lighter: list[Attachment], most: int) -> list[Attachment]:
     """The same, with the heaviest as JPEG, and then smaller, until all together have no more than
     `most` bytes."""
-    made = list(made)
+    lighter = list(lighter)
     for side, quality in ((LONGEST_SIDE, 90), (1536, 85), (1024, 80)):
-        for place in sorted(range(len(made)), key=lambda place: -len(made[place].data)):
-            if sum(len(image.data) for image in made) <= most:
-                return made
-            image = made[place]
+        for place in sorted(range(len(lighter)), key=lambda place: -len(lighter[place].data)):
+            if sum(len(image.data) for image in lighter) <= most:
+                return lighter
+            image = lighter[place]
             if image.role == "mask":
                 continue
             pixels = images.decode(image.data, image.name)
@@ -167,8 +166,8 @@ def _lighter(made: list[Attachment], most: int) -> list[Attachment]:
                 pixels = _smaller(pixels, side)
             name = image.name.rpartition(".")[0] + ".jpg"
             data = images.encode_jpeg(pixels, quality)
-            made[place] = replace(image, name=name, data=data, mime="image/jpeg")
-    return made
+            lighter[place] = replace(image, name=name, data=data, mime="image/jpeg")
+    return lighter
 
 
 def _png(name: str, pixels: NDArray[np.uint8], role: ImageRole) -> Attachment:
@@ -195,43 +194,25 @@ def _same_size(source: bytes, other: bytes, what: str) -> None:
         )
 
 
-def _with_alpha(data: bytes, what: str) -> NDArray[np.uint8]:
-    pixels = images.decode(data, what)
+def _markup(data: bytes) -> NDArray[np.uint8]:
+    pixels = images.decode(data, "markup")
     if pixels.shape[2] != 4 or pixels[..., 3].min() == 255:
         raise InvalidInput(
-            f"The {what} has no transparent pixels.",
-            action="It must be a PNG that is transparent where the image may change."
-            if what == "mask"
-            else "It must be a PNG that is transparent where nothing is drawn.",
+            "The markup has no transparent pixels.",
+            action="It must be a PNG that is transparent where nothing is drawn.",
         )
     return pixels
 
 
-def _mask_png(data: bytes) -> bytes:
+def _light_mask(data: bytes) -> bytes:
     """The mask as the API wants it: a PNG below its limit, fully transparent where to edit."""
-    pixels = _with_alpha(data, "mask")
-    if pixels[..., 3].min() >= 128:
-        raise InvalidInput(
-            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
-        )
-    only_alpha = np.zeros_like(pixels)  # one colour: a mask of any size stays small
-    only_alpha[..., 3] = np.where(pixels[..., 3] < 128, 0, 255)
-    made = images.encode_png(only_alpha)
-    if len(made) >= MASK_BYTES:
+    png = mask_of.hard(data)
+    if len(png) >= MASK_BYTES:
         raise InvalidInput("The mask is too intricate to be sent.", action="Draw larger areas.")
-    return made
-
-
-def _mask_picture(data: bytes) -> NDArray[np.uint8]:
-    """(H, W) white where to edit, for a model that has no place for a mask."""
-    return np.where(_with_alpha(data, "mask")[..., 3] < 128, 255, 0).astype(np.uint8)
-
-
-def _as_png(data: bytes) -> bytes:
-    return images.encode_png(_with_alpha(data, "markup"))
+    return png
 
 
 def _drawn_over(source: bytes, markup: bytes) -> NDArray[np.uint8]:
     below = Image.fromarray(images.decode(source, "source")).convert("RGBA")
-    below.alpha_composite(Image.fromarray(_with_alpha(markup, "markup")))
+    below.alpha_composite(Image.fromarray(_markup(markup)))
     return np.asarray(below.convert("RGB"))

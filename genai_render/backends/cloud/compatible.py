@@ -7,23 +7,21 @@ each time nothing was accepted, so nothing is paid for, and the user is told wha
 
 from __future__ import annotations
 
-import contextlib
 import re
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ...core import images, prompt
+from ...core import prompt
 from ...core.catalog import Model
-from ...core.credentials import origin_of
-from ...core.errors import ImageError, InvalidInput
 from ...core.events import CancelToken, Event, Notice, Result
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.settings import Access, access, endpoint_name
 from ..parallel import Work, in_parallel
-from .openai import OpenAIBackend, Order, _field
+from . import answers
+from .json_dialect import listed_models
+from .openai import OpenAIBackend, ProviderCall
 
 # What may be given up, in this order where the server does not say which it minds.
 _OPTIONAL = (
@@ -35,160 +33,145 @@ _NO_SUCH_PLACE = (404, 405, 501)
 
 
 class CompatibleBackend(OpenAIBackend):
-    """One profile of an OpenAI-compatible server, named by the model's `extra.profile`.
+    """A provider whose table says that it speaks this dialect, or one profile of a server of the
+    user's, named by the model's `extra.profile`.
 
-    The address is the profile's in the preferences, else the model's own `extra.base_url`.
+    The address is the one in the preferences, else the table's or the model's own
+    `extra.base_url`.
     """
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
-        told = False
+        noticed = False
         for event in super().run(request, cancel):
-            if isinstance(event, Result) and not told:
+            if isinstance(event, Result) and not noticed:
                 asked = event.info.get("asked", {}).get("size", "")
                 if asked not in ("", f"{event.width}x{event.height}"):
-                    told = True
+                    noticed = True
                     yield Notice(
                         f"The server gave {event.width} × {event.height} pixels instead of "
                         f"{asked.replace('x', ' × ')}."
                     )
             yield event
 
-    def check(self, cancel: CancelToken, name: str = "compatible") -> str:
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server for its models. A sentence for the user."""
-        names = self.model_names(cancel, name)
+        names = self.model_names(cancel, endpoint)
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         return f"The server answers: {len(names)} models ({errors.plain(shown, 200)})."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        where = access(self._settings, endpoint or "compatible")
+        return listed_models(where, cancel, self._settings.online_access, self._label(where))
 
     def _access(self, model: Model) -> Access:
         return access(self._settings, endpoint_name(model), str(model.extra.get("base_url", "")))
 
     def _label(self, where: Access) -> str:
-        return "The server"
+        known = where.provider.id in self._settings.models().providers
+        return where.provider.label if known else "The server"
 
-    def _make(self, order: Order) -> Iterator[Event]:
+    def _worked_out(
+        self, model: Model, request: RenderRequest, where: Access, cancel: CancelToken
+    ) -> ProviderCall:
+        call = super()._worked_out(model, request, where, cancel)
+        return replace(call, without=frozenset(where.provider.without))
+
+    def _make(self, call: ProviderCall) -> Iterator[Event]:
         for _ in range(_MOST_TRIES):
             problem: errors.Rejected | None = None
             try:
-                yield from super()._make(order)
+                yield from super()._make(call)
                 return
             except errors.Rejected as error:
                 problem = error
-            if order.editing and problem.status in _NO_SUCH_PLACE and "model" not in problem.why:
+            if call.editing and problem.status in _NO_SUCH_PLACE and "model" not in problem.why:
                 raise errors.Rejected(
                     "The server cannot start from an image.",
                     "It has no image edits.",
                     "Leave the canvas and the references out, or choose another server or model.",
                 )
-            which = self._give_up(problem, order)
+            which = self._give_up(problem, call)
             if which is None:
                 raise problem.with_traceback(None)
             if which == "images":
-                order = _only_first(order)
+                call = _only_first(call)
                 yield Notice(
                     "The server takes a single image: the guides and references were left out."
                 )
                 continue
-            order = replace(order, without=order.without | {which})
+            call = replace(call, without=call.without | {which})
             if which == "n":
                 yield Notice("The server makes one image at a time: asking for each.")
-                yield from self._one_by_one(order)
+                yield from self._one_by_one(call)
                 return
             if which not in ("partial_images", "stream", "response_format"):
                 yield Notice(f'The server does not take "{which}": it was left out.')
-        raise errors.rejected(self._label(order.where))
+        raise errors.rejected(self._label(call.where))
 
-    def _one_by_one(self, order: Order) -> Iterator[Event]:
+    def _one_by_one(self, call: ProviderCall) -> Iterator[Event]:
         def single(number: int) -> Work:
             return lambda token: OpenAIBackend._make(
-                self, replace(order, count=1, first=order.first + number, cancel=token)
+                self, replace(call, count=1, first=call.first + number, cancel=token)
             )
 
         # One after another: it is one computer that draws them.
         yield from in_parallel(
-            [single(number) for number in range(order.count)], order.cancel, at_once=1
+            [single(number) for number in range(call.count)], call.cancel, at_once=1
         )
 
-    def _give_up(self, problem: errors.Rejected, order: Order) -> str | None:
+    def _give_up(self, problem: errors.Rejected, call: ProviderCall) -> str | None:
         """What to leave out after this rejection; None where nothing would help."""
         status, text = problem.status, problem.text.lower()
-        sent = set(self._parameters(order))
-        if self._partials(order):
+        sent = set(self._parameters(call))
+        if self._partials(call):
             sent |= {"stream", "partial_images"}
         named = [name for name in (*_OPTIONAL, "n") if name in sent and _names(text, name)]
         if named:
             return named[0]
         if status not in (400, 415, 422):
             return None
-        if len(order.attached.images) > 1 and re.search(r"\bimages?\b", text):
+        if len(call.attached.images) > 1 and re.search(r"\bimages?\b", text):
             return "images"
         return next((name for name in (*_OPTIONAL, "n") if name in sent), None)
 
-    def _partials(self, order: Order) -> int:
-        if order.without & {"stream", "partial_images"}:
+    def _partials(self, call: ProviderCall) -> int:
+        if call.without & {"stream", "partial_images"}:
             return 0
-        return super()._partials(order)
+        return super()._partials(call)
 
-    def _parameters(self, order: Order) -> dict[str, Any]:
-        made = super()._parameters(order)
-        if "response_format" not in order.without:
-            made["response_format"] = "b64_json"
-        return made
+    def _parameters(self, call: ProviderCall) -> dict[str, Any]:
+        parameters = super()._parameters(call)
+        if "response_format" not in call.without:
+            parameters["response_format"] = "b64_json"
+        return parameters
 
-    def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:
-        text = str(_field(entry, "b64_json") or _field(entry, "url") or "")
+    def _decoded(self, entry: Any, call: ProviderCall, partial: bool = False) -> bytes | None:
+        text = str(answers.field(entry, "b64_json") or answers.field(entry, "url") or "")
         if text.startswith("data:"):
-            return self._opened(text.partition(",")[2], order, partial)
-        if _field(entry, "b64_json"):
-            return self._opened(text, order, partial)
-        return self._downloaded(text, order) if text else None
+            return self._opened(text.partition(",")[2], call, partial)
+        if answers.field(entry, "b64_json"):
+            return self._opened(text, call, partial)
+        return self._downloaded(text, call) if text else None
 
-    def _downloaded(self, address: str, order: Order) -> bytes:
-        """The image at an address that the server gave. The key goes along only to its own."""
-        from ..http import transport
-
-        where, label = order.where, self._label(order.where)
-        whole = urllib.parse.urljoin(where.base_url + "/", address)
-        origin = _origin(whole)
-        if origin is None:
-            raise errors.bad_answer(label, "It points to an image at an address of no use.")
-        http = transport.open_client(
-            where.endpoint,
-            whole,
-            order.cancel,
+    def _downloaded(self, address: str, call: ProviderCall) -> bytes:
+        where, cancel = call.where, call.cancel
+        return answers.downloaded(
+            address,
+            where,
+            cancel,
             self._settings.online_access,
-            where.key if origin == where.origin else None,
-            label=label,
+            self._label(where),
+            lambda get: self._guarded(get, where, cancel),
         )
-        with contextlib.closing(http):
-            answer = self._guarded(lambda: http.get(whole), where, order.cancel)
-        if answer.status_code != 200:
-            raise errors.bad_answer(
-                label, f"The image it points to cannot be had (error {answer.status_code})."
-            )
-        try:
-            images.decode(answer.content, "The image")
-        except ImageError:
-            pass
-        else:
-            return answer.content
-        raise errors.bad_answer(label, "What it points to is not an image.")
-
-
-def _origin(url: str) -> str | None:
-    """None for what is not the address of a server."""
-    try:
-        return origin_of(url)
-    except InvalidInput:
-        return None
 
 
 def _names(text: str, parameter: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(parameter)}(?![\w-])", text) is not None
 
 
-def _only_first(order: Order) -> Order:
-    attached = replace(order.attached, images=order.attached.images[:1])
+def _only_first(call: ProviderCall) -> ProviderCall:
+    attached = replace(call.attached, images=call.attached.images[:1])
     # The lines about images that no longer go along would mislead the model.
-    gone = prompt.describe(order.attached.roles)[1:]
-    kept = [line for line in order.prompt.splitlines() if line not in gone]
-    return replace(order, attached=attached, prompt="\n".join(kept))
+    gone = prompt.describe(call.attached.roles)[1:]
+    kept = [line for line in call.prompt.splitlines() if line not in gone]
+    return replace(call, attached=attached, prompt="\n".join(kept))

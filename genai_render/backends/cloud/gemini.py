@@ -50,18 +50,18 @@ _DELAY = re.compile(r"^([\d.]+)s$")
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class _ProviderCall:
     request: RenderRequest
     model: Model
     spec: OutputSpec
     attached: Attachments
-    wish: str
+    words: str
     lines: tuple[str, ...]
     ending: str
 
     @property
     def prompt(self) -> str:
-        return "\n".join(part for part in (self.wish, *self.lines, self.ending) if part)
+        return "\n".join(part for part in (self.words, *self.lines, self.ending) if part)
 
 
 @dataclass(slots=True)
@@ -91,41 +91,41 @@ class GeminiBackend:
         where = access(self._settings, "gemini")
         cancel.check()
         yield Progress(None, "Preparing the images")
-        order = self._order(model, request)
-        for text in (*order.spec.notes, *order.attached.notices):
+        call = self._worked_out(model, request)
+        for text in (*call.spec.notes, *call.attached.notices):
             yield Notice(text)
         yield Progress(None, f"Sending to {LABEL}")
 
         def work(index: int) -> Any:
             return lambda token: trying_again(
-                lambda: self._call(order, where, index, token), token, LABEL
+                lambda: self._call(call, where, index, token), token, LABEL
             )
 
         yield from in_parallel([work(index) for index in range(request.count)], cancel)
 
-    def check(self, cancel: CancelToken, name: str = "gemini") -> str:
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
-        names = self.model_names(cancel, name)
+        names = self.model_names(cancel, endpoint)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
         return f"The key is good. {both} of the models here can be used with it."
 
-    def model_names(self, cancel: CancelToken, name: str = "gemini") -> list[str]:
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
-        where = access(self._settings, name)
+        where = access(self._settings, endpoint or "gemini")
         with self._client(where, cancel) as (sdk, _):
             listed = self._guarded(lambda: list(sdk.models.list()), cancel)
             return sorted(str(model.name).removeprefix("models/") for model in listed)
 
-    def _order(self, model: Model, request: RenderRequest) -> _Order:
+    def _worked_out(self, model: Model, request: RenderRequest) -> _ProviderCall:
         attached = attachments(model, request)
         style = self._settings.models().style(request.style)
-        return _Order(
+        return _ProviderCall(
             request,
             model,
             output_spec(model, request),
             attached,
-            prompt.wish(request, style),
+            prompt.build_prompt(request, style),
             tuple(prompt.describe(attached.roles)),
             "\n".join(prompt.ending(request, attached.roles)),
         )
@@ -133,14 +133,14 @@ class GeminiBackend:
     # ---- one call ----------------------------------------------------------------------------
 
     def _call(
-        self, order: _Order, where: Access, index: int, cancel: CancelToken
+        self, call: _ProviderCall, where: Access, index: int, cancel: CancelToken
     ) -> Iterator[Event]:
-        seed = None if order.request.seed is None else order.request.seed + index
+        seed = None if call.request.seed is None else call.request.seed + index
         with self._client(where, cancel) as (sdk, kinds):
-            contents, config = _contents(order), _config(order, seed)
+            contents, config = _contents(call), _config(call, seed)
             stream = self._guarded(
                 lambda: sdk.models.generate_content_stream(
-                    model=order.model.name, contents=contents, config=config
+                    model=call.model.name, contents=contents, config=config
                 ),
                 cancel,
                 kinds,
@@ -154,10 +154,10 @@ class GeminiBackend:
                 yield from _listen(chunk, heard, index)
         usage = _usage(heard.usage)
         try:
-            result = self._result(order, heard, usage, index, seed)
+            result = self._result(call, heard, usage, index, seed)
         except GenAIError as error:
             # What was read and thought is charged even where no image came of it.
-            error.cost_usd = actual(order.model, usage)
+            error.cost_usd = actual(call.model, usage)
             raise
         yield result
 
@@ -180,9 +180,9 @@ class GeminiBackend:
             cancel,
             self._settings.online_access,
             where.key,
-            key_header="x-goog-api-key",
-            key_format="{}",
-            label=LABEL,
+            where.provider.key_header,
+            where.provider.key_format,
+            LABEL,
         )
         kinds: list[str] = []
         http.event_hooks = {"response": [lambda response: kinds.append(_content_type(response))]}
@@ -209,7 +209,7 @@ class GeminiBackend:
     # ---- what comes back ---------------------------------------------------------------------
 
     def _result(
-        self, order: _Order, heard: _Heard, usage: Usage | None, index: int, seed: int | None
+        self, call: _ProviderCall, heard: _Heard, usage: Usage | None, index: int, seed: int | None
     ) -> Result:
         if heard.image is None:
             raise _no_image(heard)
@@ -228,28 +228,28 @@ class GeminiBackend:
             info.height,
             index,
             seed,
-            prompt_sent=order.prompt,
-            sent=order.attached.kept(),
+            prompt_sent=call.prompt,
+            sent=call.attached.kept(),
             info={
                 "provider": LABEL,
-                "model": order.model.name,
-                "asked": {"aspect": order.spec.aspect, "resolution": order.spec.resolution},
+                "model": call.model.name,
+                "asked": {"aspect": call.spec.aspect, "resolution": call.spec.resolution},
                 **({"model_version": heard.model_version} if heard.model_version else {}),
                 **({"usage": usage.to_json()} if usage else {}),
                 **({"said": words} if words else {}),
             },
-            cost_usd=actual(order.model, usage),
+            cost_usd=actual(call.model, usage),
         )
 
     # ---- errors ------------------------------------------------------------------------------
 
-    def _guarded(self, call: Any, cancel: CancelToken, kinds: list[str] | None = None) -> Any:
+    def _guarded(self, ask: Any, cancel: CancelToken, kinds: list[str] | None = None) -> Any:
         """The call's value. What the SDK raises becomes ours, and nothing of it stays attached."""
         from google.genai import errors as sdk_errors
 
         problem: GenAIError
         try:
-            return call()
+            return ask()
         except GenAIError as error:
             problem = error
         except sdk_errors.APIError as error:
@@ -261,29 +261,29 @@ class GeminiBackend:
         raise problem.with_traceback(None)
 
 
-def _contents(order: _Order) -> list[types.Content]:
+def _contents(call: _ProviderCall) -> list[types.Content]:
     """Text and images in turn, each image right after the words that say what it is."""
     from google.genai import types
 
-    parts = [types.Part.from_text(text=order.wish)]
-    for line, image in zip(order.lines, order.attached.images, strict=True):
+    parts = [types.Part.from_text(text=call.words)]
+    for line, image in zip(call.lines, call.attached.images, strict=True):
         parts.append(types.Part.from_text(text=line))
         parts.append(types.Part.from_bytes(data=image.data, mime_type=image.mime))
-    if order.ending:
-        parts.append(types.Part.from_text(text=order.ending))
+    if call.ending:
+        parts.append(types.Part.from_text(text=call.ending))
     return [types.Content(role="user", parts=parts)]
 
 
-def _config(order: _Order, seed: int | None) -> types.GenerateContentConfig:
+def _config(call: _ProviderCall, seed: int | None) -> types.GenerateContentConfig:
     from google.genai import types
 
-    extra = order.model.extra
+    extra = call.model.extra
     sized = extra.get("image_size", True)
     return types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"],
         image_config=types.ImageConfig(
-            aspect_ratio=order.spec.aspect or None,
-            image_size=order.spec.resolution if sized else None,
+            aspect_ratio=call.spec.aspect or None,
+            image_size=call.spec.resolution if sized else None,
         ),
         thinking_config=types.ThinkingConfig(include_thoughts=True)
         if extra.get("thoughts")
@@ -412,10 +412,10 @@ def _used_up(details: list[Mapping[str, Any]], text: str) -> bool:
 def _delay(details: list[Mapping[str, Any]]) -> float | None:
     """The seconds of a RetryInfo, "retryDelay": "12s"."""
     for entry in details:
-        found = _DELAY.match(str(entry.get("retryDelay", "")))
-        if found:
+        match = _DELAY.match(str(entry.get("retryDelay", "")))
+        if match:
             with contextlib.suppress(ValueError):
-                return float(found.group(1))
+                return float(match.group(1))
     return None
 
 

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,13 +14,14 @@ from ...core import images, prompt
 from ...core.catalog import Model
 from ...core.cost import Usage, actual
 from ...core.credentials import origin_of
-from ...core.errors import GenAIError, ImageError
+from ...core.errors import GenAIError
 from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
-from ..http.retry import retry_after, trying_again
+from ..http.retry import trying_again
 from ..http.settings import Access, BackendSettings, access
+from . import answers
 from .attachments import Attachments, attachments
 
 if TYPE_CHECKING:
@@ -40,15 +38,10 @@ _PARAMETERS = {
 }
 _ONLY_EDIT = ("input_fidelity",)
 _ONLY_GENERATE = ("moderation",)
-_REFUSED_CODES = ("moderation_blocked", "content_policy_violation", "content_filter")
-_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-_WAIT_IN_TEXT = re.compile(
-    r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ProviderCall:
     """One request, worked out: everything that the API call is made of."""
 
     request: RenderRequest
@@ -82,21 +75,21 @@ class OpenAIBackend:
         where = self._access(model)
         cancel.check()
         yield Progress(None, "Preparing the images")
-        order = self._order(model, request, where, cancel)
-        for text in (*order.spec.notes, *order.attached.notices):
+        call = self._worked_out(model, request, where, cancel)
+        for text in (*call.spec.notes, *call.attached.notices):
             yield Notice(text)
-        yield from self._make(order)
+        yield from self._make(call)
 
-    def check(self, cancel: CancelToken, name: str = "openai") -> str:
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
-        names = self.model_names(cancel, name)
+        names = self.model_names(cancel, endpoint)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
         return f"The key is good. {both} of the models here can be used with it."
 
-    def model_names(self, cancel: CancelToken, name: str = "openai") -> list[str]:
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
-        where = access(self._settings, name)
+        where = access(self._settings, endpoint or "openai")
         with self._client(where, cancel) as sdk:
             return sorted(
                 str(model.id)
@@ -109,13 +102,13 @@ class OpenAIBackend:
     def _label(self, where: Access) -> str:
         return where.provider.label
 
-    def _order(
+    def _worked_out(
         self, model: Model, request: RenderRequest, where: Access, cancel: CancelToken
-    ) -> Order:
+    ) -> ProviderCall:
         attached = attachments(model, request)
         style = self._settings.models().style(request.style)
         text = prompt.compose(request, style, attached.roles)
-        return Order(
+        return ProviderCall(
             request,
             model,
             output_spec(model, request),
@@ -126,29 +119,30 @@ class OpenAIBackend:
             cancel,
         )
 
-    def _make(self, order: Order) -> Iterator[Event]:
-        yield from trying_again(lambda: self._call(order), order.cancel, self._label(order.where))
+    def _make(self, call: ProviderCall) -> Iterator[Event]:
+        yield from trying_again(lambda: self._call(call), call.cancel, self._label(call.where))
 
     # ---- one call ----------------------------------------------------------------------------
 
-    def _call(self, order: Order) -> Iterator[Event]:
-        partials = self._partials(order)
-        yield Progress(None, _sending(order))
-        with self._client(order.where, order.cancel) as sdk:
+    def _call(self, call: ProviderCall) -> Iterator[Event]:
+        partials = self._partials(call)
+        yield Progress(None, _sending(call))
+        with self._client(call.where, call.cancel, call.model.name) as sdk:
             # Several in one call: the stream's events do not say which image they are of.
             if partials:
-                yield from self._streamed(sdk, order, partials)
+                yield from self._streamed(sdk, call, partials)
             else:
-                yield from self._at_once(sdk, order)
+                yield from self._at_once(sdk, call)
 
-    def _partials(self, order: Order) -> int:
-        if order.count > 1 or not order.model.extra.get("stream", True):
+    def _partials(self, call: ProviderCall) -> int:
+        if call.count > 1 or not call.model.extra.get("stream", True):
             return 0
-        option = next((o for o in order.model.options if o.id == "partials"), None)
-        return int(order.request.options.get("partials", option.default)) if option else 0
+        return int(call.model.value(call.request.options, "partials", 0))
 
     @contextlib.contextmanager
-    def _client(self, where: Access, cancel: CancelToken) -> Iterator[openai.OpenAI]:
+    def _client(
+        self, where: Access, cancel: CancelToken, model: str = ""
+    ) -> Iterator[openai.OpenAI]:
         label = self._label(where)
         try:
             import openai
@@ -162,12 +156,16 @@ class OpenAIBackend:
             cancel,
             self._settings.online_access,
             where.key,
-            label=label,
+            where.provider.key_header,
+            where.provider.key_format,
+            label,
+            where.provider.headers,
         )
         try:
             sdk = openai.OpenAI(
                 api_key=transport.MADE_UP_KEY,
-                base_url=where.base_url,
+                base_url=where.provider.address(where.base_url, model),
+                default_query=dict(where.provider.query),
                 http_client=http,
                 timeout=http.timeout,
                 max_retries=0,
@@ -182,71 +180,72 @@ class OpenAIBackend:
         finally:
             http.close()
 
-    def _parameters(self, order: Order) -> dict[str, Any]:
+    def _parameters(self, call: ProviderCall) -> dict[str, Any]:
         """Everything but the images, as the SDK names it."""
-        model, options = order.model, order.request.options
-        made: dict[str, Any] = {"model": model.name, "prompt": order.prompt}
-        if order.spec.width and not model.extra.get("no_size"):
-            made["size"] = order.spec.size
-        if order.spec.quality:
-            made["quality"] = order.spec.quality
-        if order.count > 1:
-            made["n"] = order.count
+        model, options = call.model, call.request.options
+        parameters: dict[str, Any] = {"model": model.name, "prompt": call.prompt}
+        if call.spec.width and not model.extra.get("no_size"):
+            parameters["size"] = call.spec.size
+        if call.spec.quality:
+            parameters["quality"] = call.spec.quality
+        if call.count > 1:
+            parameters["n"] = call.count
         for option in model.options:
             name = _PARAMETERS.get(option.id)
-            value = options.get(option.id, option.default)
+            value = option.value_in(options)
             if name is None or value in ("auto", "default"):
                 continue
-            if name in (_ONLY_GENERATE if order.editing else _ONLY_EDIT):
+            if name in (_ONLY_GENERATE if call.editing else _ONLY_EDIT):
                 continue
-            made[name] = value
-        if made.get("output_format", "png") == "png":
-            made.pop("output_compression", None)
-        if made.get("background") == "transparent" and made.get("output_format") == "jpeg":
-            made["output_format"] = "png"
-            made.pop("output_compression", None)
-        return {name: value for name, value in made.items() if name not in order.without}
+            parameters[name] = value
+        if parameters.get("output_format", "png") == "png":
+            parameters.pop("output_compression", None)
+        clear = parameters.get("background") == "transparent"
+        if clear and parameters.get("output_format") == "jpeg":
+            parameters["output_format"] = "png"
+            parameters.pop("output_compression", None)
+        return {name: value for name, value in parameters.items() if name not in call.without}
 
-    def _files(self, order: Order) -> dict[str, Any]:
-        files = [(image.name, image.data, image.mime) for image in order.attached.images]
+    def _files(self, call: ProviderCall) -> dict[str, Any]:
+        files = [(image.name, image.data, image.mime) for image in call.attached.images]
         # A single one as "image", which every server of this kind knows; several as "image[]".
-        made: dict[str, Any] = {"image": files if len(files) > 1 else files[0]}
-        if order.attached.mask is not None:
-            made["mask"] = ("mask.png", order.attached.mask, "image/png")
-        if order.attached.markup is not None:
-            made["markup"] = ("markup.png", order.attached.markup, "image/png")
-        return made
+        fields: dict[str, Any] = {"image": files if len(files) > 1 else files[0]}
+        if call.attached.mask is not None:
+            fields["mask"] = ("mask.png", call.attached.mask, "image/png")
+        if call.attached.markup is not None:
+            fields["markup"] = ("markup.png", call.attached.markup, "image/png")
+        return fields
 
-    def _at_once(self, sdk: openai.OpenAI, order: Order) -> Iterator[Event]:
-        parameters = self._parameters(order)
-        if order.editing:
-            files = self._files(order)
+    def _at_once(self, sdk: openai.OpenAI, call: ProviderCall) -> Iterator[Event]:
+        parameters = self._parameters(call)
+        if call.editing:
+            files = self._files(call)
             answer = self._guarded(
                 lambda: sdk.images.with_raw_response.edit(**parameters, **files),
-                order.where,
-                order.cancel,
+                call.where,
+                call.cancel,
             )
         else:
             answer = self._guarded(
                 lambda: sdk.images.with_raw_response.generate(**parameters),
-                order.where,
-                order.cancel,
+                call.where,
+                call.cancel,
             )
-        yield from self._results(answer.http_response, order)
+        yield from self._results(answer.http_response, call)
 
-    def _streamed(self, sdk: openai.OpenAI, order: Order, partials: int) -> Iterator[Event]:
-        where, cancel = order.where, order.cancel
-        parameters = {**self._parameters(order), "stream": True, "partial_images": partials}
-        if order.editing:
-            files = self._files(order)
+    def _streamed(self, sdk: openai.OpenAI, call: ProviderCall, partials: int) -> Iterator[Event]:
+        where, cancel = call.where, call.cancel
+        parameters = {**self._parameters(call), "stream": True, "partial_images": partials}
+        if call.editing:
+            files = self._files(call)
             stream = self._guarded(lambda: sdk.images.edit(**parameters, **files), where, cancel)
         else:
             stream = self._guarded(lambda: sdk.images.generate(**parameters), where, cancel)
         with contextlib.closing(stream):
-            if _content_type(stream.response) != "text/event-stream":
+            if answers.content_type(stream.response) != "text/event-stream":
                 # It did not stream: the whole answer is there, or something else is.
                 self._guarded(stream.response.read, where, cancel)
-                yield from self._results(stream.response, order)
+                yield from self._results(stream.response, call)
                 return
             yield Progress(None, f"{self._label(where)} is working")
             events = iter(stream)
@@ -256,43 +255,43 @@ class OpenAIBackend:
                     break
                 what = str(getattr(event, "type", ""))
                 if what.endswith(".partial_image"):
-                    image = self._decoded(event, order, partial=True)
+                    image = self._decoded(event, call, partial=True)
                     if image is not None:
                         at = int(getattr(event, "partial_image_index", 0) or 0)
                         yield Progress((at + 1) / (partials + 1), "Taking shape")
-                        yield PartialImage(image, order.first)
+                        yield PartialImage(image, call.first)
                 elif what.endswith(".completed"):
                     yield self._result(
-                        event, order, order.first, _usage(event), 1, _settings_of(event)
+                        event, call, call.first, answers.usage_of(event), 1, _settings_of(event)
                     )
                     return
         raise errors.bad_answer(self._label(where), "It ended without the finished image.")
 
     # ---- what comes back ---------------------------------------------------------------------
 
-    def _results(self, response: Any, order: Order) -> Iterator[Event]:
-        label = self._label(order.where)
-        body = _json_body(response, label)
+    def _results(self, response: Any, call: ProviderCall) -> Iterator[Event]:
+        label = self._label(call.where)
+        body = answers.json_body(response, label)
         fault = body.get("error")
         if fault:
-            raise self._translated_body(fault, None, response.headers, order.where)
+            raise answers.translated(label, fault, None, response.headers)
         entries = body.get("data")
         if not isinstance(entries, list) or not entries:
             raise errors.bad_answer(label, "There is no image in it.")
-        usage, about = _usage(body), _settings_of(body)
-        for number in range(order.count):
-            index = order.first + number
+        usage, about = answers.usage_of(body), _settings_of(body)
+        for number in range(call.count):
+            index = call.first + number
             if number >= len(entries):
                 yield Failed(
-                    errors.bad_answer(label, f"Only {len(entries)} of {order.count} images came."),
+                    errors.bad_answer(label, f"Only {len(entries)} of {call.count} images came."),
                     index,
                 )
                 continue
             problem: GenAIError | None = None
             try:
-                result = self._result(entries[number], order, index, usage, len(entries), about)
+                result = self._result(entries[number], call, index, usage, len(entries), about)
             except GenAIError as error:
-                if order.count == 1:
+                if call.count == 1:
                     raise
                 problem = error
             else:
@@ -303,17 +302,17 @@ class OpenAIBackend:
     def _result(
         self,
         entry: Any,
-        order: Order,
+        call: ProviderCall,
         index: int,
         usage: Usage | None,
         shared_by: int,
         about: Mapping[str, Any],
     ) -> Result:
-        label = self._label(order.where)
-        total = actual(order.model, usage)
+        label = self._label(call.where)
+        total = actual(call.model, usage)
         each = None if total is None else total / shared_by
         try:
-            data = self._decoded(entry, order)
+            data = self._decoded(entry, call)
             if data is None:
                 raise errors.bad_answer(label, "There is no image in it.")
         except GenAIError as error:
@@ -326,17 +325,17 @@ class OpenAIBackend:
             info.width,
             info.height,
             index,
-            prompt_sent=order.prompt,
-            sent=order.attached.kept(),
+            prompt_sent=call.prompt,
+            sent=call.attached.kept(),
             info={
                 "provider": label,
-                "model": order.model.name,
-                "asked": {"size": order.spec.size, "quality": order.spec.quality},
+                "model": call.model.name,
+                "asked": {"size": call.spec.size, "quality": call.spec.quality},
                 **({"made_with": dict(about)} if about else {}),
                 **({"usage": usage.to_json()} if usage else {}),
                 **(
                     {"revised_prompt": errors.plain(revised, 2000)}
-                    if (revised := _field(entry, "revised_prompt"))
+                    if (revised := answers.field(entry, "revised_prompt"))
                     else {}
                 ),
                 **({"images_in_call": shared_by} if shared_by > 1 else {}),
@@ -344,40 +343,37 @@ class OpenAIBackend:
             cost_usd=each,
         )
 
-    def _decoded(self, entry: Any, order: Order, partial: bool = False) -> bytes | None:
+    def _decoded(self, entry: Any, call: ProviderCall, partial: bool = False) -> bytes | None:
         """The image of one entry; None if it has none. A partial that is broken is just None."""
-        text = _field(entry, "b64_json")
+        text = answers.field(entry, "b64_json")
         if not text:
             return None
-        return self._opened(text, order, partial)
+        return self._opened(text, call, partial)
 
-    def _opened(self, text: str, order: Order, partial: bool = False) -> bytes | None:
+    def _opened(self, text: str, call: ProviderCall, partial: bool = False) -> bytes | None:
         try:
-            data = base64.b64decode("".join(text.split()), validate=True)
-            images.decode(data, "The image")
-        except (binascii.Error, ValueError, ImageError):
+            return answers.opened(text, self._label(call.where))
+        except errors.BadAnswer:
             if partial:
                 return None
-        else:
-            return data
-        raise errors.bad_answer(self._label(order.where), "The image in it is damaged.")
+            raise
 
     # ---- errors ------------------------------------------------------------------------------
 
-    def _guarded(self, call: Any, where: Access, cancel: CancelToken) -> Any:
+    def _guarded(self, ask: Any, where: Access, cancel: CancelToken) -> Any:
         """The call's value. What the SDK raises becomes ours, and nothing of it stays attached."""
         import openai
 
         problem: GenAIError
         try:
-            return call()
+            return ask()
         except GenAIError as error:
             problem = error
         except openai.APIStatusError as error:
             problem = self._translated(error, where)
         except openai.APIError as error:
             body = error.body if isinstance(error.body, Mapping) else {"message": error.message}
-            problem = self._translated_body(body, None, {}, where)
+            problem = answers.translated(self._label(where), body, None, {})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             label = self._label(where)
             if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
@@ -395,73 +391,22 @@ class OpenAIBackend:
         if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
             body = body["error"]
         if not isinstance(body, Mapping):
-            text = "" if "html" in _content_type(error.response) else (body or error.message)
+            text = "" if "html" in answers.content_type(error.response) else (body or error.message)
             body = {"message": text if isinstance(text, str) else ""}
-        return self._translated_body(body, error.status_code, error.response.headers, where)
-
-    def _translated_body(
-        self, body: Any, status: int | None, headers: Mapping[str, str], where: Access
-    ) -> GenAIError:
-        """The error for what the API says in its error object, in a status or in a stream."""
-        label = self._label(where)
-        if not isinstance(body, Mapping):
-            body = {"message": str(body)}
-        code, kind = str(body.get("code") or ""), str(body.get("type") or "")
-        text = str(body.get("message") or body.get("detail") or "")
-        if code in _REFUSED_CODES or (kind == "image_generation_user_error" and not code):
-            return _refusal(label, text, body.get("moderation_details"))
-        if code in _QUOTA_CODES or kind in _QUOTA_CODES:
-            return errors.no_quota(label, text)
-        after = retry_after(headers)
-        if status == 429 or code in ("rate_limit_exceeded", "too_many_requests"):
-            return errors.rate_limited(label, text, after if after is not None else _wait(text))
-        if status is not None:
-            return errors.by_status(label, status, text, after)
-        if code.isdigit() and 300 <= int(code) <= 599:
-            return errors.by_status(label, int(code), text, after)
-        if code in ("invalid_api_key", "invalid_authentication"):
-            return errors.wrong_key(label, text)
-        if "server" in kind or "server" in code or code == "internal_error":
-            return errors.server_failed(label, None, text)
-        return errors.rejected(label, text)
+        headers = error.response.headers
+        return answers.translated(self._label(where), body, error.status_code, headers)
 
 
 def _own(variable: str, own: bool) -> str | None:
     return (os.environ.get(variable) or None) if own else None
 
 
-def _sending(order: Order) -> str:
-    if not order.attached.images:
+def _sending(call: ProviderCall) -> str:
+    if not call.attached.images:
         return "Sending the prompt"
-    size = sum(len(image.data) for image in order.attached.images)
-    number = len(order.attached.images)
+    size = sum(len(image.data) for image in call.attached.images)
+    number = len(call.attached.images)
     return f"Sending {number} image{'s' if number > 1 else ''} ({size / 1e6:.1f} MB)"
-
-
-def _field(entry: Any, name: str) -> Any:
-    return entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
-
-
-def _content_type(response: Any) -> str:
-    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
-
-
-def _json_body(response: Any, label: str) -> dict[str, Any]:
-    """The JSON object of an answer. Raises BadAnswer for anything else."""
-    kind = _content_type(response)
-    if kind and "json" not in kind and kind not in ("text/plain", "application/octet-stream"):
-        raise errors.bad_answer(
-            label,
-            f"It is of the kind {errors.plain(kind, 60)} and not JSON.",
-            "Check the server's base URL and whether a proxy or a login page is in between.",
-        )
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        return body
-    raise errors.bad_answer(label, "It is damaged or cut off.")
 
 
 def _settings_of(answer: Any) -> dict[str, Any]:
@@ -470,52 +415,5 @@ def _settings_of(answer: Any) -> dict[str, Any]:
     return {
         name: errors.plain(value, 40)
         for name in names
-        if isinstance(value := _field(answer, name), str)
+        if isinstance(value := answers.field(answer, name), str)
     }
-
-
-def _usage(answer: Any) -> Usage | None:
-    usage = _field(answer, "usage")
-    if usage is None:
-        return None
-
-    def number(of: Any, name: str) -> int:
-        value = _field(of, name) if of is not None else None
-        return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-    inputs, outputs = _field(usage, "input_tokens_details"), _field(usage, "output_tokens_details")
-    text_in, image_in = number(inputs, "text_tokens"), number(inputs, "image_tokens")
-    if not text_in and not image_in:
-        text_in = number(usage, "input_tokens")
-    text_out = number(outputs, "text_tokens")
-    image_out = number(outputs, "image_tokens") or number(usage, "output_tokens") - text_out
-    if not (text_in or image_in or text_out or image_out):
-        return None
-    return Usage(text_in, image_in, text_out, max(0, image_out))
-
-
-def _refusal(label: str, text: str, details: Any) -> GenAIError:
-    hint = ""
-    if isinstance(details, Mapping):
-        stage = details.get("moderation_stage")
-        found = details.get("categories")
-        named = ", ".join(str(entry) for entry in found) if isinstance(found, list) else ""
-        why = f"It was taken for: {errors.plain(named, 100)}. " if named else ""
-        if stage == "output":
-            hint = f"{why}The finished image was held back: try again or change the words."
-        elif stage == "input" or why:
-            hint = f"{why}Change the words or the images that could be taken wrongly."
-    return errors.refused(label, text, hint)
-
-
-def _wait(text: str) -> float | None:
-    """The seconds in "Please try again in 1m3.5s"."""
-    found = _WAIT_IN_TEXT.search(text)
-    if not found or not any(found.groups()):
-        return None
-    hours, minutes, number, unit = found.groups()
-    try:
-        seconds = float(number or 0) / (1000 if unit == "ms" else 1)
-    except ValueError:
-        return None
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds

@@ -25,27 +25,27 @@ _CONNECT_PAUSES = (1.0, 3.0)
 def trying_again(
     work: Callable[[], Iterator[Event]], cancel: CancelToken, label: str
 ) -> Iterator[Event]:
-    """The events of `work`, begun anew after a wait where it failed without having cost anything.
+    """The events of `work`, begun again after a wait where it failed without having cost anything.
 
     Shows the wait, second by second. Raises what `work` raised at last.
     """
     tries = 0
     while True:
-        told = False
+        accepted = False
         error: GenAIError
         try:
             for event in work():
                 # After a picture came, even an unfinished one, the request was accepted.
-                told = told or not isinstance(event, (Progress, Failed))
+                accepted = accepted or not isinstance(event, (Progress, Failed))
                 yield event
             return
         except GenAIError as failure:
             error = failure
-        # Raised anew below, without the frames in which it arose: their variables hold whatever
+        # Raised again below, without the frames in which it arose: their variables hold whatever
         # the server said.
         error.with_traceback(None)
         pauses = _CONNECT_PAUSES if isinstance(error, ConnectionFailed) else _PAUSES
-        if told or not isinstance(error, Retryable) or tries >= len(pauses):
+        if accepted or not isinstance(error, Retryable) or tries >= len(pauses):
             raise error
         asked = error.retry_after
         if asked is not None and asked > LONGEST_WAIT:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from ...core import catalog
 from ...core.catalog import Catalog, Model
-from ...core.credentials import PROVIDERS, Credentials, Provider, Secret, origin_of
+from ...core.credentials import Credentials, Secret, origin_of
 from ...core.errors import CredentialsError, InvalidInput
+from ...core.provider import Provider
 from .errors import OnlineAccessOff
 
 SYSTEM_PROXY = "system"
@@ -77,6 +78,12 @@ class BackendSettings:
 
     def endpoint(self, name: str) -> Endpoint:
         return self.endpoints.get(name, Endpoint())
+
+    def provider(self, name: str) -> Provider:
+        """Who is behind an endpoint: one that has a table, or a profile of the user's own, which
+        has no key but the one that was entered for it."""
+        known = self.models().providers.get(name) or catalog.shipped().providers.get(name)
+        return known or Provider(name, name, needs_key=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,7 @@ def address_of(settings: BackendSettings, name: str, base_url: str = "") -> str:
     Raises InvalidInput for a bad address or none, OnlineAccessOff where it may not be reached.
     """
     endpoint = settings.endpoint(name)
-    address = settings.credentials.base_url(provider_of(name), endpoint.base_url or base_url)
+    address = settings.credentials.base_url(settings.provider(name), endpoint.base_url or base_url)
     if not address:
         raise InvalidInput(
             f'No address is known for "{name}".',
@@ -173,25 +180,23 @@ def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
     Raises what `address_of` does, and CredentialsError if it needs a key and there is none.
     """
     address = address_of(settings, name, base_url)
-    endpoint, provider = settings.endpoint(name), provider_of(name)
+    endpoint, provider = settings.endpoint(name), settings.provider(name)
     if endpoint.key is not None:
         return Access(provider, endpoint, address, endpoint.key or None)
-    if endpoint.needs_key and name in PROVIDERS:
-        found = settings.credentials.need(provider, address)
+    if endpoint.needs_key and provider.needs_key:
+        credential = settings.credentials.need(provider, address)
     else:
-        found = settings.credentials.find(provider, address)
-    if found is None:
+        credential = settings.credentials.find(provider, address)
+    if credential is None:
         return Access(provider, endpoint, address, None)
-    return Access(provider, endpoint, address, found.secret, found.source)
-
-
-def provider_of(name: str) -> Provider:
-    """Who is behind an endpoint: a provider that we know, or a profile of the user's own."""
-    return PROVIDERS.get(name) or Provider(name, name)
+    return Access(provider, endpoint, address, credential.secret, credential.source)
 
 
 def endpoint_name(model: Model) -> str:
-    """The endpoint that a model is reached through: its backend's, or its own profile."""
+    """The endpoint that a model is reached through: its provider's, its own profile, or its
+    backend's."""
+    if model.provider:
+        return model.provider
     if model.backend == "compatible":
         return str(model.extra.get("profile", "compatible"))
     return model.backend

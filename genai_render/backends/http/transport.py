@@ -21,7 +21,7 @@ import time
 import urllib.parse
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import httpcore2
@@ -97,6 +97,7 @@ def open_client(
     key_header: str = "Authorization",
     key_format: str = "Bearer {}",
     label: str = "The server",
+    headers: Mapping[str, str] | None = None,
     nearest: Reach | None = None,
 ) -> httpx2.Client:
     """An HTTP client for one origin, to be closed by the caller.
@@ -107,11 +108,14 @@ def open_client(
     Its errors are ours: OnlineAccessOff before anything else happens, ConnectionFailed while
     nothing was sent whole, TimedOut and ConnectionCut after that, Cancelled within a moment.
     Redirects are not followed; proxies and environment variables only as the endpoint says.
+    headers: sent with every request, beside the few that a request needs.
     """
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redacting)
     transport = _Transport(
-        endpoint, base_url, cancel, online_access, key, key_header, key_format, label, nearest
+        *(endpoint, base_url, cancel, online_access, key, key_header, key_format, label),
+        headers or {},
+        nearest,
     )
     timeout = httpx2.Timeout(
         endpoint.read_timeout, connect=endpoint.connect_timeout, write=_WRITE_TIMEOUT
@@ -132,6 +136,7 @@ class _Transport(httpx2.BaseTransport):
         key_header: str,
         key_format: str,
         label: str,
+        headers: Mapping[str, str],
         nearest: Reach | None,
     ) -> None:
         self._origin = origin_of(base_url)
@@ -142,6 +147,7 @@ class _Transport(httpx2.BaseTransport):
         self._key_header = key_header
         self._key_format = key_format
         self._label = label
+        self._headers = headers
         self._timeouts = {
             "connect": endpoint.connect_timeout,
             "read": endpoint.read_timeout,
@@ -207,6 +213,7 @@ class _Transport(httpx2.BaseTransport):
             if name.decode("latin-1").lower() in _HEADERS
         ]
         headers.append((b"accept-encoding", b"gzip, deflate, identity"))
+        headers += [(name.encode(), value.encode()) for name, value in self._headers.items()]
         if self._key is not None:
             value = self._key_format.format(self._key.reveal())
             headers.append((self._key_header.encode(), value.encode("latin-1")))
@@ -492,16 +499,16 @@ class _Network(httpcore2.NetworkBackend):
                     answers.put(error)
 
             threading.Thread(target=look_up, name="genai-dns", daemon=True).start()
-            found = self._await(answers, timeout)
+            addresses = self._await(answers, timeout)
         else:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        if isinstance(found, OSError) or not found:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        if isinstance(addresses, OSError) or not addresses:
             raise ConnectionFailed(
                 f'The address "{host}" cannot be found.',
-                f"({plain(found)})" if found else "It took too long.",
+                f"({plain(addresses)})" if addresses else "It took too long.",
                 "Check the network and the server's address.",
             )
-        return [(entry[0], entry[4]) for entry in found]
+        return [(entry[0], entry[4]) for entry in addresses]
 
     def _await(self, answers: queue.SimpleQueue[Any], timeout: float | None) -> Any:
         deadline = None if timeout is None else time.monotonic() + timeout

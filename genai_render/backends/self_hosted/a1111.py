@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...core import images, prompt
+from ...core import images, mask, prompt
 from ...core.catalog import Model
 from ...core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
@@ -45,7 +45,7 @@ _CONTROL_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ProviderCall:
     """A request worked out for one server. body: of the call that makes the images."""
 
     request: RenderRequest
@@ -74,12 +74,12 @@ class A1111Backend:
         while True:
             yield Progress(None, "Looking for a server")
             server = self._least_busy(servers, cancel)
-            order, notices = self._order(server, model, request, cancel)
-            for text in (*order.spec.notes, *notices):
+            call, notices = self._worked_out(server, model, request, cancel)
+            for text in (*call.spec.notes, *notices):
                 yield Notice(text)
             try:
                 # All images come in one answer: nothing was given out when it breaks off.
-                yield from self._make(server, order, cancel)
+                yield from self._make(server, call, cancel)
                 return
             except errors.ServerGone:
                 servers = [other for other in servers if other is not server]
@@ -87,13 +87,10 @@ class A1111Backend:
                     raise
             yield Notice(f"{server.label} went away: its job was given to another server.")
 
-    def check(self, cancel: CancelToken, name: str = "") -> str:
-        """Ask the servers how they are. name: only this one, "a1111:NAME". For the user."""
-        only = name.partition(":")[2]
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        """Ask the servers how they are. endpoint: only this one, "a1111:NAME". For the user."""
         lines = []
-        for server in servers_of(self._settings, "a1111"):
-            if only and server.name != only:
-                continue
+        for server in servers_of(self._settings, "a1111", endpoint):
             with self._client(server, cancel) as client:
                 names = client.models()
                 busy = client.jobs()
@@ -102,46 +99,54 @@ class A1111Backend:
                 f"{server.name}: {len(names)} checkpoints, {len(controls)} ControlNets, "
                 f"{busy} at work"
             )
-        return ". ".join(lines) + "." if lines else "No server of that name."
+        return ". ".join(lines) + "."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        """The checkpoints that the servers have."""
+        names: set[str] = set()
+        for server in servers_of(self._settings, "a1111", endpoint):
+            with self._client(server, cancel) as client:
+                names |= set(client.models())
+        return sorted(names)
 
     def _least_busy(self, servers: list[Server], cancel: CancelToken) -> Server:
         if len(servers) == 1:
             return servers[0]
-        found: list[tuple[int, int, Server]] = []
+        busy: list[tuple[int, int, Server]] = []
         problem: GenAIError | None = None
         for place, server in enumerate(servers):
             try:
                 with self._client(server, cancel) as client:
-                    found.append((client.jobs(), place, server))
+                    busy.append((client.jobs(), place, server))
             except Cancelled:
                 raise
             except GenAIError as error:
                 problem = problem or error
-        if not found and problem is not None:
+        if not busy and problem is not None:
             raise problem.with_traceback(None)
-        return min(found)[2]
+        return min(busy)[2]
 
     def _client(self, server: Server, cancel: CancelToken) -> A1111Client:
         return A1111Client(server, cancel, self._settings.online_access)
 
     # ---- what is sent -------------------------------------------------------------------------
 
-    def _order(
+    def _worked_out(
         self, server: Server, model: Model, request: RenderRequest, cancel: CancelToken
-    ) -> tuple[Order, list[str]]:
+    ) -> tuple[ProviderCall, list[str]]:
         if request.markup is not None:
             raise InvalidInput(
                 f"{model.label} cannot read marks.", action="Draw a mask, or choose another model."
             )
-        made = output_spec(model, request)
+        spec = output_spec(model, request)
         style = self._settings.models().style(request.style)
-        text = prompt.wish(request, style)
-        options = {o.id: request.options.get(o.id, o.default) for o in model.options}
+        text = prompt.build_prompt(request, style)
+        options = {option.id: option.value_in(request.options) for option in model.options}
         body: dict[str, Any] = {
             "prompt": text,
             "negative_prompt": options["negative"],
-            "width": made.width,
-            "height": made.height,
+            "width": spec.width,
+            "height": spec.height,
             "steps": options["steps"],
             "cfg_scale": options["guidance"],
             "seed": request.seed,
@@ -167,14 +172,14 @@ class A1111Backend:
             body["denoising_strength"] = options["freedom"]
             body["resize_mode"] = 1  # crop, not squeeze
             if request.mask is not None:
-                sent["mask.png"] = _mask(request.mask)
+                sent["mask.png"] = images.encode_png(mask.white(request.mask))
                 body["mask"] = _text(sent["mask.png"])
                 body |= {"inpainting_fill": 1, "inpaint_full_res": False, "mask_blur": 8}
         notices: list[str] = []
         units = self._units(server, request, options, sent, notices, cancel)
         if units:
             body["alwayson_scripts"] = {"controlnet": {"args": units}}
-        return Order(request, model, made, text, path, body, sent), notices
+        return ProviderCall(request, model, spec, text, path, body, sent), notices
 
     def _start(self, request: RenderRequest, sent: dict[str, bytes]) -> bytes | None:
         if request.kind == "edit":
@@ -238,22 +243,22 @@ class A1111Backend:
 
     # ---- one call -----------------------------------------------------------------------------
 
-    def _make(self, server: Server, order: Order, cancel: CancelToken) -> Iterator[Event]:
+    def _make(self, server: Server, call: ProviderCall, cancel: CancelToken) -> Iterator[Event]:
         """The call blocks until the images are there, so a thread makes it, and this one looks
         how far it is."""
         token = ChildToken(cancel)
         box: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-        def call() -> None:
+        def post() -> None:
             try:
                 with self._client(server, token) as client:
-                    box.put(client.make(order.path, order.body))
+                    box.put(client.make(call.path, call.body))
             except GenAIError as error:
                 box.put(error.with_traceback(None))
             except Exception as failure:
                 box.put(http_errors.unexpected(server.label, failure))
 
-        thread = threading.Thread(target=call, name="genai-a1111")
+        thread = threading.Thread(target=post, name="genai-a1111")
         yield Progress(None, f"Sending to {server.name}")
         thread.start()
         answer: Any = None
@@ -264,7 +269,7 @@ class A1111Backend:
                 try:
                     answer = box.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
-                    looked = list(self._looked(server, order, cancel))
+                    looked = list(self._looked(server, call, cancel))
                     began = bool(looked)
                     yield from looked
         finally:
@@ -280,9 +285,9 @@ class A1111Backend:
         if isinstance(answer, GenAIError):
             raise answer
         assert answer is not None
-        yield from self._results(server, order, answer)
+        yield from self._results(server, call, answer)
 
-    def _looked(self, server: Server, order: Order, cancel: CancelToken) -> Iterator[Event]:
+    def _looked(self, server: Server, call: ProviderCall, cancel: CancelToken) -> Iterator[Event]:
         """How far it is; nothing while the server draws for somebody else."""
         try:
             with self._client(server, cancel) as client:
@@ -292,11 +297,13 @@ class A1111Backend:
         except GenAIError:
             return  # a busy server may not answer in time: the call itself tells what is wrong
         task = state.get("current_task")
-        if isinstance(task, str) and task and task != order.body["force_task_id"]:
+        if isinstance(task, str) and task and task != call.body["force_task_id"]:
             return
-        told = state.get("state") if isinstance(state.get("state"), Mapping) else {}
-        assert isinstance(told, Mapping)
-        step, steps = _number(told.get("sampling_step")), _number(told.get("sampling_steps"))
+        sampling = state.get("state")
+        if not isinstance(sampling, Mapping):
+            sampling = {}
+        step = _number(sampling.get("sampling_step"))
+        steps = _number(sampling.get("sampling_steps"))
         if steps > 0:
             share = min(0.99, max(_number(state.get("progress")), 0.0))
             yield Progress(share, f"Step {step:.0f} of {steps:.0f}")
@@ -307,17 +314,19 @@ class A1111Backend:
                 images.probe(data)
                 yield PartialImage(data)
 
-    def _results(self, server: Server, order: Order, answer: Mapping[str, Any]) -> Iterator[Event]:
-        found = answer.get("images")
-        if not isinstance(found, list) or not found:
+    def _results(
+        self, server: Server, call: ProviderCall, answer: Mapping[str, Any]
+    ) -> Iterator[Event]:
+        pictures = answer.get("images")
+        if not isinstance(pictures, list) or not pictures:
             raise http_errors.bad_answer(
                 server.label, "There is no image in it.", "It may have been stopped there."
             )
         info = _info(answer.get("info"))
         seeds = info.get("all_seeds")
-        count = order.request.count
+        count = call.request.count
         # Some add the guides that ControlNet used after the images.
-        for index, text in enumerate(found[:count]):
+        for index, text in enumerate(pictures[:count]):
             data = _bytes(str(text), server.label)
             try:
                 about = images.probe(data)
@@ -328,7 +337,7 @@ class A1111Backend:
                 raise http_errors.bad_answer(
                     server.label, "The image in it is damaged.", "Generate again."
                 )
-            seed = order.body["seed"] + index
+            seed = call.body["seed"] + index
             if isinstance(seeds, list) and index < len(seeds) and isinstance(seeds[index], int):
                 seed = seeds[index]
             yield Result(
@@ -338,13 +347,13 @@ class A1111Backend:
                 about.height,
                 index,
                 seed=seed if 0 <= seed <= MAX_SEED else None,
-                prompt_sent=order.prompt,
-                sent=order.sent,
+                prompt_sent=call.prompt,
+                sent=call.sent,
                 info={
                     "provider": "A1111",
                     "server": server.name,
                     "model": http_errors.plain(info.get("sd_model_name", ""), 120),
-                    "settings": _settings(order.body),
+                    "settings": _settings(call.body),
                 },
                 cost_usd=0.0,
             )
@@ -361,7 +370,7 @@ class A1111Client:
         server: Server,
         cancel: CancelToken,
         online_access: bool,
-        patience: float = _ASK_TIMEOUT,
+        read_timeout: float = _ASK_TIMEOUT,
     ) -> None:
         try:
             from ..http import transport
@@ -383,7 +392,7 @@ class A1111Client:
                 label=server.label,
             )
 
-        self._http = opened(patience)
+        self._http = opened(read_timeout)
         # An image may wait for many others.
         self._patient = opened(3600.0)
 
@@ -497,17 +506,6 @@ def _control_model(kind: str, wanted: str, known: list[str]) -> str | None:
             if re.search(words, name, re.IGNORECASE):
                 return name
     return None
-
-
-def _mask(data: bytes) -> bytes:
-    """White where to edit, which is what the server wants."""
-    pixels = images.decode(data, "mask")
-    if pixels.shape[2] != 4 or pixels[..., 3].min() >= 128:
-        raise InvalidInput(
-            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
-        )
-    white = (pixels[..., 3] < 128).astype("uint8") * 255
-    return images.encode_png(white)
 
 
 def _text(data: bytes) -> str:

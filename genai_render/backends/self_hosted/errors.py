@@ -111,10 +111,10 @@ _USUAL_PORT = {
 
 
 def missing(label: str, workflow: str, parts: Iterable[MissingPart]) -> MissingParts:
-    found = list(parts)
-    named = "; ".join(part.text for part in found)
-    nodes = any(part.kind == "node" for part in found)
-    models = [part for part in found if part.kind == "model"]
+    lacking = list(parts)
+    named = "; ".join(part.text for part in lacking)
+    nodes = any(part.kind == "node" for part in lacking)
+    models = [part for part in lacking if part.kind == "model"]
     todo = []
     if nodes:
         todo.append("Install the missing nodes with ComfyUI's manager and start the server again.")
@@ -192,9 +192,9 @@ def cleared(label: str) -> QueueCleared:
 
 
 def no_images(label: str, kinds: Iterable[str]) -> WrongResult:
-    found = ", ".join(sorted({plain(kind, 30) for kind in kinds}))
+    outputs = ", ".join(sorted({plain(kind, 30) for kind in kinds}))
     return WrongResult(
         f"The workflow ended on {label} without an image.",
-        f"It made: {found}." if found else "It made nothing.",
+        f"It made: {outputs}." if outputs else "It made nothing.",
         "End it with a Save Image node; videos, sounds and texts are not used here.",
     )

@@ -13,17 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...core.errors import InvalidInput
+from ..base import BACKENDS, of_kind
 from ..http.settings import Access, BackendSettings, Endpoint, access
 
-KINDS = ("comfyui", "a1111")
-
-VARIABLES = {"comfyui": "GENAI_RENDER_COMFYUI", "a1111": "GENAI_RENDER_A1111"}
-"""Environment variables that name servers: addresses with commas in between."""
+KINDS = tuple(row.id for row in of_kind("self-hosted"))
 
 WORKFLOWS_VARIABLE = "GENAI_RENDER_WORKFLOWS"
 """A folder of workflows of one's own, in ComfyUI's API format."""
-
-LABELS = {"comfyui": "ComfyUI", "a1111": "A1111"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Server:
     @property
     def label(self) -> str:
         """For people: 'ComfyUI "Studio 1"'."""
-        return f'{LABELS[self.kind]} "{self.name}"'
+        return f'{BACKENDS[self.kind].label} "{self.name}"'
 
 
 def endpoint_name(kind: str, name: str) -> str:
@@ -51,14 +47,14 @@ def endpoint_name(kind: str, name: str) -> str:
 def from_environment(kind: str, environ: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
     """Servers that the environment names, as endpoints. Raises InvalidInput for a bad address."""
     environ = os.environ if environ is None else environ
-    made = {}
-    for text in environ.get(VARIABLES[kind], "").split(","):
+    endpoints = {}
+    for text in environ.get(BACKENDS[kind].variable, "").split(","):
         address = text.strip().rstrip("/")
         if address:
             address = address if "://" in address else f"http://{address}"
             name = urllib.parse.urlsplit(address).netloc
-            made[endpoint_name(kind, name)] = Endpoint(base_url=address, needs_key=False)
-    return made
+            endpoints[endpoint_name(kind, name)] = Endpoint(base_url=address, needs_key=False)
+    return endpoints
 
 
 def endpoints_of(settings: BackendSettings, kind: str) -> dict[str, Endpoint]:
@@ -76,30 +72,37 @@ def names_of(settings: BackendSettings, backend: str) -> list[str]:
     return list(endpoints_of(settings, backend)) if backend in KINDS else []
 
 
-def servers_of(settings: BackendSettings, kind: str) -> list[Server]:
-    """The servers of a kind that may be reached, in the user's order.
+def servers_of(settings: BackendSettings, kind: str, only: str = "") -> list[Server]:
+    """The servers of a kind that may be reached, in the user's order. only: "comfyui:NAME" for a
+    single one.
 
     Raises InvalidInput where there is none, OnlineAccessOff where none may be reached.
     """
-    found = endpoints_of(settings, kind)
-    if not found:
+    endpoints = endpoints_of(settings, kind)
+    if only:
+        name = only.partition(":")[2]
+        if name not in endpoints:
+            raise InvalidInput(f'There is no {BACKENDS[kind].label} server called "{name}".')
+        endpoints = {name: endpoints[name]}
+    if not endpoints:
+        row = BACKENDS[kind]
         raise InvalidInput(
-            f"No {LABELS[kind]} server is known.",
-            action=f"Add one in the add-on's preferences, or name it in {VARIABLES[kind]}.",
+            f"No {row.label} server is known.",
+            action=f"Add one in the add-on's preferences, or name it in {row.variable}.",
         )
-    made: list[Server] = []
+    servers: list[Server] = []
     refused: Exception | None = None
-    for name, endpoint in found.items():
+    for name, endpoint in endpoints.items():
         key = endpoint_name(kind, name)
         known = BackendSettings(
             settings.online_access, {key: endpoint}, settings.catalog, settings.credentials
         )
         try:
-            made.append(Server(kind, name, access(known, key)))
+            servers.append(Server(kind, name, access(known, key)))
         except InvalidInput:
             raise
         except Exception as error:
             refused = error
-    if not made and refused is not None:
+    if not servers and refused is not None:
         raise refused
-    return made
+    return servers

@@ -10,7 +10,7 @@ from .a1111 import A1111Client
 from .comfyui.client import ComfyClient
 from .servers import Server
 
-_PATIENCE = 5.0  # seconds
+_READ_TIMEOUT = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,10 @@ class Status:
 def look(server: Server, cancel: CancelToken, online_access: bool) -> Status:
     """Ask a server. Raises what its client does, within some seconds."""
     if server.kind == "comfyui":
-        with ComfyClient(server.where, server.label, cancel, online_access, _PATIENCE) as client:
+        with ComfyClient(
+            server.where, server.label, cancel, online_access, _READ_TIMEOUT
+        ) as client:
             load = client.load()
         return Status(load.length, load.memory_free, load.memory_total)
-    with A1111Client(server, cancel, online_access, _PATIENCE) as client:
+    with A1111Client(server, cancel, online_access, _READ_TIMEOUT) as client:
         return Status(client.jobs(), *client.memory())

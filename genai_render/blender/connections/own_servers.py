@@ -15,13 +15,12 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import PropertyGroup
 
+from ...backends.base import BACKENDS, of_kind
 from ...backends.http.settings import Endpoint
 from ...backends.self_hosted import servers
 from .. import addon, catalog
 from ..backend_settings import plain_endpoint
 from . import keys, providers
-
-_USUAL = {"comfyui": "http://127.0.0.1:8188", "a1111": "http://127.0.0.1:7860"}
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
@@ -48,10 +47,7 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
 
     kind: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Kind",
-        items=[
-            ("comfyui", "ComfyUI", "Workflows, also your own"),
-            ("a1111", "A1111", "Stable Diffusion web UI, Forge or SD.Next, started with --api"),
-        ],
+        items=[(row.id, row.label, row.description) for row in of_kind("self-hosted")],
         update=_renamed,
     )
     name: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -78,7 +74,7 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
         return self.kind
 
     def to_endpoint(self, prefs: Any) -> Endpoint:
-        address = self.base_url.strip().rstrip("/") or _USUAL[self.kind]
+        address = self.base_url.strip().rstrip("/") or usual_address(self.kind)
         address = address if "://" in address else f"http://{address}"
         return replace(plain_endpoint(prefs), base_url=address, needs_key=False)
 
@@ -88,4 +84,4 @@ CLASSES = (GenAIOwnServer,)
 
 def usual_address(kind: str) -> str:
     """Where a server of that kind is if nothing else is said."""
-    return _USUAL[kind]
+    return BACKENDS[kind].usual_address

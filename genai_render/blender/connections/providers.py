@@ -14,15 +14,15 @@ from dataclasses import replace
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
+from ...backends.base import of_kind
 from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, Endpoint
 from ...core.catalog import Catalog, Model, server_model
-from ...core.credentials import PROVIDERS
 from ...core.errors import GenAIError, InvalidInput
 from .. import addon, catalog
-from ..backend_settings import OWN_PROXY, for_connection, plain_endpoint
+from ..backend_settings import OWN_PROXY, all_connections, for_connection, plain_endpoint
 from . import keys
 
 
@@ -35,7 +35,7 @@ def _take_key(self: Any, value: str) -> None:
     if not value.strip():
         return
     try:
-        keys.store(self.endpoint, for_connection(self), value)
+        keys.store(self.endpoint, for_connection(self, catalog.catalog()), value)
     except GenAIError as error:
         keys.say(self.endpoint, error)
 
@@ -51,7 +51,8 @@ def _models_changed(self: Any, context: bpy.types.Context) -> None:
 def _server_renamed(self: Any, context: bpy.types.Context) -> None:
     prefs = addon.preferences()
     assert prefs is not None, "a server stands in the preferences"
-    taken = {other.name for other in prefs.servers if other != self} | set(PROVIDERS)
+    taken = {other.name for other in prefs.servers if other != self}
+    taken |= set(catalog.catalog().providers)
     free = free_name(self.name.strip() or "Server", taken.__contains__)
     if free != self.name:
         self.name = free  # which brings us here again
@@ -112,14 +113,12 @@ class ProviderConnection(Connection):
 
     def catalog_models(self, known: Catalog) -> list[Model]:
         names = dict.fromkeys(name.strip() for name in self.more_models.split(","))
-        added = [name for name in names if name and name not in known.models]
-        return [known.like_known(self.backend, name) for name in added]
+        models = [known.like_known(self.endpoint, name) for name in names if name]
+        return [model for model in models if model.id not in known.models]
 
 
-class GenAIOpenAIConnection(ProviderConnection, PropertyGroup):
-    """OpenAI, or a regional address of it."""
-
-    endpoint, backend = "openai", "openai"
+class OpenAIAccount:
+    """What only OpenAI asks for."""
 
     organization: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Organization", description="Its id, if your account has several", update=_changed
@@ -129,10 +128,44 @@ class GenAIOpenAIConnection(ProviderConnection, PropertyGroup):
     )
 
 
-class GenAIGeminiConnection(ProviderConnection, PropertyGroup):
-    """Google's Gemini."""
+_OF_SOME = {"openai": OpenAIAccount}
 
-    endpoint, backend = "gemini", "gemini"
+CLOUD = {
+    row.id: type(
+        f"GenAI{row.id.title()}Connection",
+        (*filter(None, (_OF_SOME.get(row.id),)), ProviderConnection, PropertyGroup),
+        {"__doc__": f"{row.label}.", "endpoint": row.id, "backend": row.id},
+    )
+    for row in of_kind("cloud")
+}
+"""The connections of the providers that have a backend of their own, by its name."""
+
+CloudConnections = type(
+    "CloudConnections",
+    (),
+    {
+        "__doc__": "For the preferences to inherit: a connection by the name of each.",
+        "__annotations__": {id: PointerProperty(type=kind) for id, kind in CLOUD.items()},
+    },
+)
+
+
+class GenAITableConnection(ProviderConnection, PropertyGroup):
+    """A provider that has a table in a TOML file and no backend of its own."""
+
+    name: StringProperty(name="Provider", options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+
+    @property
+    def endpoint(self) -> str:
+        return self.name
+
+    @property
+    def backend(self) -> str:
+        return catalog.catalog().providers[self.name].backend
+
+    def catalog_models(self, known: Catalog) -> list[Model]:
+        # A table may be gone: what was set for it waits until it is back.
+        return super().catalog_models(known) if self.name in known.providers else []
 
 
 class GenAIServerConnection(Connection, PropertyGroup):
@@ -167,7 +200,7 @@ class GenAIServerConnection(Connection, PropertyGroup):
     def endpoint(self) -> str:
         return self.name
 
-    def catalog_models(self) -> list[Model]:
+    def catalog_models(self, known: Catalog) -> list[Model]:
         names = [name.strip() for name in self.models.split(",")]
         price = self.price if self.price_known else None
         return [server_model(self.name, name, price) for name in dict.fromkeys(names) if name]
@@ -214,14 +247,23 @@ class ConnectionSettings:
     )
 
 
+def of_tables(prefs: Any, known: Catalog) -> list[Any]:
+    """The connections of the providers that have a table: one for each that there is now."""
+    kept = {one.name for one in prefs.tables}
+    for provider in known.providers.values():
+        if provider.dialect != "own" and provider.id not in kept:
+            prefs.tables.add().name = provider.id
+    return [one for one in prefs.tables if one.name in known.providers]
+
+
 def connection(endpoint: str) -> Any:
     """The connection of that name. Raises InvalidInput."""
     prefs = addon.preferences()
     assert prefs is not None, "the preferences show the connections"
-    for one in (prefs.openai, prefs.gemini, *prefs.servers):
+    for one in all_connections(prefs):
         if one.endpoint == endpoint:
             return one
     raise InvalidInput(f'There is no server called "{endpoint}".')
 
 
-CLASSES = (GenAIOpenAIConnection, GenAIGeminiConnection, GenAIServerConnection)
+CLASSES = (*CLOUD.values(), GenAITableConnection, GenAIServerConnection)

@@ -37,7 +37,7 @@ class GENAI_RENDER_OT_test_access(_ConnectionOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         one = connection(self.endpoint)
-        keys.test(self.endpoint, one.backend, for_connection(one))
+        keys.test(self.endpoint, one.backend, for_connection(one, catalog.catalog()))
         return {"FINISHED"}
 
 
@@ -48,7 +48,7 @@ class GENAI_RENDER_OT_key_remove(_ConnectionOperator):
     bl_label = "Remove Key"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        keys.remove(self.endpoint, for_connection(connection(self.endpoint)))
+        keys.remove(self.endpoint, for_connection(connection(self.endpoint), catalog.catalog()))
         return {"FINISHED"}
 
 
@@ -95,7 +95,7 @@ class GENAI_RENDER_OT_server_models(_ServerOperator):
         def fill(names: list[str]) -> None:
             connection(endpoint).models = ", ".join(names)
 
-        keys.ask_models(endpoint, server.backend, for_connection(server), fill)
+        keys.ask_models(endpoint, server.backend, for_connection(server, catalog.catalog()), fill)
         return {"FINISHED"}
 
 

@@ -5,13 +5,12 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ...core import images
+from ...core import images, mask
 from ...core.errors import GenAIError, ImageError, NotFound
 from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
@@ -124,8 +123,6 @@ def mask_of(image: bpy.types.Image, width: int, height: int) -> bytes:
 
     Raises ImageError for an image without pixels.
     """
-    from PIL import Image
-
     pixels: Any = image.pixels
     size: Any = image.size
     across, up = size
@@ -134,17 +131,7 @@ def mask_of(image: bpy.types.Image, width: int, height: int) -> bytes:
     flat = np.empty(across * up * image.channels, np.float32)
     pixels.foreach_get(flat)
     rows = flat.reshape(up, across, image.channels)[::-1]
-    kept = 1 - rows[..., : min(3, image.channels)].max(-1)
-    if image.channels == 4 and rows[..., 3].min() < 1:
-        kept = rows[..., 3]
-    alpha = Image.fromarray((np.clip(kept, 0, 1) * 255 + 0.5).astype(np.uint8))
-    if alpha.size != (width, height):
-        alpha = alpha.resize((width, height), Image.Resampling.BILINEAR)
-    mask = Image.new("RGBA", (width, height))
-    mask.putalpha(alpha)
-    buffer = io.BytesIO()
-    mask.save(buffer, "PNG")
-    return buffer.getvalue()
+    return mask.of_picture(rows, width, height)
 
 
 _CLASSES = (GENAI_RENDER_OT_edit,)

@@ -18,6 +18,7 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from ...backends.base import of_kind
 from ...backends.self_hosted.comfyui import library
 from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
 from .. import addon, backend_settings, catalog, redraw
@@ -40,7 +41,8 @@ class GENAI_RENDER_OT_own_server_add(TellingOperator):
     bl_options = {"INTERNAL"}
 
     kind: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
-        items=[("comfyui", "ComfyUI", ""), ("a1111", "A1111", "")], options={"SKIP_SAVE"}
+        items=[(row.id, row.label, row.description) for row in of_kind("self-hosted")],
+        options={"SKIP_SAVE"},
     )
 
     def act(self, context: bpy.types.Context) -> set[str]:
@@ -77,7 +79,8 @@ class GENAI_RENDER_OT_own_server_test(_ServerOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         server = _list()[self.index]
-        keys.test(server.endpoint, server.backend, backend_settings.for_connection(server))
+        settings = backend_settings.for_connection(server, catalog.catalog())
+        keys.test(server.endpoint, server.backend, settings)
         return {"FINISHED"}
 
 

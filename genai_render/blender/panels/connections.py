@@ -6,17 +6,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...core.credentials import IN_KEYRING, PROVIDERS
+from ...backends.base import BACKENDS, of_kind
+from ...core.credentials import IN_KEYRING
 from ...core.errors import CredentialsError, GenAIError
+from ...core.provider import Provider
+from .. import catalog
 from ..backend_settings import OWN_PROXY, for_connection
-from ..connections import keys
+from ..connections import keys, providers
 from .wrapping import wrapped
 
 
 def draw(layout: Any, context: Any, prefs: Any) -> None:
     """All connections but those to servers of other kinds."""
-    for connection, label in ((prefs.openai, "OpenAI"), (prefs.gemini, "Google Gemini")):
-        _draw_one(layout, context, connection, label, PROVIDERS[connection.endpoint].base_url)
+    known = catalog.catalog()
+    for info in of_kind("cloud"):
+        _draw_one(layout, context, getattr(prefs, info.id), info.label, known.providers[info.id])
+    for connection in providers.of_tables(prefs, known):
+        provider = known.providers[connection.name]
+        _draw_one(layout, context, connection, provider.label, provider)
     for number, server in enumerate(prefs.servers):
         _draw_server(layout, context, server, number)
     row = layout.row()
@@ -36,12 +43,12 @@ def draw_network(layout: Any, prefs: Any) -> None:
     column.prop(prefs, "read_timeout")
 
 
-def _draw_one(layout: Any, context: Any, connection: Any, label: str, usual: str) -> None:
+def _draw_one(layout: Any, context: Any, connection: Any, label: str, provider: Provider) -> None:
     box = layout.box()
     row = box.row()
-    row.label(text=label, icon="URL")
+    row.label(text=label, icon="URL", translate=False)
     _draw_buttons(row, connection)
-    _draw_key(box, context, connection)
+    _draw_key(box, context, connection, provider)
     row = box.row()
     row.alignment = "LEFT"
     row.use_property_split = False
@@ -53,7 +60,7 @@ def _draw_one(layout: Any, context: Any, connection: Any, label: str, usual: str
     )
     if connection.show_server:
         column = box.column()
-        column.prop(connection, "base_url", placeholder=usual)
+        column.prop(connection, "base_url", placeholder=provider.base_url)
         for name in ("organization", "project"):
             if hasattr(connection, name):
                 column.prop(connection, name)
@@ -68,7 +75,7 @@ def _draw_server(layout: Any, context: Any, server: Any, number: int) -> None:
     row.operator("genai_render.server_remove", text="", icon="X", emboss=False).index = number
     column = box.column()
     column.prop(server, "name")
-    column.prop(server, "base_url", placeholder="http://127.0.0.1:8080/v1")
+    column.prop(server, "base_url", placeholder=BACKENDS[server.backend].usual_address)
     row = column.row(align=True)
     row.prop(server, "models", placeholder="flux.1-dev, sd-3.5-large")
     row.operator("genai_render.server_models", text="", icon="FILE_REFRESH").index = number
@@ -77,7 +84,7 @@ def _draw_server(layout: Any, context: Any, server: Any, number: int) -> None:
     value = row.row()
     value.active = server.price_known
     value.prop(server, "price", text="USD" if server.price_known else "Unknown")
-    _draw_key(box, context, server, needed=False)
+    _draw_key(box, context, server)
 
 
 def _draw_buttons(row: Any, connection: Any) -> None:
@@ -87,11 +94,12 @@ def _draw_buttons(row: Any, connection: Any) -> None:
     part.operator("genai_render.test_access", icon="PLUGIN").endpoint = connection.endpoint
 
 
-def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> None:
+def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None = None) -> None:
+    needed = provider is not None and provider.needs_key
     known, problem = None, ""
     try:
         # Looking for a key sends nothing, so it does not need Blender's online access.
-        looking = replace(for_connection(connection), online_access=True)
+        looking = replace(for_connection(connection, catalog.catalog()), online_access=True)
         known = keys.key_status(connection.endpoint, looking)
     except GenAIError as error:
         problem = error.text
@@ -103,8 +111,8 @@ def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> N
     column = box.column(align=True)
     if source:
         wrapped(column, context, f"The key comes from {source}.", icon="KEYINGSET")
-    elif known is not None and isinstance(known.problem, CredentialsError):
-        _draw_how_to_get_one(column, connection.endpoint)
+    elif provider and known is not None and isinstance(known.problem, CredentialsError):
+        _draw_how_to_get_one(column, provider)
     elif problem or (known is not None and known.problem is not None):
         wrapped(column, context, problem or str(known and known.problem), icon="INFO")
     doing, told = keys.busy(connection.endpoint), keys.told(connection.endpoint)
@@ -115,13 +123,13 @@ def _draw_key(box: Any, context: Any, connection: Any, needed: bool = True) -> N
         wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
 
 
-def _draw_how_to_get_one(column: Any, endpoint: str) -> None:
-    provider = PROVIDERS[endpoint]
+def _draw_how_to_get_one(column: Any, provider: Provider) -> None:
     row = column.row()
     variables = " or ".join(provider.variables)
-    row.label(
-        text=f"There is no key yet. {variables} in the environment would do, too", icon="INFO"
-    )
+    hint = f". {variables} in the environment would do, too" if variables else ""
+    row.label(text=f"There is no key yet{hint}", icon="INFO")
+    if not provider.key_page:
+        return
     part = row.row()
     part.alignment = "RIGHT"
     part.operator("wm.url_open", text="Get a Key", icon="URL").url = provider.key_page

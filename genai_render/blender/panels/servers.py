@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 
+from ...backends.base import BACKENDS, of_kind
 from ...backends.self_hosted import servers
 from ...core.errors import GenAIError
 from .. import backend_settings, catalog
@@ -67,9 +68,9 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
         _draw_one(layout, context, server, number)
     row = layout.row(align=True)
     row.alignment = "LEFT"
-    for kind, label in servers.LABELS.items():
-        button = row.operator("genai_render.own_server_add", text=f"Add {label} Server", icon="ADD")
-        button.kind = kind
+    for info in of_kind("self-hosted"):
+        text = f"Add {info.label} Server"
+        row.operator("genai_render.own_server_add", text=text, icon="ADD").kind = info.id
     if any(server.kind == "comfyui" for server in prefs.own_servers):
         row = layout.row(align=True)
         row.prop(prefs, "workflow_folder", placeholder="A folder of the add-on's own")
@@ -94,7 +95,7 @@ def _draw_one(layout: Any, context: Any, server: Any, number: int) -> None:
     row = box.row()
     row.use_property_split = False
     row.prop(server, "use", text="")
-    row.label(text=f"{servers.LABELS[server.kind]}: {server.name}", translate=False)
+    row.label(text=f"{BACKENDS[server.kind].label}: {server.name}", translate=False)
     part = row.row(align=True)
     part.alignment = "RIGHT"
     part.enabled = not keys.busy(server.endpoint)

@@ -192,7 +192,7 @@ def set_option_values(
     if group is None:
         return unknown
     for option in model.options:
-        value = values.get(option.id, option.default)
+        value = option.value_in(values)
         choice = _choices().get((model.id, option.id))
         if choice is not None:
             choice.choose(group, str(value))

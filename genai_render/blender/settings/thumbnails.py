@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import images
-from ...core.catalog import DATA, Style
+from ...core.catalog import Style
 from ...core.errors import GenAIError
 from .. import addon, background, redraw
 
@@ -33,15 +33,15 @@ class Thumbnails:
         self.pictures: Any = None
         self._canvas: Any = None
 
-    def style(self, style: Style) -> int:
+    def style(self, path: Path) -> int:
+        key = str(path)
         if self._styles is None:
             self._styles = bpy.utils.previews.new()
-        if style.id not in self._styles:
-            path = DATA / style.preview
+        if key not in self._styles:
             if not path.is_file():
                 return 0
-            self._styles.load(style.id, str(path), "IMAGE")
-        return self._styles[style.id].icon_id
+            self._styles.load(key, key, "IMAGE")
+        return self._styles[key].icon_id
 
     def picture(self, key: str, path: Path, at_once: bool) -> int:
         if self.pictures is None:
@@ -105,7 +105,8 @@ def _decode(path: Path) -> NDArray[np.float32] | None:
 
 def style_icon(style: Style) -> int:
     """The icon of a style's picture; 0 where it has none."""
-    return addon.state(Thumbnails).style(style) if style.preview else 0
+    path = style.preview_path
+    return 0 if path is None else addon.state(Thumbnails).style(path)
 
 
 def picture_icon(key: str, path: Path | None, at_once: bool = False) -> int:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....core import images, prompt
+from ....core import images, mask, prompt
 from ....core.catalog import Model
 from ....core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ....core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
@@ -32,22 +32,24 @@ from .. import errors
 from ..control_images import depth_guide, encoded, normal_guide, view_guide
 from ..errors import MissingPart, ServerGone
 from ..servers import Server, servers_of
-from . import library
-from . import scheduler as farm
+from . import library, scheduler
 from .client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
-from .workflow import IMAGE_INPUTS, LABELS, Workflow, outputs_of
+from .workflow import IMAGE_INPUTS, LABELS, Workflow, choices_of, outputs_of
 
 _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
-_LOOK_PATIENCE = 15.0  # seconds for a server to say how busy it is: one that hangs holds up all
+_LOOK_TIMEOUT = 15.0  # seconds for a server to say how busy it is: one that hangs holds up all
 _SPECS_SECONDS = 30.0
 _LONGEST_MOVES = 5
+
+# Nodes that load a whole model, and the setting that names its file.
+_MODEL_FILES = {"CheckpointLoaderSimple": "ckpt_name", "UNETLoader": "unet_name"}
 
 _specs: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ProviderCall:
     """A request, worked out for a workflow. files: the encoded images, by input."""
 
     request: RenderRequest
@@ -107,31 +109,28 @@ class ComfyUIBackend:
         servers = tuple(servers_of(self._settings, "comfyui"))
         cancel.check()
         yield Progress(None, "Preparing the images")
-        order = self._order(model, workflow, request, servers)
-        for text in order.spec.notes:
+        call = self._worked_out(model, workflow, request, servers)
+        for text in call.spec.notes:
             yield Notice(text)
         first = request.seed
         if first is None:
             first = secrets.randbelow(MAX_SEED - request.count)
         if workflow.takes("count") or request.count == 1:
-            yield from self._job(order, 0, first, request.count, cancel)
+            yield from self._job(call, 0, first, request.count, cancel)
             return
 
         def work(number: int) -> Work:
             # A seed of its own for each, so that each can be made again by itself.
             seed = (first + number) % (MAX_SEED + 1)
-            return lambda token: self._job(order, number, seed, 1, token)
+            return lambda token: self._job(call, number, seed, 1, token)
 
         works = [work(number) for number in range(request.count)]
         yield from in_parallel(works, cancel, at_once=max(2, len(servers)))
 
-    def check(self, cancel: CancelToken, name: str = "") -> str:
-        """Ask the servers how they are. name: only this one, "comfyui:NAME". For the user."""
-        only = name.partition(":")[2]
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        """Ask the servers how they are. endpoint: only this one, "comfyui:NAME". For the user."""
         lines, problem = [], None
-        for server in servers_of(self._settings, "comfyui"):
-            if only and server.name != only:
-                continue
+        for server in servers_of(self._settings, "comfyui", endpoint):
             try:
                 with self._client(server, cancel) as client:
                     load = client.load()
@@ -144,80 +143,89 @@ class ComfyUIBackend:
             lines.append(f"{server.name}: ComfyUI {load.version}, {load.length} in queue{free}")
         if not lines and problem is not None:
             raise problem.with_traceback(None)
-        return ". ".join(lines) + "." if lines else "No server of that name."
+        return ". ".join(lines) + "."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        """The files of models that the servers can load, whole checkpoints and diffusion models."""
+        names: set[str] = set()
+        for server in servers_of(self._settings, "comfyui", endpoint):
+            with self._client(server, cancel) as client:
+                for node, setting in _MODEL_FILES.items():
+                    names |= set(choices_of(client.node(node) or {}, setting) or ())
+        return sorted(names)
 
     # ---- what is sent -------------------------------------------------------------------------
 
-    def _order(
+    def _worked_out(
         self, model: Model, workflow: Workflow, request: RenderRequest, servers: tuple[Server, ...]
-    ) -> Order:
-        made = output_spec(model, request)
+    ) -> ProviderCall:
+        spec = output_spec(model, request)
         files = _files(workflow, model, request)
         style = self._settings.models().style(request.style)
         if model.extra.get("describe_images"):
             # Models that read the prompt as an instruction are told which image is what.
-            told = [SentImage(_role(name, request)) for name in IMAGE_INPUTS if name in files]
-            text = prompt.compose(request, style, told)
+            sent = [SentImage(_role(name, request)) for name in IMAGE_INPUTS if name in files]
+            text = prompt.compose(request, style, sent)
         else:
-            text = prompt.wish(request, style)
-        negative = str(request.options.get("negative", _default(model, "negative")))
-        return Order(request, model, workflow, made, text, negative, files, servers)
+            text = prompt.build_prompt(request, style)
+        negative = str(model.value(request.options, "negative"))
+        return ProviderCall(request, model, workflow, spec, text, negative, files, servers)
 
     def _values(
-        self, order: Order, names: Mapping[str, str], seed: int, count: int
+        self, call: ProviderCall, names: Mapping[str, str], seed: int, count: int
     ) -> dict[str, Any]:
         values: dict[str, Any] = {
-            "positive": order.prompt,
+            "positive": call.prompt,
             "seed": seed,
-            "width": order.spec.width,
-            "height": order.spec.height,
+            "width": call.spec.width,
+            "height": call.spec.height,
             "count": count,
             **names,
         }
-        if order.negative:
-            values["negative"] = order.negative
+        if call.negative:
+            values["negative"] = call.negative
         return values
 
     # ---- one job, wherever it ends up ---------------------------------------------------------
 
     def _job(
-        self, order: Order, index: int, seed: int, count: int, cancel: CancelToken
+        self, call: ProviderCall, index: int, seed: int, count: int, cancel: CancelToken
     ) -> Iterator[Event]:
         gone: set[str] = set()
         left: list[tuple[Server, str]] = []
         while True:
             cancel.check()
             yield Progress(None, "Looking for a server")
-            look = self._looker(order, cancel)
-            name = order.model.label
-            with farm.chosen(order.servers, name, look, frozenset(gone)) as server:
+            look = self._looker(call, cancel)
+            name = call.model.label
+            with scheduler.chosen(call.servers, name, look, frozenset(gone)) as server:
                 prompt_id = str(uuid.uuid4())
                 problem: ServerGone
                 try:
-                    yield from self._on(server, order, index, seed, count, prompt_id, cancel)
+                    yield from self._on(server, call, index, seed, count, prompt_id, cancel)
                     break
                 except ServerGone as error:
                     problem = error
-            farm.mark_gone(server)
+            scheduler.mark_gone(server)
             gone.add(server.address)
             left.append((server, prompt_id))
-            if len(gone) >= len(order.servers) or len(left) >= _LONGEST_MOVES:
+            if len(gone) >= len(call.servers) or len(left) >= _LONGEST_MOVES:
                 raise problem.with_traceback(None)
             yield Notice(f"{server.label} went away: its job was given to another server.")
         for server, prompt_id in left:
             # It may be back, with the job still in its queue.
             self._withdraw(server, prompt_id, connect_timeout=0.5)
 
-    def _looker(self, order: Order, cancel: CancelToken) -> farm.Look:
+    def _looker(self, call: ProviderCall, cancel: CancelToken) -> scheduler.Look:
         def look(server: Server) -> tuple[int, list[MissingPart]]:
-            with self._client(server, cancel, _LOOK_PATIENCE) as client:
+            with self._client(server, cancel, _LOOK_TIMEOUT) as client:
                 running, pending = client.queue()
-                specs = self._specs(client, server, order.workflow)
+                specs = self._specs(client, server, call.workflow)
                 known = {name: spec or {} for name, spec in specs.items()}
-                names = dict.fromkeys(order.files, "")
-                values = self._values(order, names, 0, 1)
-                graph = order.workflow.filled(values, order.request.options, known)
-                parts = order.workflow.missing(graph, specs)
+                names = dict.fromkeys(call.files, "")
+                values = self._values(call, names, 0, 1)
+                graph = call.workflow.filled(values, call.request.options, known)
+                parts = call.workflow.missing(graph, specs)
                 if not parts:
                     client.system_stats()
             return len(running) + len(pending), parts
@@ -228,20 +236,20 @@ class ComfyUIBackend:
         self, client: ComfyClient, server: Server, workflow: Workflow
     ) -> dict[str, dict[str, Any] | None]:
         """What the server says of the workflow's node classes; asked again after a while."""
-        found = {}
+        specs = {}
         for name in workflow.classes:
             key = server.address, name
             kept = _specs.get(key)
             if kept is None or time.monotonic() - kept[0] > _SPECS_SECONDS or kept[1] is None:
                 kept = time.monotonic(), client.node(name)
                 _specs[key] = kept
-            found[name] = kept[1]
-        return found
+            specs[name] = kept[1]
+        return specs
 
     def _on(
         self,
         server: Server,
-        order: Order,
+        call: ProviderCall,
         index: int,
         seed: int,
         count: int,
@@ -249,20 +257,20 @@ class ComfyUIBackend:
         cancel: CancelToken,
     ) -> Iterator[Event]:
         """The job on one server. Raises ServerGone where it is to be given to another."""
-        titles = order.workflow.titles
+        titles = call.workflow.titles
         with self._client(server, cancel) as client:
-            yield Progress(None, f"Sending {len(order.files)} images to {server.name}")
+            yield Progress(None, f"Sending {len(call.files)} images to {server.name}")
             names = {}
-            for name, data in order.files.items():
+            for name, data in call.files.items():
                 digest = hashlib.sha256(data).hexdigest()[:20]
                 suffix = images.probe(data).suffix
                 names[name] = client.upload(f"{name}-{digest}{suffix}", data)
             specs = {
                 name: spec or {}
-                for name, spec in self._specs(client, server, order.workflow).items()
+                for name, spec in self._specs(client, server, call.workflow).items()
             }
-            values = self._values(order, names, seed, count)
-            graph = order.workflow.filled(values, order.request.options, specs)
+            values = self._values(call, names, seed, count)
+            graph = call.workflow.filled(values, call.request.options, specs)
             client_id = uuid.uuid4().hex
             listener = client.listen(client_id)
             ended = False
@@ -290,7 +298,7 @@ class ComfyUIBackend:
                 listener.close()
                 if not ended:
                     self._withdraw(server, prompt_id)
-            yield from self._results(client, server, order, report, graph, index, seed)
+            yield from self._results(client, server, call, report, graph, index, seed)
 
     def _follow(
         self,
@@ -318,9 +326,9 @@ class ComfyUIBackend:
             ours = message is not None and message.prompt_id == prompt_id
             if message is not None and ours:
                 running = running or message.kind.startswith("execut")
-                told = watch.told(message)
-                if told is not None:
-                    yield told
+                progress = watch.told(message)
+                if progress is not None:
+                    yield progress
             over = (
                 ours
                 and message is not None
@@ -352,7 +360,7 @@ class ComfyUIBackend:
         self, client: ComfyClient, client_id: str, prompt_id: str, cancel: CancelToken
     ) -> Listener:
         """Connected again after the connection broke. Raises ServerGone if it does not come back
-        in time, or comes back without the job: then it was started anew."""
+        in time, or comes back without the job: then it was restarted."""
         ends = time.monotonic() + _BACK_WITHIN
         while True:
             problem: ServerGone
@@ -367,12 +375,12 @@ class ComfyUIBackend:
                     return listener
                 listener.close()
                 raise errors.ServerGone(
-                    f"{client.label} was started anew, without its queue.",
+                    f"{client.label} was restarted, without its queue.",
                     action="Generate again.",
                 )
             except ServerGone as error:
                 problem = error
-            if time.monotonic() > ends or "started anew" in problem.what:
+            if time.monotonic() > ends or "was restarted" in problem.what:
                 raise problem.with_traceback(None)
             if cancel.wait(0.5):
                 cancel.check()
@@ -392,7 +400,7 @@ class ComfyUIBackend:
         self,
         client: ComfyClient,
         server: Server,
-        order: Order,
+        call: ProviderCall,
         report: JobReport,
         graph: Mapping[str, Any],
         index: int,
@@ -401,7 +409,7 @@ class ComfyUIBackend:
         if report.state == "interrupted":
             raise errors.interrupted(server.label)
         if report.state == "failed":
-            raise errors.failed(server.label, report.error, order.workflow.titles)
+            raise errors.failed(server.label, report.error, call.workflow.titles)
         found, kinds = outputs_of(report.outputs)
         if not found:
             raise errors.no_images(server.label, kinds)
@@ -416,14 +424,14 @@ class ComfyUIBackend:
                 info.height,
                 index + number,
                 seed=seed,
-                prompt_sent=order.prompt,
-                sent={f"{name}{images.probe(sent).suffix}": sent for name, sent in _kept(order)},
+                prompt_sent=call.prompt,
+                sent={f"{name}{images.probe(sent).suffix}": sent for name, sent in _kept(call)},
                 info={
                     "provider": "ComfyUI",
                     "server": server.name,
-                    "model": order.model.name or order.model.id,
+                    "model": call.model.name or call.model.id,
                     "workflow": json.loads(json.dumps(graph)),
-                    **({"negative": order.negative} if order.negative else {}),
+                    **({"negative": call.negative} if call.negative else {}),
                 },
                 cost_usd=0.0,
             )
@@ -439,45 +447,46 @@ class ComfyUIBackend:
         raise problem
 
     def _client(
-        self, server: Server, cancel: CancelToken, patience: float = READ_TIMEOUT
+        self, server: Server, cancel: CancelToken, read_timeout: float = READ_TIMEOUT
     ) -> ComfyClient:
         online_access = self._settings.online_access
-        return ComfyClient(server.where, server.label, cancel, online_access, patience)
+        return ComfyClient(server.where, server.label, cancel, online_access, read_timeout)
 
 
-def _kept(order: Order) -> list[tuple[str, bytes]]:
+def _kept(call: ProviderCall) -> list[tuple[str, bytes]]:
     """What History keeps of what was sent: not the references, which it has anyway."""
     return [
         ("canvas" if name == "color" else name, data)
-        for name, data in order.files.items()
+        for name, data in call.files.items()
         if name in ("color", "depth", "normal", "mask")
     ]
 
 
 def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str, bytes]:
     """The images that the workflow takes and the request has, encoded for it."""
-    made: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     canvas = request.canvas
     if canvas is not None and request.kind == "render":
         if workflow.takes("color"):
-            made["color"] = encoded(view_guide(canvas))
+            files["color"] = encoded(view_guide(canvas))
         if canvas.depth_range() is not None:
             if workflow.takes("depth"):
-                made["depth"] = encoded(depth_guide(canvas))
+                files["depth"] = encoded(depth_guide(canvas))
             if workflow.takes("normal"):
                 flip = bool(model.extra.get("normal_red_left", True))
-                made["normal"] = encoded(normal_guide(canvas, flip))
+                files["normal"] = encoded(normal_guide(canvas, flip))
     if request.source is not None:
         name = "source" if workflow.takes("source") else "color"
         if workflow.takes(name):
-            made[name] = request.source
+            files[name] = request.source
         if request.mask is not None:
             if not workflow.takes("mask"):
                 raise InvalidInput(
                     f"{model.label} has no place for a mask.",
                     action="Choose an inpainting workflow, or remove the mask.",
                 )
-            made["mask"] = _mask(request.mask)
+            # As Load Image reads it: what is transparent is what may change.
+            files["mask"] = mask.soft(request.mask)
         if request.markup is not None:
             raise InvalidInput(
                 f"{model.label} cannot read marks.", action="Draw a mask, or choose another model."
@@ -485,35 +494,21 @@ def _files(workflow: Workflow, model: Model, request: RenderRequest) -> dict[str
     for number, reference in enumerate(request.references, start=1):
         name = f"reference_{number}"
         if workflow.takes(name):
-            made[name] = reference.data
+            files[name] = reference.data
         elif number == 1 and canvas is None and workflow.takes("color") and not request.source:
-            made["color"] = reference.data
+            files["color"] = reference.data
         else:
             raise InvalidInput(
                 f"{model.label} has no place for {LABELS[name]}.",
                 action="Remove it, or choose another workflow.",
             )
-    return made
-
-
-def _mask(data: bytes) -> bytes:
-    """As Load Image reads it: what is transparent is what may change."""
-    pixels = images.decode(data, "mask")
-    if pixels.shape[2] != 4 or pixels[..., 3].min() >= 128:
-        raise InvalidInput(
-            "The mask leaves nothing to edit.", action="Erase what may change in it fully."
-        )
-    return images.encode_png(pixels)
+    return files
 
 
 def _role(name: str, request: RenderRequest) -> Any:
     if name.startswith("reference"):
         return request.references[int(name[-1]) - 1].role
     return {"color": "source" if request.source else "canvas"}.get(name, name)
-
-
-def _default(model: Model, id: str) -> Any:
-    return next((option.default for option in model.options if option.id == id), "")
 
 
 def _whole_image(data: bytes) -> bytes | None:

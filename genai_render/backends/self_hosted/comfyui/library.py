@@ -47,14 +47,14 @@ def with_workflows(
             problems.append(error)
             continue
         models[model.id] = _placed(model, online, base_url)
-    return Catalog(models, known.styles), problems
+    return replace(known, models=models), problems
 
 
 @functools.cache
 def shipped() -> tuple[Model, ...]:
     """The workflows that ship, as models."""
-    found = catalog.load([SHIPPED / "workflows.toml"]).models.values()
-    return tuple(model for model in found if model.backend == "comfyui")
+    models = catalog.load([SHIPPED / "workflows.toml"]).models.values()
+    return tuple(model for model in models if model.backend == "comfyui")
 
 
 def of_file(path: Path) -> Model:

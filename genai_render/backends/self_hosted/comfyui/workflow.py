@@ -111,8 +111,8 @@ class Workflow:
                 for place in places:
                     self._take_out(graph, place.partition(".")[0], name, specs)
         for id, places in self.option_places.items():
-            default = next((option.default for option in self.options if option.id == id), None)
-            value = options.get(id, default)
+            option = next((option for option in self.options if option.id == id), None)
+            value = options.get(id) if option is None else option.value_in(options)
             if value is not None:
                 for place in places:
                     _put(graph, place, value)
@@ -127,7 +127,7 @@ class Workflow:
         self, graph: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any] | None]
     ) -> list[MissingPart]:
         """What of the graph a server lacks, by what it says of each node class (None: lacks it)."""
-        found: dict[tuple[str, str], MissingPart] = {}
+        lacking: dict[tuple[str, str], MissingPart] = {}
         filled = {
             place for name in IMAGE_INPUTS for place in self.places.get(name, ())
         }  # the images are uploaded later
@@ -135,10 +135,10 @@ class Workflow:
             kind = str(node["class_type"])
             spec = specs.get(kind)
             if spec is None:
-                found["node", kind] = MissingPart("node", kind, self.packs.get(kind, ""))
+                lacking["node", kind] = MissingPart("node", kind, self.packs.get(kind, ""))
                 continue
             for name, value in node["inputs"].items():
-                choices = _choices(spec, name)
+                choices = choices_of(spec, name)
                 if choices is None or not isinstance(value, str) or f"{id}.{name}" in filled:
                     continue
                 if value in choices or value.replace("\\", "/") in (
@@ -151,8 +151,8 @@ class Workflow:
                     )
                 else:
                     part = MissingPart("setting", value, f"{title_of(node)}: {name}", "", choices)
-                found["model", value] = part
-        return list(found.values())
+                lacking["model", value] = part
+        return list(lacking.values())
 
     def _take_out(
         self, graph: dict[str, Any], id: str, name: str, specs: Mapping[str, Mapping[str, Any]]
@@ -265,7 +265,7 @@ def of_graph(
                 raise InvalidWorkflow(
                     f'The workflow "{name}" has no place "{place}".',
                     "It was changed after its mapping was made.",
-                    "Map its inputs anew.",
+                    "Map its inputs again.",
                 )
     return Workflow(
         name,
@@ -280,10 +280,10 @@ def of_graph(
 
 def find_places(graph: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Where our inputs go, by the nodes' titles, then by their classes."""
-    found: dict[str, list[str]] = {}
+    places: dict[str, list[str]] = {}
 
     def add(name: str, place: str) -> None:
-        found.setdefault(name, []).append(place)
+        places.setdefault(name, []).append(place)
 
     nameless = []
     for id, node in graph.items():
@@ -295,10 +295,10 @@ def find_places(graph: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
             nameless.append(f"{id}.image")
         else:
             add(name, f"{id}.image")
-    if "color" not in found and nameless:
+    if "color" not in places and nameless:
         add("color", nameless.pop(0))
     for number, place in enumerate(nameless[:2], start=1):
-        if f"reference_{number}" not in found:
+        if f"reference_{number}" not in places:
             add(f"reference_{number}", place)
     for place, sign in _texts(graph):
         add(sign, place)
@@ -316,7 +316,7 @@ def find_places(graph: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
                 if _is_number(inputs.get(key)):
                     add("count", f"{id}.{key}")
                     break
-    return {name: tuple(places) for name, places in found.items()}
+    return {name: tuple(places) for name, places in places.items()}
 
 
 def title_of(node: Mapping[str, Any]) -> str:
@@ -372,33 +372,33 @@ def _named(title: str, node: Mapping[str, Any]) -> str | None:
 
 def _texts(graph: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Places of prompts: by title, else those that a sampler's conditions come from."""
-    told: dict[str, str] = {}
+    by_node: dict[str, str] = {}
     for id, node in graph.items():
         title = title_of(node).lower()
         key = _text_key(node)
         if key is None:
             continue
         if re.search(r"\bnegative\b", title):
-            told[f"{id}.{key}"] = "negative"
+            by_node[f"{id}.{key}"] = "negative"
         elif re.search(r"\b(positive|prompt)\b", title) and title != "clip text encode (prompt)":
-            told[f"{id}.{key}"] = "positive"
+            by_node[f"{id}.{key}"] = "positive"
     for sign in ("positive", "negative"):
-        if sign in told.values():
+        if sign in by_node.values():
             continue
         for node in graph.values():
             source = node["inputs"].get(sign)
             if isinstance(source, list):
                 place = _text_behind(graph, str(source[0]))
-                if place is not None and place not in told:
-                    told[place] = sign
-    if "positive" not in told.values():
+                if place is not None and place not in by_node:
+                    by_node[place] = sign
+    if "positive" not in by_node.values():
         # Samplers of the newer kind have a guider, whose condition has another name.
         for id, node in graph.items():
             key = _text_key(node)
-            if key is not None and f"{id}.{key}" not in told:
-                told[f"{id}.{key}"] = "positive"
+            if key is not None and f"{id}.{key}" not in by_node:
+                by_node[f"{id}.{key}"] = "positive"
                 break
-    return told.items()
+    return by_node.items()
 
 
 def _text_behind(graph: Mapping[str, Any], id: str) -> str | None:
@@ -422,8 +422,8 @@ def _text_behind(graph: Mapping[str, Any], id: str) -> str | None:
 
 def _text_key(node: Mapping[str, Any]) -> str | None:
     kind = str(node["class_type"])
-    told = re.search(r"\b(positive|negative|prompt)\b", title_of(node).lower())
-    if told is None and "Prompt" not in kind and "Text" not in kind:
+    hint = re.search(r"\b(positive|negative|prompt)\b", title_of(node).lower())
+    if hint is None and "Prompt" not in kind and "Text" not in kind:
         return None
     for key in ("text", "prompt", "value", "clip_l", "text_g"):
         if isinstance(node["inputs"].get(key), str):
@@ -455,7 +455,7 @@ def _marked(graph: Mapping[str, Any]) -> tuple[list[Option], dict[str, tuple[str
 def options_at(name: str, graph: Mapping[str, Any], places: Iterable[str]) -> list[dict[str, Any]]:
     """The options of a mapping for places, with their values as defaults. Raises
     InvalidWorkflow for a place that is none."""
-    made: dict[str, dict[str, Any]] = {}
+    options: dict[str, dict[str, Any]] = {}
     for place in places:
         id, _, key = place.partition(".")
         node = graph.get(id)
@@ -466,18 +466,18 @@ def options_at(name: str, graph: Mapping[str, Any], places: Iterable[str]) -> li
                 f'The workflow "{name}" has no setting at "{place}".',
                 action='Write it as "3.steps": the number of the node, then the setting.',
             )
-        made[key if key not in made else f"{key}_{id}"] = {
-            "label": _label(key, plain_title(node), key in made),
+        options[key if key not in options else f"{key}_{id}"] = {
+            "label": _label(key, plain_title(node), key in options),
             "kind": kind,
             "default": value,
             "places": [place],
         }
-    return [{"id": id, **values} for id, values in made.items()]
+    return [{"id": id, **values} for id, values in options.items()]
 
 
 def widgets_for(name: str, graph: Mapping[str, Any]) -> list[str]:
     """The places that can take an input of ours: those of images, of texts or of numbers."""
-    found = []
+    places = []
     for id, node in graph.items():
         for key, value in node["inputs"].items():
             if name in IMAGE_INPUTS:
@@ -489,8 +489,8 @@ def widgets_for(name: str, graph: Mapping[str, Any]) -> list[str]:
             else:
                 fits = isinstance(value, int) and not isinstance(value, bool)
             if fits:
-                found.append(f"{id}.{key}")
-    return found
+                places.append(f"{id}.{key}")
+    return places
 
 
 def _label(key: str, title: str, taken: bool) -> str:
@@ -532,7 +532,7 @@ def _put(graph: dict[str, Any], place: str, value: Any) -> None:
         graph[id]["inputs"][key] = value
 
 
-def _choices(spec: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+def choices_of(spec: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     """What a widget can be, where the server lists it."""
     for group in ("required", "optional"):
         entry = (spec.get("input", {}).get(group) or {}).get(name)

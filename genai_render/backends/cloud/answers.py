@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What providers answer, in JSON: errors as ours, bodies, images in them or where they point to."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...core import images
+from ...core.cost import Usage
+from ...core.credentials import origin_of
+from ...core.errors import GenAIError, ImageError, InvalidInput
+from ...core.events import CancelToken
+from ..http import errors
+from ..http.retry import retry_after
+from ..http.settings import Access
+
+_REFUSED_CODES = ("moderation_blocked", "content_policy_violation", "content_filter")
+_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+_WAIT_IN_TEXT = re.compile(
+    r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE
+)
+
+
+def translated(label: str, body: Any, status: int | None, headers: Mapping[str, str]) -> GenAIError:
+    """The error for what an API says in its error object, in a status or in a stream."""
+    if not isinstance(body, Mapping):
+        body = {"message": str(body)}
+    code, kind = str(body.get("code") or ""), str(body.get("type") or "")
+    text = str(body.get("message") or body.get("detail") or "")
+    if code in _REFUSED_CODES or (kind == "image_generation_user_error" and not code):
+        return _refusal(label, text, body.get("moderation_details"))
+    if code in _QUOTA_CODES or kind in _QUOTA_CODES:
+        return errors.no_quota(label, text)
+    after = retry_after(headers)
+    if status == 429 or code in ("rate_limit_exceeded", "too_many_requests"):
+        return errors.rate_limited(label, text, after if after is not None else _wait(text))
+    if status is not None:
+        return errors.by_status(label, status, text, after)
+    if code.isdigit() and 300 <= int(code) <= 599:
+        return errors.by_status(label, int(code), text, after)
+    if code in ("invalid_api_key", "invalid_authentication"):
+        return errors.wrong_key(label, text)
+    if "server" in kind or "server" in code or code == "internal_error":
+        return errors.server_failed(label, None, text)
+    return errors.rejected(label, text)
+
+
+def content_type(response: Any) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def json_body(response: Any, label: str) -> dict[str, Any]:
+    """The JSON object of an answer. Raises BadAnswer for anything else."""
+    kind = content_type(response)
+    if kind and "json" not in kind and kind not in ("text/plain", "application/octet-stream"):
+        raise errors.bad_answer(
+            label,
+            f"It is of the kind {errors.plain(kind, 60)} and not JSON.",
+            "Check the server's base URL and whether a proxy or a login page is in between.",
+        )
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    raise errors.bad_answer(label, "It is damaged or cut off.")
+
+
+def field(entry: Any, name: str) -> Any:
+    return entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
+
+
+def usage_of(answer: Any) -> Usage | None:
+    """The tokens that the provider counted; None if it counted none."""
+    usage = field(answer, "usage")
+    if usage is None:
+        return None
+
+    def number(of: Any, name: str) -> int:
+        value = field(of, name) if of is not None else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    inputs, outputs = field(usage, "input_tokens_details"), field(usage, "output_tokens_details")
+    text_in, image_in = number(inputs, "text_tokens"), number(inputs, "image_tokens")
+    if not text_in and not image_in:
+        text_in = number(usage, "input_tokens")
+    text_out = number(outputs, "text_tokens")
+    image_out = number(outputs, "image_tokens") or number(usage, "output_tokens") - text_out
+    if not (text_in or image_in or text_out or image_out):
+        return None
+    return Usage(text_in, image_in, text_out, max(0, image_out))
+
+
+def opened(text: str, label: str) -> bytes:
+    """The image in a base64 text. Raises BadAnswer."""
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+        images.decode(data, "The image")
+    except (binascii.Error, ValueError, ImageError):
+        pass
+    else:
+        return data
+    raise errors.bad_answer(label, "The image in it is damaged.")
+
+
+def downloaded(
+    address: str,
+    where: Access,
+    cancel: CancelToken,
+    online_access: bool,
+    label: str,
+    guarded: Callable[[Callable[[], Any]], Any],
+) -> bytes:
+    """The image at an address that the server gave. The key goes along only to its own."""
+    from ..http import transport
+
+    whole = urllib.parse.urljoin(where.base_url + "/", address)
+    origin = _origin(whole)
+    if origin is None:
+        raise errors.bad_answer(label, "It points to an image at an address of no use.")
+    own = origin == where.origin
+    http = transport.open_client(
+        where.endpoint,
+        whole,
+        cancel,
+        online_access,
+        where.key if own else None,
+        where.provider.key_header,
+        where.provider.key_format,
+        label=label,
+    )
+    with contextlib.closing(http):
+        answer = guarded(lambda: http.get(whole))
+    if answer.status_code != 200:
+        raise errors.bad_answer(
+            label, f"The image it points to cannot be had (error {answer.status_code})."
+        )
+    try:
+        images.decode(answer.content, "The image")
+    except ImageError:
+        pass
+    else:
+        return answer.content
+    raise errors.bad_answer(label, "What it points to is not an image.")
+
+
+def _origin(url: str) -> str | None:
+    """None for what is not the address of a server."""
+    try:
+        return origin_of(url)
+    except InvalidInput:
+        return None
+
+
+def _refusal(label: str, text: str, details: Any) -> GenAIError:
+    hint = ""
+    if isinstance(details, Mapping):
+        stage = details.get("moderation_stage")
+        categories = details.get("categories")
+        named = ", ".join(map(str, categories)) if isinstance(categories, list) else ""
+        why = f"It was taken for: {errors.plain(named, 100)}. " if named else ""
+        if stage == "output":
+            hint = f"{why}The finished image was held back: try again or change the words."
+        elif stage == "input" or why:
+            hint = f"{why}Change the words or the images that could be taken wrongly."
+    return errors.refused(label, text, hint)
+
+
+def _wait(text: str) -> float | None:
+    """The seconds in "Please try again in 1m3.5s"."""
+    match = _WAIT_IN_TEXT.search(text)
+    if not match or not any(match.groups()):
+        return None
+    hours, minutes, number, unit = match.groups()
+    try:
+        seconds = float(number or 0) / (1000 if unit == "ms" else 1)
+    except ValueError:
+        return None
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds

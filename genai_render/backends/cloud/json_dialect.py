@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Providers whose table says what is sent to them as JSON, and where the images and the cost stand
+in what comes back (see core/provider.py)."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ...core import images, prompt
+from ...core.catalog import Model
+from ...core.cost import actual
+from ...core.errors import GenAIError, InvalidInput
+from ...core.events import CancelToken, Event, Failed, Notice, Progress, Result
+from ...core.output_spec import OutputSpec, output_spec
+from ...core.provider import at, filled, names_in
+from ...core.request import MAX_SEED, RenderRequest
+from ..http import errors
+from ..http.retry import trying_again
+from ..http.settings import Access, BackendSettings, access, endpoint_name
+from ..parallel import Work, in_parallel
+from . import answers
+from .attachments import Attachments, attachments
+
+if TYPE_CHECKING:
+    import httpx2
+
+_SEVERAL = ("image", "images")
+_LEFT_TO_THE_PROVIDER = ("auto", "default", "")
+_REFUSED = ("moderation", "safety", "content policy", "content_policy", "nsfw", "flagged")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """A request worked out for a provider: all that its calls are made of."""
+
+    request: RenderRequest
+    model: Model
+    spec: OutputSpec
+    attached: Attachments
+    prompt: str
+    where: Access
+
+    @property
+    def path(self) -> str:
+        provider = self.where.provider
+        return (provider.edit_path or provider.path) if self.attached.images else provider.path
+
+    @property
+    def pattern(self) -> Mapping[str, Any]:
+        return _pattern(self.where, self.model, bool(self.attached.images))
+
+    @property
+    def in_one_call(self) -> bool:
+        """Whether all images of the request come from one call."""
+        return "count" in names_in(self.pattern) and not self.model.extra.get("one_per_call")
+
+
+class JsonBackend:
+    """A provider by its table. Each image is a call of its own where a call makes only one."""
+
+    def __init__(self, settings: BackendSettings | None = None) -> None:
+        self._settings = settings or BackendSettings()
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        """Raises what `Backend.run` may, of which CredentialsError and OnlineAccessOff come
+        before anything is sent."""
+        model = self._settings.models().model(request.model)
+        where = access(self._settings, endpoint_name(model), str(model.extra.get("base_url", "")))
+        cancel.check()
+        yield Progress(None, "Preparing the images")
+        call = self._worked_out(model, request, where)
+        for text in (*call.spec.notes, *call.attached.notices):
+            yield Notice(text)
+        if request.count == 1 or call.in_one_call:
+            yield from self._tried(call, 0, request.count, cancel)
+            return
+
+        def work(index: int) -> Work:
+            return lambda token: self._tried(call, index, 1, token)
+
+        yield from in_parallel([work(index) for index in range(request.count)], cancel)
+
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        """Ask the provider for its models, which costs nothing. A sentence for the user."""
+        names = self.model_names(cancel, endpoint)
+        known = {m.name for m in self._settings.models().models.values() if m.provider == endpoint}
+        usable = sum(1 for name in names if name in known)
+        return f"The provider answers: {len(names)} models, {usable} of them are in the list here."
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        """The models that the provider offers, by its own names."""
+        where = access(self._settings, endpoint)
+        return listed_models(where, cancel, self._settings.online_access, where.provider.label)
+
+    # ---- what is sent ------------------------------------------------------------------------
+
+    def _worked_out(self, model: Model, request: RenderRequest, where: Access) -> ProviderCall:
+        places = names_in(_pattern(where, model, images=True))
+        extra = dict(model.extra)
+        if not places & set(_SEVERAL):
+            extra["max_images"] = 0
+        elif "images" not in places:
+            extra["max_images"] = 1
+        extra["mask"], extra["markup"] = "mask" in places, False
+        attached = attachments(replace(model, extra=extra), request)
+        if request.kind == "edit" and not attached.images:
+            raise InvalidInput(
+                f"{model.label} cannot start from an image.", action="Choose another model."
+            )
+        style = self._settings.models().style(request.style)
+        text = prompt.compose(request, style, attached.roles)
+        return ProviderCall(request, model, output_spec(model, request), attached, text, where)
+
+    # ---- one call ----------------------------------------------------------------------------
+
+    def _tried(
+        self, call: ProviderCall, first: int, count: int, cancel: CancelToken
+    ) -> Iterator[Event]:
+        label = call.where.provider.label
+        yield from trying_again(lambda: self._made(call, first, count, cancel), cancel, label)
+
+    def _made(
+        self, call: ProviderCall, first: int, count: int, cancel: CancelToken
+    ) -> Iterator[Event]:
+        label = call.where.provider.label
+        body = filled(call.pattern, _values(call, first, count)) or {}
+        number = len(call.attached.images)
+        sending = f"Sending {number} image{'s' if number > 1 else ''}" if number else "Sending"
+        yield Progress(None, f"{sending} to {label}")
+        answer = _asked(
+            call.where,
+            cancel,
+            self._settings.online_access,
+            "POST",
+            call.path,
+            call.model.name,
+            body,
+        )
+        yield from self._results(answer, call, first, count, cancel)
+
+    # ---- what comes back ---------------------------------------------------------------------
+
+    def _results(
+        self,
+        answer: Mapping[str, Any],
+        call: ProviderCall,
+        first: int,
+        count: int,
+        cancel: CancelToken,
+    ) -> Iterator[Event]:
+        label, form = call.where.provider.label, call.where.provider.answer
+        entries = at(answer, form.images)
+        if isinstance(entries, (str, Mapping)):
+            entries = [entries]
+        if not isinstance(entries, list) or not entries:
+            raise errors.bad_answer(label, "There is no image in it.")
+        for number in range(count):
+            index = first + number
+            problem: GenAIError
+            try:
+                if number >= len(entries):
+                    raise errors.bad_answer(label, f"Only {len(entries)} of {count} images came.")
+                yield self._result(answer, entries, number, call, index, cancel)
+                continue
+            except GenAIError as error:
+                if count == 1 or error.code == "cancelled":
+                    raise
+                problem = error
+            yield Failed(problem.with_traceback(None), index)
+
+    def _result(
+        self,
+        answer: Mapping[str, Any],
+        entries: list[Any],
+        number: int,
+        call: ProviderCall,
+        index: int,
+        cancel: CancelToken,
+    ) -> Result:
+        label, form = call.where.provider.label, call.where.provider.answer
+        entry = entries[number]
+        usage = answers.usage_of(answer)
+        said = at(answer, form.cost) if form.cost else None
+        total = actual(call.model, usage)
+        if isinstance(said, (int, float)) and said >= 0:
+            total = said * form.usd_per_unit
+        each = None if total is None else total / len(entries)
+        try:
+            data = self._image(entry, call.where, cancel)
+        except GenAIError as error:
+            error.cost_usd = each
+            raise
+        about = images.probe(data)
+        seed = at(entry, form.seed) if isinstance(entry, Mapping) else None
+        seed = at(answer, form.seed) if seed is None else seed
+        revised = at(entry, form.revised_prompt) if isinstance(entry, Mapping) else None
+        asked = {"size": call.spec.size, "quality": call.spec.quality}
+        if call.spec.aspect:
+            asked = {"aspect": call.spec.aspect, "resolution": call.spec.resolution}
+        return Result(
+            data,
+            about.mime,
+            about.width,
+            about.height,
+            index,
+            _seed(seed, call, index),
+            prompt_sent=call.prompt,
+            sent=call.attached.kept(),
+            info={
+                "provider": label,
+                "model": call.model.name,
+                "asked": asked,
+                **({"usage": usage.to_json()} if usage else {}),
+                **({"revised_prompt": errors.plain(revised, 2000)} if revised else {}),
+                **({"images_in_call": len(entries)} if len(entries) > 1 else {}),
+            },
+            cost_usd=each,
+        )
+
+    def _image(self, entry: Any, where: Access, cancel: CancelToken) -> bytes:
+        label = where.provider.label
+        text: Any = entry
+        if isinstance(entry, Mapping):
+            texts = (at(entry, path) for path in where.provider.answer.image)
+            text = next((one for one in texts if isinstance(one, str) and one), "")
+        if not isinstance(text, str) or not text:
+            raise errors.bad_answer(label, "There is no image in it.")
+        if text.startswith("data:"):
+            return answers.opened(text.partition(",")[2], label)
+        if text.startswith(("http://", "https://", "/")) and len(text) < 8000:
+            online = self._settings.online_access
+            return answers.downloaded(
+                text, where, cancel, online, label, lambda get: _guarded(get, label, cancel)
+            )
+        return answers.opened(text, label)
+
+
+def listed_models(where: Access, cancel: CancelToken, online_access: bool, label: str) -> list[str]:
+    """The names in a provider's list of its models, as its table says where that is."""
+    form = where.provider.models
+    if not form.path:
+        return []
+    entries = at(_asked(where, cancel, online_access, "GET", form.path, label=label), form.items)
+    if not isinstance(entries, list):
+        raise errors.bad_answer(label, "There is no list of models in it.")
+    names = []
+    for entry in entries:
+        makes = at(entry, form.images_only) if form.images_only else "image"
+        name = at(entry, form.id)
+        if isinstance(name, str) and name and makes and "image" in makes:
+            names.append(name)
+    return sorted(names)
+
+
+def _pattern(where: Access, model: Model, images: bool) -> Mapping[str, Any]:
+    """The pattern of the body for this model, with what the model itself adds or leaves out."""
+    provider = where.provider
+    pattern = provider.edit_body if images and provider.edit_body else provider.body
+    without = model.extra.get("without", ())
+    own = {name: value for name, value in pattern.items() if name not in without}
+    return {**own, **model.extra.get("body", {})}
+
+
+def _values(call: ProviderCall, first: int, count: int) -> dict[str, Any]:
+    """What goes to the places of a pattern; None for what there is not."""
+    request, spec, model = call.request, call.spec, call.model
+    form = call.where.provider.image
+    sent = [_image_value(form, image.data, image.mime) for image in call.attached.images]
+    mask = call.attached.mask
+    seed = None if request.seed is None else (request.seed + first) % (MAX_SEED + 1)
+    values = {
+        "model": model.name,
+        "prompt": call.prompt,
+        "image": sent[0] if sent else None,
+        "images": sent or None,
+        "mask": None if mask is None else _image_value(form, mask, "image/png"),
+        "count": count if count > 1 else None,
+        "seed": seed,
+        "size": spec.size,
+        "width": spec.width,
+        "height": spec.height,
+        "aspect": spec.aspect or None,
+        "resolution": spec.resolution or None,
+        "quality": spec.quality or None,
+    }
+    for option in model.options:
+        value = option.value_in(request.options)
+        values[f"option.{option.id}"] = None if value in _LEFT_TO_THE_PROVIDER else value
+    return values
+
+
+def _image_value(form: Any, data: bytes, mime: str) -> Any:
+    text = base64.b64encode(data).decode()
+    places = {"data_uri": f"data:{mime};base64,{text}", "base64": text, "mime": mime}
+    return filled(form, places)
+
+
+def _asked(
+    where: Access,
+    cancel: CancelToken,
+    online_access: bool,
+    method: str,
+    path: str,
+    model: str = "",
+    body: Any = None,
+    label: str = "",
+) -> dict[str, Any]:
+    """The JSON that the provider answers with. Raises what it says is wrong, as ours."""
+    provider = where.provider
+    label = label or provider.label
+    try:
+        from ..http import transport
+    except ImportError as error:
+        raise errors.package_missing(label, error) from None
+    base = provider.address(where.base_url, model) if model else where.base_url
+    http = transport.open_client(
+        where.endpoint,
+        where.base_url,
+        cancel,
+        online_access,
+        where.key,
+        provider.key_header,
+        provider.key_format,
+        label,
+        provider.headers,
+    )
+    with contextlib.closing(http):
+        response: httpx2.Response = _guarded(
+            lambda: http.request(
+                method, f"{base}/{path.strip('/')}", json=body, params=dict(provider.query) or None
+            ),
+            label,
+            cancel,
+        )
+    if response.status_code != 200:
+        raise _problem(response, label)
+    answer = answers.json_body(response, label)
+    fault = answer.get("error")
+    if fault:
+        raise answers.translated(label, fault, None, response.headers)
+    return answer
+
+
+def _problem(response: httpx2.Response, label: str) -> GenAIError:
+    """What a provider says is wrong: an error object, or a text in one of the usual places."""
+    status, text = response.status_code, ""
+    body: Any = None
+    if "html" not in answers.content_type(response):
+        with contextlib.suppress(ValueError):
+            body = response.json()
+        text = response.text if body is None else ""
+    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+        body = body["error"]
+    elif isinstance(body, Mapping) and isinstance(body.get("error"), str):
+        body = {**body, "message": body["error"]}
+    if not isinstance(body, Mapping):
+        body = {"message": text}
+    said = f"{body.get('code', '')} {body.get('type', '')} {body.get('message', '')}".lower()
+    if status in (400, 403, 422) and any(word in said for word in _REFUSED):
+        return errors.refused(label, body.get("message", ""))
+    if str(body.get("code", "")).isdigit():
+        body = {name: value for name, value in body.items() if name != "code"}
+    return answers.translated(label, body, status, response.headers)
+
+
+def _guarded(call: Any, label: str, cancel: CancelToken) -> Any:
+    """The call's value. What the HTTP library raises becomes ours, and nothing of it stays."""
+    problem: GenAIError
+    try:
+        return call()
+    except GenAIError as error:
+        problem = error
+    except Exception as error:
+        problem = errors.unexpected(label, error)
+    cancel.check()
+    problem.__cause__ = problem.__context__ = None
+    raise problem.with_traceback(None)
+
+
+def _seed(said: Any, call: ProviderCall, index: int) -> int | None:
+    if isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= MAX_SEED:
+        return said
+    if call.request.seed is None or "seed" not in names_in(call.pattern):
+        return None
+    return None if call.in_one_call and index else (call.request.seed + index) % (MAX_SEED + 1)
