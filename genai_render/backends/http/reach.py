@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import socket
 import urllib.parse
 
 # Shared between the customers of a provider, and what stands for IPv4 in IPv6.
@@ -53,13 +54,24 @@ def reach_of_name(host: str) -> Reach | None:
     return None
 
 
-def may_be_fetched(url: str, server: Reach) -> bool:
-    """Whether an address that a server gave may be asked, as far as its name says.
+def reach_of_server(origin: str) -> Reach:
+    """Where a server is: by its name if that says so, else by looking it up, which may wait."""
+    host = urllib.parse.urlsplit(origin).hostname or ""
+    named = reach_of_name(host)
+    if named is not None:
+        return named
+    try:
+        found = {reach_of(str(entry[4][0])) for entry in socket.getaddrinfo(host, None)}
+    except (OSError, ValueError, UnicodeError):
+        return Reach.PUBLIC
+    return Reach.PUBLIC if Reach.PUBLIC in found else found.pop()
 
-    server: where that server is. Over the internet only through https.
-    """
+
+def may_be_fetched(url: str, server: Reach) -> bool:
+    """Whether an address that a server gave may be asked, as far as its name says: it must be
+    where the server is, or on the internet and encrypted. The connection looks again."""
     parts = urllib.parse.urlsplit(url)
     named = reach_of_name(parts.hostname or "")
-    if named is server:
-        return True
-    return parts.scheme == "https" and named in (None, Reach.PUBLIC)
+    if named is None:
+        return parts.scheme == "https" or server is Reach.LOCAL
+    return named is server or (named is Reach.PUBLIC and parts.scheme == "https")

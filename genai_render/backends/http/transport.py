@@ -156,7 +156,7 @@ class _Transport(httpx2.BaseTransport):
             "pool": None,
         }
         self._endpoint = endpoint
-        self._network = _Network(cancel, online_access, label, endpoint, nearest)
+        self._network = _Network(cancel, online_access, label, endpoint, self._origin, nearest)
         self._pool: httpcore2.ConnectionPool | None = None
         self._lock = threading.Lock()
 
@@ -393,12 +393,14 @@ class _Network(httpcore2.NetworkBackend):
         online_access: bool,
         label: str,
         endpoint: Endpoint,
+        origin: str,
         nearest: Reach | None,
     ) -> None:
         self._cancel = cancel
         self._online_access = online_access
         self._label = label
         self._endpoint = endpoint
+        self._origin = origin
         self._nearest = nearest
         # A request and its connection are one thread's.
         self._of_thread = threading.local()
@@ -456,12 +458,14 @@ class _Network(httpcore2.NetworkBackend):
     def _check_reach(self, host: str, address: str) -> None:
         """By the address that is really connected to, whatever its name says. A proxy is where
         the user put it."""
-        if self._nearest is None or _proxy_for(self._endpoint.proxy, f"https://{host}") is not None:
+        if self._nearest is None or _proxy_for(self._endpoint.proxy, self._origin) is not None:
             return
-        if reach_of(address) not in (self._nearest, Reach.PUBLIC):
+        found = reach_of(address)
+        public = found is Reach.PUBLIC and self._origin.startswith("https:")
+        if found is not self._nearest and not public:
             raise bad_answer(
                 self._label,
-                f"It points to {host}, which is on {reach_of(address).value}.",
+                f"It points to {host}, which is on {found.value}.",
                 "Nothing was fetched from there. Ask who runs the server.",
             )
 
