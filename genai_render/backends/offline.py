@@ -49,7 +49,8 @@ class OfflineBackend:
 
     Where the settings say that its pictures belong together, as the frames and cameras of a batch
     do, what is behind the scene and under it is chosen with the first that shows something, and
-    kept for all further ones of the same look. stage: one that was chosen before, as `Result.info["stage"]` holds it.
+    kept for all further ones of the same look. stage: one that was chosen before, as
+    `Result.info["stage"]` holds it.
     """
 
     def __init__(self, settings: BackendSettings | None = None, stage: Stage | None = None) -> None:

@@ -9,7 +9,7 @@ from ..core import log
 from ..core.errors import GenAIError
 from . import addon, cli, keymaps, operators, panels, preferences
 from .jobs import history_news
-from .settings import options, scene_settings, window_state
+from .settings import options, scene_settings, stored_properties, window_state
 from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
 
 # In the order of registering; taken away in reverse.
@@ -28,6 +28,7 @@ _MODULES = (
     keymaps,
     viewport_rest,
     live_preview,
+    stored_properties,
 )
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import queue
 import re
 import secrets
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +24,7 @@ from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, R
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors as http_errors
+from ..http import json_answers
 from ..http.settings import BackendSettings
 from ..parallel import ChildToken
 from . import errors
@@ -263,13 +264,15 @@ class A1111Backend:
         thread.start()
         answer: Any = None
         began = False
+        pulse = _Pulse(server.where.endpoint.read_timeout)
         try:
             while answer is None:
                 cancel.check()
                 try:
                     answer = box.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
-                    looked = list(self._looked(server, call, cancel))
+                    pulse.check(server.label)
+                    looked = list(self._looked(server, call, cancel, pulse))
                     began = bool(looked)
                     yield from looked
         finally:
@@ -287,7 +290,9 @@ class A1111Backend:
         assert answer is not None
         yield from self._results(server, call, answer)
 
-    def _looked(self, server: Server, call: ProviderCall, cancel: CancelToken) -> Iterator[Event]:
+    def _looked(
+        self, server: Server, call: ProviderCall, cancel: CancelToken, pulse: _Pulse
+    ) -> Iterator[Event]:
         """How far it is; nothing while the server draws for somebody else."""
         try:
             with self._client(server, cancel) as client:
@@ -296,6 +301,7 @@ class A1111Backend:
             raise
         except GenAIError:
             return  # a busy server may not answer in time: the call itself tells what is wrong
+        pulse.take(state)
         task = state.get("current_task")
         if isinstance(task, str) and task and task != call.body["force_task_id"]:
             return
@@ -330,7 +336,7 @@ class A1111Backend:
             data = _bytes(str(text), server.label)
             try:
                 about = images.probe(data)
-                images.decode(data, "The image")
+                images.verify(data, "The image")
             except ImageError:
                 about = None
             if about is None:
@@ -360,6 +366,31 @@ class A1111Backend:
 
 
 _CALLED = {"depth": "depth", "normal": "normals"}
+
+
+class _Pulse:
+    """The call says nothing until the images are there: whether the server still lives is in what
+    it tells of its progress. seconds: how long it may stay silent."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+        self._seen: Any = None
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """It moved on, or works at something, be it for somebody else."""
+        told = state.get("state")
+        seen = (state.get("progress"), str(told), state.get("current_task"))
+        if seen != self._seen:
+            self._seen, self._last = seen, time.monotonic()
+
+    def check(self, label: str) -> None:
+        if time.monotonic() - self._last > self._seconds:
+            raise http_errors.TimedOut(
+                f"{label} did not get any further within {self._seconds:.0f} seconds.",
+                action="Look at the server's own log, or allow more time in the add-on's "
+                "preferences.",
+            )
 
 
 class A1111Client:
@@ -468,7 +499,7 @@ class A1111Client:
         if status in (401, 403):
             raise unauthorized(self.label)
         try:
-            body = json.loads(response.content)
+            body = json_answers.parse(response.content)
         except ValueError:
             body = None
         said = ""
@@ -525,7 +556,7 @@ def _bytes(text: str, label: str) -> bytes:
 def _info(text: Any) -> dict[str, Any]:
     """`info` is JSON in a text."""
     try:
-        values = json.loads(text)
+        values = json_answers.parse(text)
     except (TypeError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
