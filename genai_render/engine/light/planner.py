@@ -268,6 +268,12 @@ def _captured_light(small: LowRes) -> tuple[Plane, Plane]:
     light += (gray - light) * missed
     for radius in (2, 2):
         light = screen_space.smooth_all(light, surfaces, radius)
+    # Few samples leave blotches of color on plain walls: hue is smoothed farther than brightness.
+    bright = luminance(light)
+    hue = light / np.maximum(bright, np.float32(1e-4))
+    for radius in (4, 4):
+        hue = screen_space.smooth_all(hue, surfaces, radius)
+    light = hue * bright
     return light, screen_space.smooth(missed, surfaces, 1)
 
 
