@@ -8,7 +8,7 @@ import contextlib
 from ..core import log
 from ..core.errors import GenAIError
 from . import addon, cli, keymaps, operators, panels, preferences, render_engine
-from .jobs import history_page
+from .jobs import history_page, result_image
 from .settings import options, scene_settings, window_state
 from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
 
@@ -21,6 +21,7 @@ _MODULES = (
     options,
     projection,
     history_page,
+    result_image,
     render_engine,
     overlay,
     operators,

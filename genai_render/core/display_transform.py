@@ -20,43 +20,59 @@ Show = Callable[[Floats], Floats]
 """(N, 3) scene-linear colors to the display's, 0 to 1."""
 
 GRID = 48
-_NODES = 49
+_NODES = 33
 _COARSE_NODES = 13
 _DARK, _BRIGHT = 2.0**-10, 2.0**4.5  # where the steps begin to be even stops, and the last one
 _DAMPING = 1e-4
 _BAND = 1 << 17  # pixels at once
 
-# From Rec.2020 to Rec.709: its corners lie outside, where a transform takes its strongest colors.
-_WIDE = np.array(
-    (
-        (1.66049100, -0.58764114, -0.07284986),
-        (-0.12455047, 1.13289990, -0.00834942),
-        (-0.01815076, -0.10057890, 1.11872966),
+_EXACT = 0.6 / 255
+
+# Two scales to measure along, as primaries in linear Rec. 709. Those of Rec.2020 lie outside, where
+# AgX takes its strongest colors from; other transforms make nothing sensible of what lies there.
+_SCALES = (
+    np.eye(3, dtype=np.float32),
+    np.array(
+        (
+            (1.66049100, -0.58764114, -0.07284986),
+            (-0.12455047, 1.13289990, -0.00834942),
+            (-0.01815076, -0.10057890, 1.11872966),
+        ),
+        np.float32,
     ),
-    np.float32,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Inverse:
-    """places: (n, n, n, 3) for an even grid of display colors, where on the scale each lies."""
+    """places: (n, n, n, 3) for an even grid of display colors, where on the scale each lies; None
+    where the transform does nothing but encode for an sRGB display. primaries: the scale's."""
 
-    places: Floats
+    places: Floats | None = None
+    primaries: Floats | None = None
 
     def __call__(self, display: NDArray[np.uint8]) -> Floats:
         """(…, 3) sRGB codes to scene-linear floats (Rec. 709 primaries)."""
+        if self.places is None or self.primaries is None:
+            return linear_srgb(display)
         codes = display.reshape(-1, 3)
         out = np.empty(codes.shape, np.float32)
         for start in range(0, len(codes), _BAND):
             part = codes[start : start + _BAND].astype(np.float32) / 255
-            out[start : start + _BAND] = linear(_look_up(self.places, part))
+            out[start : start + _BAND] = _linear(_look_up(self.places, part), self.primaries)
         return out.reshape(display.shape)
 
 
-def linear(places: Floats) -> Floats:
-    """From places on the scale (0 to 1 for each wide primary) to scene-linear Rec. 709."""
-    wide = _DARK * (np.exp2(places * np.float32(np.log2(_BRIGHT / _DARK + 1))) - 1)
-    return (wide @ _WIDE.T).astype(np.float32)
+def linear_srgb(codes: NDArray[np.uint8]) -> Floats:
+    """sRGB codes as linear floats: the way back through a transform that only encodes."""
+    steps = np.arange(256, dtype=np.float64) / 255
+    bent = np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
+    return bent.astype(np.float32)[codes]
+
+
+def _linear(places: Floats, primaries: Floats) -> Floats:
+    scale = _DARK * (np.exp2(places * np.float32(np.log2(_BRIGHT / _DARK + 1))) - 1)
+    return (scale @ primaries.T).astype(np.float32)
 
 
 def grid(nodes: int) -> Floats:
@@ -66,26 +82,41 @@ def grid(nodes: int) -> Floats:
 
 
 def invert(show: Show) -> Inverse:
-    """Measure a view transform, and find the way back. `show` is called once."""
-    shown = show(linear(grid(GRID))).reshape(GRID, GRID, GRID, 3).astype(np.float32)
+    """Measure a view transform, and find the way back."""
+    codes = (grid(6) * 255).astype(np.uint8)
+    if np.abs(show(linear_srgb(codes)) - codes / 255).max() < _EXACT:
+        return Inverse()
+    found = [_inverted(show, primaries) for primaries in _SCALES]
+    return min(found, key=lambda one: one[0])[1]
+
+
+def _inverted(show: Show, primaries: Floats) -> tuple[float, Inverse]:
+    """With how far it misses."""
+    shown = show(_linear(grid(GRID), primaries)).reshape(GRID, GRID, GRID, 3).astype(np.float32)
     coarse = grid(_COARSE_NODES)
-    places = _solve(shown, coarse, _along_gray(shown, coarse), rounds=40)
+    places, _ = _solve(shown, coarse, _nearest(shown, coarse), rounds=30)
     start = places.reshape(_COARSE_NODES, _COARSE_NODES, _COARSE_NODES, 3)
     fine = grid(_NODES)
-    places = _solve(shown, fine, _look_up(start, fine), rounds=10)
-    return Inverse(places.reshape(_NODES, _NODES, _NODES, 3))
+    places, missed = _solve(shown, fine, _look_up(start, fine), rounds=8)
+    inverse = Inverse(places.reshape(_NODES, _NODES, _NODES, 3), primaries)
+    return float(np.abs(missed).mean()), inverse
 
 
-def _along_gray(shown: Floats, wanted: Floats) -> Floats:
-    """A first guess: each primary as if the color were gray."""
-    steps = np.arange(GRID)
-    gray = np.maximum.accumulate(shown[steps, steps, steps].mean(-1))
-    # A scale that stands still at its end would have no way back.
-    gray = gray + np.arange(GRID) * 1e-6
-    return np.interp(wanted, gray, np.linspace(0, 1, GRID)).astype(np.float32)
+def _nearest(shown: Floats, wanted: Floats) -> Floats:
+    """A first guess: the nearest of what was measured, every other step."""
+    places = grid(GRID).reshape(GRID, GRID, GRID, 3)[::2, ::2, ::2].reshape(-1, 3)
+    known = shown[::2, ::2, ::2].reshape(-1, 3)
+    lengths = (known**2).sum(-1)
+    best = np.empty(len(wanted), np.intp)
+    for start in range(0, len(wanted), 256):
+        part = wanted[start : start + 256]
+        best[start : start + 256] = (lengths - 2 * part @ known.T).argmin(-1)
+    return places[best]
 
 
-def _solve(shown: Floats, wanted: Floats, places: Floats, rounds: int) -> Floats:
+def _solve(
+    shown: Floats, wanted: Floats, places: Floats, rounds: int
+) -> tuple[Floats, Floats]:
     """Levenberg's method for all colors at once: a step is kept only where it is nearer."""
     step = np.float32(0.5 / GRID)
     damping = np.full((len(wanted), 1, 1), _DAMPING, np.float32)
@@ -108,7 +139,7 @@ def _solve(shown: Floats, wanted: Floats, places: Floats, rounds: int) -> Floats
         missed = np.where(nearer[:, None], now, missed)
         damping = np.where(nearer[:, None, None], damping * 0.4, damping * 6)
         damping = np.clip(damping, 1e-7, 1e3)
-    return places
+    return places, missed
 
 
 def _look_up(table: Floats, places: Floats) -> Floats:

@@ -95,7 +95,8 @@ class CanvasProcess:
             if self._inverse is None:
                 with self._answer_folder() as folder:
                     self._ask(stopped, do="colors", folder=str(folder))
-                    self._inverse = Inverse(np.load(folder / "inverse.npy"))
+                    found = {file.stem: np.load(file) for file in folder.glob("*.npy")}
+                    self._inverse = Inverse(**found)
             return self._inverse
 
     def close(self) -> None:

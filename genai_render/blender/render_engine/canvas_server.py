@@ -88,7 +88,9 @@ def _colors(asked: dict[str, Any]) -> dict[str, Any]:
     settings.compression = 0
     settings.color_management = "FOLLOW_SCENE"
     inverse = display_transform.invert(lambda colors: _shown(scene, colors))
-    np.save(Path(asked["folder"]) / "inverse.npy", inverse.places)
+    if inverse.places is not None and inverse.primaries is not None:
+        np.save(Path(asked["folder"]) / "places.npy", inverse.places)
+        np.save(Path(asked["folder"]) / "primaries.npy", inverse.primaries)
     return {}
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...core import images
 from ...core.canvas import Canvas
+from ...core.display_transform import linear_srgb
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.framing import Size
 from ...core.preflight import Prepared
@@ -220,7 +221,7 @@ class FrameRender:
         result = self._engine.begin_result(
             0, 0, self._frame.width, self._frame.height, layer=self._frame.layer
         )
-        _fill(result, {"Combined": _opaque(result_pixels.linear_srgb(codes))})
+        _fill(result, {"Combined": _opaque(linear_srgb(codes))})
         self._engine.update_result(result)
         self._engine.end_result(result)
 

@@ -23,7 +23,6 @@ class GENAI_RENDER_PT_engine(bpy.types.Panel):
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
     bl_context = "render"
-    bl_order = -1
     COMPAT_ENGINES = {RENDER_ENGINE}  # noqa: RUF012 - as all panels of Blender say it
 
     @classmethod
@@ -42,7 +41,9 @@ class GENAI_RENDER_PT_engine(bpy.types.Panel):
         column.prop(settings, "model")
         column.prop(settings, "resolution")
         column.prop(settings, "mode")
-        layout.label(text="All settings: 3D Viewport, sidebar, GenAI", icon="INFO")
+        if context.scene.view_settings.view_transform != "Standard":
+            layout.label(text="Exact colors: Standard", icon="INFO")
+        layout.label(text="More in the GenAI tab", icon="INFO")
 
 
 def _wanted(panel: Any) -> bool:

@@ -87,10 +87,3 @@ def normal_pass(normal: NDArray[np.float32], camera_to_world: Any) -> NDArray[np
     """From camera space to world space, as Blender's own Normal pass is."""
     turn = np.array(camera_to_world, np.float32)[:3, :3]
     return (normal @ turn.T).astype(np.float32)
-
-
-def linear_srgb(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """To look at while it is made, without the way back through the view transform."""
-    steps = np.arange(256, dtype=np.float64) / 255
-    bent = np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
-    return bent.astype(np.float32)[codes]
