@@ -16,11 +16,16 @@ import genai_render  # noqa: E402
 from genai_render.blender import addon  # noqa: E402
 from genai_render.blender.capture.exr import read_passes  # noqa: E402
 from genai_render.blender.jobs import session  # noqa: E402
-from genai_render.blender.render_engine.frame_render import CanvasProcesses  # noqa: E402
+from genai_render.blender.render_engine.frame_render import (
+    CanvasProcesses,
+    FrameRender,
+)  # noqa: E402
 from genai_render.blender.render_engine.result_pixels import ResultPixels  # noqa: E402
+from genai_render.blender.settings import choices  # noqa: E402
 from genai_render.core.framing import Size  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
 
+from ..servers import openai_api  # noqa: E402
 from . import stage  # noqa: E402
 
 
@@ -134,6 +139,12 @@ def test_a_render_region_is_that_part_of_the_same_frame(scene, tmp_path):
     depths = part["Depth"][rows, columns, 0], whole["Depth"][rows, columns, 0]
     assert np.isclose(*depths, rtol=1e-3).mean() > 0.99
     assert codes_of(part)[:30].max() == 0  # nothing outside the region
+    scene.render.use_crop_to_border = True
+    scene.render.filepath = str(tmp_path / "cropped")
+    bpy.ops.render.render(write_still=True)
+    cropped = read_passes(tmp_path / "cropped.exr")
+    assert cropped["Combined"].shape[:2] == (36, 80)
+    assert np.isclose(cropped["Depth"][..., 0], depths[1], rtol=1e-2).mean() > 0.95
 
 
 def test_the_compositor_works_on_it(scene, tmp_path):
@@ -169,6 +180,27 @@ def test_the_compositor_works_on_it(scene, tmp_path):
     image.pixels.foreach_get(after)
     mean = read_passes(before)["Combined"][..., :3].mean()
     assert after.reshape(-1, 4)[:, :3].mean() == pytest.approx(mean / 2, rel=0.02)
+
+
+def test_an_unfinished_picture_is_shown_and_the_finished_one_stays(scene, tmp_path, monkeypatch):
+    """A model of OpenAI that sends its picture while it takes shape."""
+    pytest.importorskip("openai")
+    shown = []
+    show = FrameRender._show
+    monkeypatch.setattr(FrameRender, "_show", lambda self, image: [shown.append(image), show(self, image)])
+    with openai_api.OpenAIServer() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", openai_api.KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        choices.MODEL.choose(scene.genai_render, "gpt-image-2.5-flare")
+        bpy.ops.render.render(write_still=True)
+    (item,) = history(scene)
+    assert item.model == "gpt-image-2.5-flare"
+    assert shown, "no unfinished picture was shown"
+    written = np.asarray(Image.open(tmp_path / "out-.png").convert("RGB"), int)
+    made = ResultPixels(Size(160, 90), 0, 0, 160, 90, 160 / 90).picture(
+        np.asarray(Image.open(item.image_path).convert("RGB"))
+    )
+    assert np.abs(written - made).max() <= 2
 
 
 def test_what_stands_against_it_is_said_and_no_file_is_written(scene, tmp_path):

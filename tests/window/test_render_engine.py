@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from .blender_window import BlenderWindow
+from .blender_window import MODULE, BlenderWindow
 
 _SET_UP = """
 import bpy
@@ -24,10 +27,9 @@ for handlers, name in (
 ):
     handlers.append(lambda *_, name=name: rendered.append(name))
 """
-_LAST = """
-current = ours("jobs.session").session()
-item = current.store.search(limit=1)[0]
-answer = [item.id, str(item.image_path), item.status, item.blend, item.camera]
+_NEWEST = """
+found = ours("jobs.session").session().store.search(limit=1)
+answer = [[item.id, str(item.image_path), item.status, item.camera] for item in found]
 """
 
 
@@ -58,7 +60,7 @@ def test_f12_gives_the_picture_that_is_in_history(ready: BlenderWindow):
     ready.run(
         f"bpy.data.images['Render Result'].save_render({str(saved)!r}, scene=bpy.context.scene)"
     )
-    _, path, status, _, camera = ready.run(_LAST)
+    ((_, path, status, camera),) = ready.run(_NEWEST)
     assert (status, camera) == ("done", "Camera")
     rendered = np.asarray(Image.open(saved).convert("RGB"), int)
     assert rendered.shape == (270, 480, 3)
@@ -73,8 +75,7 @@ def test_f12_gives_the_picture_that_is_in_history(ready: BlenderWindow):
 
 
 def test_escape_ends_it_at_once(ready: BlenderWindow):
-    before = ready.run(_LAST.replace("[0]", "[:1]").replace("item.id, str(item.image_path), "
-        "item.status, item.blend, item.camera", "one.id for one in item"))
+    before = ready.run(_NEWEST)
     _press_f12(ready)
     ready.wait_for("len(ours('jobs.session').session().works())", timeout=300)
     ready.settle(1)
@@ -82,8 +83,7 @@ def test_escape_ends_it_at_once(ready: BlenderWindow):
     ready.wait_for("bpy.app.driver_namespace['rendered']", timeout=120)
     ready.wait_for("not ours('jobs.session').session().works()", timeout=120)
     assert ready.run("answer = bpy.app.driver_namespace['rendered']") == ["cancel"]
-    after = ready.run(_LAST.replace("[0]", "[:1]").replace("item.id, str(item.image_path), "
-        "item.status, item.blend, item.camera", "one.id for one in item"))
+    after = ready.run(_NEWEST)
     assert after == before
     ready.key("Escape")
 
@@ -103,3 +103,33 @@ def test_the_properties_show_what_other_engines_show(ready: BlenderWindow):
         "if not getattr(bpy.types, name).COMPAT_ENGINES & {'GENAI_RENDER'}]"
     )
     assert drawn == []
+
+
+def test_a_render_farm_renders_the_file_as_any_other(
+    ready: BlenderWindow, blender: str, tmp_path: Path
+):
+    """`blender -b FILE -a` and `-f N`, through the file's own output settings."""
+    file = tmp_path / "shot.blend"
+    ready.run(
+        "scene.frame_start, scene.frame_end = 3, 4\n"
+        "scene.render.filepath = '//frames/shot_###'\n"
+        f"bpy.ops.wm.save_as_mainfile(filepath={str(file)!r}, copy=True)"
+    )
+    started = [blender, "--background", str(file), "--factory-startup", "--addons", MODULE]
+    for words, frames in ((("-a",), {3, 4}), (("-f", "7"), {7})):
+        done = subprocess.run(
+            [*started[:1], "--factory-startup", *started[1:3], *started[4:], *words],
+            env=ready.environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+        for frame in frames:
+            written = tmp_path / f"frames/shot_{frame:03}.png"
+            assert written.exists(), done.stdout[-3000:]
+            picture = np.asarray(Image.open(written).convert("RGB"))
+            assert picture.shape == (270, 480, 3)
+            assert picture.std() > 10
+    assert ready.run(_NEWEST)[0][2] == "done"

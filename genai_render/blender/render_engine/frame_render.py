@@ -75,8 +75,6 @@ class _Frame:
     layer: str
     number: int
     subframe: float
-    width: int
-    height: int
     camera: str | None  # instead of the scene's
 
 
@@ -91,8 +89,6 @@ class FrameRender:
             depsgraph.view_layer.name,
             scene.frame_current,
             scene.frame_subframe,
-            engine.resolution_x,
-            engine.resolution_y,
             None if engine.camera_override is None else engine.camera_override.name,
         )
         self._pixels: ResultPixels
@@ -145,7 +141,7 @@ class FrameRender:
                 "Each eye would get a picture of its own.",
                 "Turn off Stereoscopy in the Output properties.",
             )
-        self._pixels = _pixels(scene, self._frame)
+        self._pixels = _pixels(scene)
         with bpy.context.temp_override(scene=scene, view_layer=layer):
             prepared = _prepared(bpy.context, self._pixels.aspect)
         if prepared.problem is not None:
@@ -218,12 +214,16 @@ class FrameRender:
             codes = self._pixels.picture(images.decode(partial))
         except GenAIError:
             return  # the finished one will say what is wrong
-        result = self._engine.begin_result(
-            0, 0, self._frame.width, self._frame.height, layer=self._frame.layer
-        )
+        result = self._begin()
         _fill(result, {"Combined": _opaque(linear_srgb(codes))})
         self._engine.update_result(result)
         self._engine.end_result(result)
+
+    def _begin(self) -> Any:
+        pixels = self._pixels
+        return self._engine.begin_result(
+            0, 0, pixels.width, pixels.height, layer=self._frame.layer
+        )
 
     def _write(self, picture: NDArray[np.uint8], inverse: Callable[[Any], Any]) -> None:
         codes = self._pixels.picture(picture)
@@ -238,9 +238,7 @@ class FrameRender:
         }
         for name, channels in (("Depth", "Z"), ("Normal", "XYZ")):
             self._engine.add_pass(name, len(channels), channels, layer=self._frame.layer)
-        result = self._engine.begin_result(
-            0, 0, self._frame.width, self._frame.height, layer=self._frame.layer
-        )
+        result = self._begin()
         _fill(result, passes)
         self._engine.end_result(result)
 
@@ -258,16 +256,20 @@ def _opaque(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _pixels(scene: Any, frame: _Frame) -> ResultPixels:
+def _pixels(scene: Any) -> ResultPixels:
     render = scene.render
     share = render.resolution_percentage / 100
     full = Size(int(render.resolution_x * share), int(render.resolution_y * share))
-    left = bottom = 0
-    if render.use_border and region(render) != (0.0, 1.0, 0.0, 1.0):
-        full = Size(frame.width, frame.height)  # the region is the frame
-    elif render.use_border:
-        left, bottom = int(render.border_min_x * full.width), int(render.border_min_y * full.height)
-    return ResultPixels(full, left, bottom, frame.width, frame.height, camera_aspect(scene))
+    aspect = camera_aspect(scene)
+    if not render.use_border:
+        return ResultPixels(full, 0, 0, full.width, full.height, aspect)
+    # Rounded as Blender does it.
+    left, right = (int(x * full.width) for x in (render.border_min_x, render.border_max_x))
+    bottom, top = (int(y * full.height) for y in (render.border_min_y, render.border_max_y))
+    width, height = right - left, top - bottom
+    if region(render) != (0.0, 1.0, 0.0, 1.0):  # the region is the frame
+        return ResultPixels(Size(width, height), 0, 0, width, height, aspect)
+    return ResultPixels(full, left, bottom, width, height, aspect)
 
 
 def _prepared(context: bpy.types.Context, aspect: float) -> Prepared:

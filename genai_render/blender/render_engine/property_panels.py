@@ -59,7 +59,7 @@ def _panels() -> list[Any]:
     while waiting:
         for panel in waiting.pop().__subclasses__():
             waiting.append(panel)
-            if isinstance(panel.__dict__.get("COMPAT_ENGINES"), set):
+            if isinstance(getattr(panel, "COMPAT_ENGINES", None), set):
                 found.append(panel)
     return found
 
