@@ -58,7 +58,7 @@ class Inverse:
         codes = display.reshape(-1, 3)
         out = np.empty(codes.shape, np.float32)
         for start in range(0, len(codes), _BAND):
-            part = codes[start : start + _BAND].astype(np.float32) / 255
+            part = codes[start : start + _BAND].astype(np.float32) / np.float32(255)
             out[start : start + _BAND] = _linear(_look_up(self.places, part), self.primaries)
         return out.reshape(display.shape)
 
@@ -114,9 +114,7 @@ def _nearest(shown: Floats, wanted: Floats) -> Floats:
     return places[best]
 
 
-def _solve(
-    shown: Floats, wanted: Floats, places: Floats, rounds: int
-) -> tuple[Floats, Floats]:
+def _solve(shown: Floats, wanted: Floats, places: Floats, rounds: int) -> tuple[Floats, Floats]:
     """Levenberg's method for all colors at once: a step is kept only where it is nearer."""
     step = np.float32(0.5 / GRID)
     damping = np.full((len(wanted), 1, 1), _DAMPING, np.float32)
@@ -132,7 +130,7 @@ def _solve(
         across = slopes.transpose(0, 2, 1)
         normal = across @ slopes + damping * np.eye(3, dtype=np.float32)
         change = np.linalg.solve(normal, across @ missed[..., None])[..., 0]
-        tried = np.clip(places - change, 0, 1)
+        tried = np.clip(places - change, 0, 1).astype(np.float32)
         now = _look_up(shown, tried) - wanted
         nearer = (now**2).sum(-1) < (missed**2).sum(-1)
         places = np.where(nearer[:, None], tried, places)

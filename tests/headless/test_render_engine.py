@@ -16,12 +16,10 @@ import genai_render  # noqa: E402
 from genai_render.blender import addon  # noqa: E402
 from genai_render.blender.capture.exr import read_passes  # noqa: E402
 from genai_render.blender.jobs import session  # noqa: E402
-from genai_render.blender.render_engine.frame_render import (
-    CanvasProcesses,
-    FrameRender,
-)  # noqa: E402
+from genai_render.blender.render_engine import frame_render  # noqa: E402
 from genai_render.blender.render_engine.result_pixels import ResultPixels  # noqa: E402
 from genai_render.blender.settings import choices  # noqa: E402
+from genai_render.core.canvas import View  # noqa: E402
 from genai_render.core.framing import Size  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
 
@@ -88,7 +86,7 @@ def test_an_animation_is_the_pictures_of_history(scene, tmp_path):
         assert np.abs(written.astype(int) - made).max() <= 2  # Blender dithers
         shown.append(written.astype(int))
     assert np.abs(shown[0] - shown[1]).mean() > 3, "the second frame shows the first one's scene"
-    assert addon.state(CanvasProcesses).current is None
+    assert addon.state(frame_render.CanvasProcesses).current is None
 
 
 def test_depth_and_normals_are_those_of_the_scene(scene, tmp_path):
@@ -99,11 +97,7 @@ def test_depth_and_normals_are_those_of_the_scene(scene, tmp_path):
     passes = read_passes(tmp_path / "out-.exr")
     depth, normal = passes["Depth"][..., 0], passes["Normal"]
     assert depth.shape == (90, 160)
-    view = session.session().store.get(history(scene)[0].id)
-    assert view.frame == scene.frame_current
     camera = scene.camera
-    from genai_render.core.canvas import View
-
     projection = camera.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=160, y=90)
     known = stage.truth(
         View(
@@ -120,6 +114,20 @@ def test_depth_and_normals_are_those_of_the_scene(scene, tmp_path):
     assert (depth[~np.isfinite(known.depth) & known.inner] > 1e9).all()
     world = known.normal @ np.array(camera.matrix_world)[:3, :3].T
     assert stage.angles(normal[surface], world[surface]).mean() < 2  # the ball has flat faces
+
+
+def test_each_view_layer_is_a_picture_of_what_it_shows(scene, tmp_path):
+    bare = scene.view_layers.new("Bare")
+    floor = bpy.data.collections.new("Floor")
+    scene.collection.children.link(floor)
+    floor.objects.link(bpy.data.objects["Floor"])
+    scene.collection.objects.unlink(bpy.data.objects["Floor"])
+    bare.layer_collection.children["Floor"].exclude = True
+    bpy.ops.render.render()
+    first, second = (
+        np.asarray(Image.open(item.image_path).convert("RGB"), int) for item in history(scene)
+    )
+    assert np.abs(first - second).mean() > 5, "both show the same"
 
 
 def test_a_render_region_is_that_part_of_the_same_frame(scene, tmp_path):
@@ -186,8 +194,13 @@ def test_an_unfinished_picture_is_shown_and_the_finished_one_stays(scene, tmp_pa
     """A model of OpenAI that sends its picture while it takes shape."""
     pytest.importorskip("openai")
     shown = []
-    show = FrameRender._show
-    monkeypatch.setattr(FrameRender, "_show", lambda self, image: [shown.append(image), show(self, image)])
+    show = frame_render.FrameRender._show
+
+    def watched(self, image: bytes) -> None:
+        shown.append(image)
+        show(self, image)
+
+    monkeypatch.setattr(frame_render.FrameRender, "_show", watched)
     with openai_api.OpenAIServer() as server:
         monkeypatch.setenv("OPENAI_API_KEY", openai_api.KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)

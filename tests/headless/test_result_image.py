@@ -20,9 +20,7 @@ from genai_render.core.request import RenderRequest  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def history(
-    empty_file: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def history(empty_file: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(addon, "history_folder", lambda: tmp_path / "history")
     result_image.register()
     yield
@@ -55,7 +53,7 @@ def test_there_is_none_before_the_first_picture():
     assert len(bpy.data.images) == 0
 
 
-@pytest.mark.parametrize("encode", (images.encode_png, images.encode_webp, images.encode_jpeg))
+@pytest.mark.parametrize("encode", [images.encode_png, images.encode_webp, images.encode_jpeg])
 def test_users_of_the_image_see_each_new_picture_in_its_own_size(encode):
     show(kept(64, 32, (255, 0, 0)))
     image = result_image.find()

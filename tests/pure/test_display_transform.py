@@ -33,7 +33,7 @@ def test_what_only_encodes_is_undone_exactly():
     assert np.array_equal(np.round(encoded(inverse(CODES)) * 255), CODES)
 
 
-@pytest.mark.parametrize("exposure", (1.0, 3.0))
+@pytest.mark.parametrize("exposure", [1.0, 3.0])
 def test_a_picture_comes_out_as_it_was_where_it_can(exposure):
     inverse = display_transform.invert(lambda linear: filmic(linear * exposure))
     # What the transform can show at all: colors that came through it.

@@ -26,8 +26,6 @@ from ..capture.passes import linear_from_rec709, use_srgb_display
 from .canvas_process import MARK
 
 
-
-
 def main() -> None:
     for line in sys.stdin:
         try:
@@ -53,7 +51,10 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _open(asked: dict[str, Any]) -> dict[str, Any]:
     bpy.ops.wm.open_mainfile(
-        filepath=asked["file"], load_ui=False, use_scripts=asked["scripts"], display_file_selector=False
+        filepath=asked["file"],
+        load_ui=False,
+        use_scripts=asked["scripts"],
+        display_file_selector=False,
     )
     bpy.context.window.scene = bpy.data.scenes[asked["scene"]]  # pyright: ignore
     return {}

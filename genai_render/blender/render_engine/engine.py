@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The render engine *GenAI Render*: F12, Ctrl-F12 and `blender -b -a` give finished pictures."""
 
+# Blender's stubs say what it could pass, not what it does.
+# pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
 from __future__ import annotations
 
 import bpy

@@ -81,7 +81,7 @@ class _Frame:
 class FrameRender:
     """engine: Blender's RenderEngine, used in its own thread only."""
 
-    def __init__(self, engine: Any, depsgraph: bpy.types.Depsgraph) -> None:
+    def __init__(self, engine: Any, depsgraph: Any) -> None:
         scene = depsgraph.scene
         self._engine = engine
         self._frame = _Frame(
@@ -221,9 +221,7 @@ class FrameRender:
 
     def _begin(self) -> Any:
         pixels = self._pixels
-        return self._engine.begin_result(
-            0, 0, pixels.width, pixels.height, layer=self._frame.layer
-        )
+        return self._engine.begin_result(0, 0, pixels.width, pixels.height, layer=self._frame.layer)
 
     def _write(self, picture: NDArray[np.uint8], inverse: Callable[[Any], Any]) -> None:
         codes = self._pixels.picture(picture)

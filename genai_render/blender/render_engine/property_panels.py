@@ -23,7 +23,7 @@ class GENAI_RENDER_PT_engine(bpy.types.Panel):
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
     bl_context = "render"
-    COMPAT_ENGINES = {RENDER_ENGINE}  # noqa: RUF012 - as all panels of Blender say it
+    COMPAT_ENGINES = {RENDER_ENGINE}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
