@@ -201,7 +201,8 @@ def test_an_unfinished_picture_is_shown_and_the_finished_one_stays(scene, tmp_pa
         show(self, image)
 
     monkeypatch.setattr(frame_render.FrameRender, "_show", watched)
-    with openai_api.OpenAIServer() as server:
+    server = openai_api.OpenAIServer()
+    with server:
         monkeypatch.setenv("OPENAI_API_KEY", openai_api.KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         choices.MODEL.choose(scene.genai_render, "gpt-image-2.5-flare")

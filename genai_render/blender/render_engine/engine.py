@@ -33,8 +33,11 @@ class GenAIRenderEngine(bpy.types.RenderEngine):
             return
         try:
             FrameRender(self, depsgraph).run()
-        except Cancelled:
+        except Cancelled as cancelled:
             _end_process()
+            if not self.test_break():
+                # From the panel: without an error, Blender would write an empty frame and go on.
+                self.report({"ERROR"}, cancelled.text)
         except GenAIError as error:
             # Blender stops an animation at an error, and writes no file of that frame.
             self.report({"ERROR"}, error.text)

@@ -114,7 +114,7 @@ class FrameRender:
             raise work.job.error
         self._engine.update_stats("", "Writing the Passes")
         image = self._on_main(lambda: _read_image(work.job.saved[-1]))
-        self._write(images.decode(image), self._process.inverse(self._stopped))
+        self._write(images.decode(image), self._process.inverse(self._break_asked))
         self._engine.update_progress(1.0)
 
     def _stopped(self) -> bool:

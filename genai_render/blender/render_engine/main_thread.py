@@ -26,6 +26,7 @@ class _Call:
     done: threading.Event = field(default_factory=threading.Event)
     answer: Any = None
     error: BaseException | None = None
+    begun: bool = False
     dropped: bool = False
 
 
@@ -57,7 +58,8 @@ def call(work: Callable[[], Answer], stopped: Callable[[], bool]) -> Answer:
     while not one.done.wait(_LOOK_SECONDS):
         if stopped() or calls.closed:
             one.dropped = True
-            raise Cancelled()
+            if not one.begun:  # what has begun is waited for: it may leave something to end
+                raise Cancelled()
     if one.error is not None:
         raise one.error
     return one.answer
@@ -68,9 +70,10 @@ def _tick() -> float:
     calls = addon.state(MainThreadCalls)
     while not calls.waiting.empty():
         one = calls.waiting.get()
-        if one.dropped:
-            continue
+        one.begun = True
         try:
+            if one.dropped:
+                raise Cancelled()
             one.answer = one.work()
         except BaseException as error:
             one.error = error  # for the thread that asked
