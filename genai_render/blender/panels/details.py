@@ -13,10 +13,12 @@ from ...core.history.store import Item
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails
+from . import tiles
 from .wrapping import wrapped
 
 WIDTH = 520
 _MARGINS = 24
+_LARGE_UNITS = 14.0
 _PICTURES = (
     ("canvas", "View"),
     ("depth", "Depth"),
@@ -47,7 +49,11 @@ def draw(layout: Any, context: bpy.types.Context, details: Details) -> None:
     item, record = details.item, details.record
     icon = thumbnails.picture_icon(f"{item.id}/thumb", item.thumbnail_path, at_once=True)
     if icon:
-        layout.template_icon(icon, scale=12.0)
+        column = layout.column(align=True)
+        empty = _LARGE_UNITS * max(0.0, 1 - item.height / item.width) if item.width else 0.0
+        tiles.move(column, -empty / 2)
+        column.template_icon(icon, scale=_LARGE_UNITS)
+        tiles.move(column, -empty / 2)
     _text(layout, context, "Prompt", item.prompt)
     sent = str((record.get("result") or {}).get("prompt_sent", ""))
     if sent and sent != item.prompt:

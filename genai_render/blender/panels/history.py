@@ -62,7 +62,7 @@ class _HistoryPanel:
 
 class GENAI_RENDER_PT_history(SidebarPanel, _HistoryPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_history"
-    bl_order = 4
+    bl_order = 5
 
 
 class GENAI_RENDER_PT_image_history(_HistoryPanel, bpy.types.Panel):

@@ -20,7 +20,7 @@ _TITLE_PIXELS = 110  # of the panel's own name, its arrow and its grip
 class GENAI_RENDER_PT_references(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_references"
     bl_label = "References"
-    bl_order = 2
+    bl_order = 3
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:

@@ -22,7 +22,7 @@ _PROMPT_LINES = 2
 class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_result"
     bl_label = "Image"
-    bl_order = 3
+    bl_order = 4
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
