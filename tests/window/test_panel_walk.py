@@ -98,25 +98,24 @@ def compared(window: BlenderWindow) -> list[str]:
 
 
 def test_generate_stays_where_it_is(walked: BlenderWindow) -> None:
-    before = walked.find_button("genai_render.generate")
+    """It is looked for once; after that, the same place is pressed."""
+    x, y = walked.find_button("genai_render.generate", across=0.35, begin=0.4)
+    place = x, y + 8
     walked.screenshot("walk-01-empty")
-    field = walked.find_button("genai_render.prompt", across=0.35)
+    field = walked.find_button("genai_render.prompt", across=0.35, begin=0.2)
     walked.click(*field)
     walked.click(*field)
     walked.type("golden hour, wet stone, fishing boats and gulls over a quiet harbor, " * 3)
     walked.key("Return")
     walked.settle(1)
     walked.screenshot("walk-02-long-prompt")
-    assert walked.find_button("genai_render.generate") == before
-    walked.press("genai_render.generate")
-    walked.wait_for(f"({WORKS}) > 0", 60)
-    walked.settle(1)
-    assert walked.find_button("genai_render.generate") == before
-    walked.wait_for(f"({WORKS}) == 0", 400)
-    walked.settle(1)
-    walked.screenshot("walk-03-made")
-    assert walked.run("answer = len(ours('jobs.session').opened().told)"), "nothing was told"
-    assert walked.find_button("genai_render.generate") == before
+    for name in ("walk-03-made", "walk-03-made-again"):
+        walked.click(*place)
+        walked.wait_for(f"({WORKS}) > 0", 60)
+        walked.wait_for(f"({WORKS}) == 0", 400)
+        walked.settle(1)
+        walked.screenshot(name)
+        assert walked.run("answer = len(ours('jobs.session').opened().told)"), "nothing was told"
 
 
 def test_tiles_are_clicked_compared_deleted_and_restored(walked: BlenderWindow) -> None:
@@ -136,18 +135,18 @@ def test_tiles_are_clicked_compared_deleted_and_restored(walked: BlenderWindow) 
     assert compared(walked) == [made[1], made[2], made[0]]
     walked.screenshot("walk-05-compared")
     up_again(walked)
-    walked.press("genai_render.leave_comparison(")
+    walked.press("genai_render.leave_comparison(", across=0.35, begin=0.5)
     walked.settle(1)
     assert compared(walked) == []
     assert walked.run(f"answer = {STATE}.selected") == made[1]
 
-    walked.press("genai_render.delete(")
+    walked.press("genai_render.delete(", across=0.8, begin=0.5)
     walked.settle(1)
     assert made[1] not in walked.run(
         "answer = [one.id for one in history_view.page(bpy.context).items]"
     )
     walked.screenshot("walk-06-deleted")
-    walked.press("genai_render.restore(")
+    walked.press("genai_render.restore(", across=0.35, begin=0.5)
     walked.settle(1)
     assert walked.run(f"answer = {STATE}.selected") == made[1]
     assert walked.run("answer = ours('jobs.session').opened().told") == []
@@ -158,7 +157,7 @@ def test_history_is_browsed_in_a_wide_window(walked: BlenderWindow) -> None:
     make(walked, "rain")
     walked.run("ours('jobs.session').opened().told.clear()")
     walked.settle(0.5)
-    walked.press("genai_render.browse(")
+    walked.press("genai_render.browse(", across=0.82, begin=0.5)
     walked.settle(2)
     walked.screenshot("walk-08-browse")
     walked.key("Escape")
@@ -189,12 +188,12 @@ def test_references_are_added_with_thumbnails(walked: BlenderWindow, tmp_path: P
     x, _ = middle(walked, "UI")
     walked.run(f"{STATE}.selected = ''; ours('redraw').sidebars()")
     walked.settle(0.5)
-    _, history = walked.find_button("genai_render.browse(", begin=0.4)
+    _, history = walked.find_button("genai_render.browse(", across=0.82, begin=0.5)
     walked.click(x, history - HEADER)
     walked.settle(1)
     walked.screenshot("walk-10-references")
     assert not walked.run("answer = bpy.ops.genai_render.reference_swap.poll()")
-    walked.press("genai_render.reference_file(", begin=0.4)
+    walked.press("genai_render.reference_file(", across=0.2, begin=0.5)
     walked.settle(2)
     walked.screenshot("walk-11-add-reference")
     browser = "area('FILE_BROWSER').spaces.active.params"
@@ -203,9 +202,8 @@ def test_references_are_added_with_thumbnails(walked: BlenderWindow, tmp_path: P
     assert walked.run(f"answer = {browser}.use_filter_image or bool({browser}.filter_glob)")
     walked.key("Escape")
     walked.settle(1)
-    x, _ = middle(walked, "UI")
-    _, history = walked.find_button("genai_render.browse(", begin=0.4)
-    up_again(walked)
+    walked.click(x, history - HEADER)  # closed again
+    walked.settle(0.5)
 
 
 def test_a_prompt_of_2000_letters(walked: BlenderWindow) -> None:
@@ -213,13 +211,13 @@ def test_a_prompt_of_2000_letters(walked: BlenderWindow) -> None:
     whole = (words * 40)[:1990].strip()
     walked.run(f"{SETTINGS}.prompt = {whole!r}; ours('redraw').sidebars()")
     walked.settle(0.5)
-    walked.press("genai_render.edit_prompt(")
+    walked.press("genai_render.edit_prompt(", across=0.72, begin=0.22)
     walked.settle(1)
     walked.screenshot("walk-12-2000-letters")
     walked.key("Return", "Return")
     walked.settle(1)
     assert walked.run(f"answer = {SETTINGS}.prompt") == whole, "the dialog changed what it showed"
-    walked.press("genai_render.prompt_to_text(")
+    walked.press("genai_render.prompt_to_text(", across=0.8, begin=0.22)
     walked.settle(1)
     walked.screenshot("walk-13-text-editor")
     assert walked.run("answer = area('TEXT_EDITOR').spaces.active.text.as_string()") == whole
@@ -240,16 +238,23 @@ def test_online_access_and_what_cannot_work_here(walked: BlenderWindow) -> None:
     walked.settle(1)
     walked.screenshot("walk-14-online")
     assert not walked.run("answer = bpy.app.online_access")
-    walked.press("genai_render.allow_online_access(")
+    walked.press("genai_render.allow_online_access(", across=0.35, begin=0.5)
     walked.settle(1)
     assert walked.run("answer = bpy.app.online_access")
     walked.run("bpy.context.preferences.system.use_online_access = False")
     walked.run(f"{SETTINGS}.model = 'offline'; ours('redraw').sidebars()")
     walked.settle(1)
-    _, history = walked.find_button("genai_render.browse(", begin=0.3)
-    walked.click(x, history - HEADER)  # closes or opens References
+    _, history = walked.find_button("genai_render.browse(", across=0.82, begin=0.5)
+    walked.click(x, history - 2 * HEADER)  # opens Model
     walked.settle(0.5)
-    walked.screenshot("walk-15-panels")
+    walked.move_mouse(*middle(walked, "UI"))
+    walked.scroll(30)
+    walked.settle(0.5)
+    walked.screenshot("walk-15-model")
+    assert "onnxruntime" in walked.run(
+        "answer = ours('settings.options').why_unusable('offline', 'neural')"
+    )
+    up_again(walked)
 
 
 def test_another_file_takes_messages_and_pictures_along(walked: BlenderWindow) -> None:
