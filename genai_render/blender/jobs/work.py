@@ -25,10 +25,11 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A job as the panel shows it."""
+    """A job as the panel shows it. file: see `Session.file`."""
 
     job: Job
     place: Place | None
+    file: int = 0
     fraction: float | None = None
     message: str = ""
     partial: bytes | None = None

@@ -97,7 +97,7 @@ class GenAISettings(PropertyGroup):
     )
     use_canvas: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Use the View",
-        description="Send the view as colour, depth and normals, so that the image keeps its "
+        description="Send the view as color, depth and normals, so that the image keeps its "
         "shapes and camera",
         default=True,
     )
