@@ -10,7 +10,7 @@ from ..core.errors import GenAIError
 from . import addon, cli, keymaps, operators, panels, preferences
 from .jobs import history_page
 from .settings import options, scene_settings, window_state
-from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
+from .viewport import drawn_color, gizmos, live_preview, overlay, projection, viewport_rest
 
 # In the order of registering; taken away in reverse.
 _MODULES = (
@@ -27,6 +27,7 @@ _MODULES = (
     panels,
     keymaps,
     viewport_rest,
+    drawn_color,
     live_preview,
 )
 

@@ -11,7 +11,6 @@ import bpy
 
 from ...core.errors import GenAIError
 from .. import catalog
-from ..capture import viewport_frame
 from ..jobs import history_page, session
 from ..settings import choices, options, reference_store, scene_settings, window_state
 from ..viewport import overlay
@@ -41,8 +40,6 @@ class GENAI_RENDER_OT_select(TellingOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         state = window_state.window(context)
-        found = viewport_frame.find_view(context)
-        space = 0 if found is None else found[2].as_pointer()
         if self.compare and state.selected and state.selected != self.id:
             shown = overlay.shown()
             ids = list(shown.ids) if shown is not None and shown.compared else [state.selected]
@@ -50,11 +47,11 @@ class GENAI_RENDER_OT_select(TellingOperator):
                 ids.remove(self.id)
             else:
                 ids = [*ids, self.id][-overlay.MOST_COMPARED :]
-            overlay.show(ids, 0, space, compared=len(ids) > 1)
+            overlay.show(context, ids, compared=len(ids) > 1)
             return {"FINISHED"}
         state.selected = self.id
         ids = history_page.siblings(self.id)
-        overlay.show(ids, ids.index(self.id), space)
+        overlay.show(context, ids, ids.index(self.id))
         return {"FINISHED"}
 
 
@@ -93,8 +90,7 @@ class GENAI_RENDER_OT_compare(ItemOperator):
         chosen = [item.id, *others][: self.count]
         if len(chosen) < 2:
             raise GenAIError("There is only one image.", action="Make another one first.")
-        found = viewport_frame.find_view(context)
-        overlay.show(chosen, 0, 0 if found is None else found[2].as_pointer(), compared=True)
+        overlay.show(context, chosen, compared=True)
         return {"FINISHED"}
 
 
