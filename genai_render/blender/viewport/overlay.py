@@ -336,6 +336,8 @@ def _after_scene() -> None:
         overlay.elsewhere = False
         if may_cover(context):
             overlay.undrawn = region.as_pointer()
+            # Where they will be: the gizmos are put there before they are drawn.
+            _lay_out(context, overlay, area, region, space)
             return
     if _frame_wanted(context, area, region):
         with drawing.pixels(region):
@@ -345,13 +347,12 @@ def _after_scene() -> None:
 def draw_pictures() -> None:
     """Draw what lies over the region that is being drawn, once each time."""
     context = bpy.context
-    space, region, area = context.space_data, context.region, context.area
-    overlay = _overlay()
-    if region is None or area is None or region.as_pointer() != overlay.undrawn:
+    region, overlay = context.region, _overlay()
+    if region is None or region.as_pointer() != overlay.undrawn:
         return
     overlay.undrawn = 0
     with drawing.pixels(region):
-        _draw_pictures(context, overlay, area, region, space)
+        _draw_pictures(context, overlay, region)
 
 
 def _frame_wanted(
@@ -384,30 +385,44 @@ def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
         drawing.label(box[0] + 8, box[1] + 8, spec.text)
 
 
-def _draw_pictures(context: Any, overlay: Overlay, area: Any, region: Any, space: Any) -> None:
+def _lay_out(context: Any, overlay: Overlay, area: Any, region: Any, space: Any) -> None:
+    shown = overlay.shown
+    assert shown is not None
+    if shown.compared:
+        ids = shown.ids[:MOST_COMPARED]
+        pictures = [overlay.texture(item_id) for item_id in ids]
+        shapes = [one.width / one.height if one is not None else 1.0 for one in pictures]
+        overlay.drawn.update(zip(ids, _side_by_side(area, region, shapes), strict=True))
+        return
+    texture = overlay.texture(shown.current)
+    if texture is None:
+        return
+    aspect = texture.width / texture.height
+    own = _own_place(context, overlay, area, region, space, aspect)
+    overlay.elsewhere = own is None
+    if own is None:
+        frame = viewport_frame.frame(context, area, region, space, aspect)
+        own = frame.x, frame.y, frame.x + frame.width, frame.y + frame.height
+    overlay.drawn[shown.current] = own
+
+
+def _draw_pictures(context: Any, overlay: Overlay, region: Any) -> None:
     shown = overlay.shown
     if shown is None:
         return
     state = window_state.window(context)
     if shown.compared:
-        _draw_compared(overlay, shown, area, region, state)
+        _draw_compared(overlay, shown, region, state)
         return
-    key = shown.current
-    texture = overlay.texture(key)
-    if texture is None:
+    box, texture = overlay.drawn.get(shown.current), overlay.texture(shown.current)
+    if box is None or texture is None:
         return
-    aspect = texture.width / texture.height
-    own = _own_place(context, overlay, area, region, space, aspect)
-    frame = viewport_frame.frame(context, area, region, space, aspect)
-    box = own or (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
-    overlay.drawn[key] = box
-    overlay.elsewhere = own is None
-    drawing.picture(texture, box, state.wipe, state.opacity * (1 if own else FADED))
+    drawing.picture(texture, box, state.wipe, state.opacity * (FADED if overlay.elsewhere else 1))
     drawing.outline(box, (0.0, 0.0, 0.0, 0.5))
     if state.wipe < 1:
         middle = box[0] + state.wipe * (box[2] - box[0])
         drawing.lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
-    words = [] if own else [iface_("Another view")]
+    words = [iface_("Another view")] if overlay.elsewhere else []
     if shown.partial:
         words.append(iface_("Not finished"))
     elif len(shown.ids) > 1:
@@ -446,18 +461,15 @@ def _in_shape(box: Rectangle, view_aspect: float, aspect: float) -> Rectangle:
     return middle_x - half_x, middle_y - half_y, middle_x + half_x, middle_y + half_y
 
 
-def _draw_compared(overlay: Overlay, shown: Shown, area: Any, region: Any, state: Any) -> None:
-    ids = shown.ids[:MOST_COMPARED]
-    textures = {item_id: overlay.texture(item_id) for item_id in ids}
+def _draw_compared(overlay: Overlay, shown: Shown, region: Any, state: Any) -> None:
     # The scene is in the way.
     drawing.fill((0, 0, region.width, region.height), (0.0, 0.0, 0.0, 0.85))
-    shapes = [one.width / one.height if one is not None else 1.0 for one in textures.values()]
-    for item_id, box in zip(ids, _side_by_side(area, region, shapes), strict=True):
-        if textures[item_id] is not None:
-            drawing.picture(textures[item_id], box, 1.0, state.opacity)
+    for item_id, box in overlay.drawn.items():
+        texture = overlay.texture(item_id)
+        if texture is not None:
+            drawing.picture(texture, box, 1.0, state.opacity)
         drawing.outline(box, (0.0, 0.0, 0.0, 0.6))
         drawing.label(box[0] + 8, box[1] + 8, shown.labels.get(item_id, ""))
-        overlay.drawn[item_id] = box
 
 
 def _side_by_side(area: Any, region: Any, shapes: list[float]) -> list[Rectangle]:
