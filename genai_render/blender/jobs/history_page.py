@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core.canvas import View
 from ...core.errors import GenAIError
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, redraw
@@ -178,6 +179,13 @@ def made_from_view(item_id: str) -> str:
             return ""
         item_id = str(request["parent"])
     return ""
+
+
+def view_of(item_id: str) -> View | None:
+    """What an image shows the scene from; None if it was made without a view."""
+    origin = made_from_view(item_id)
+    values = (record(origin).get("request") or {}).get("canvas") if origin else None
+    return View.from_json(values) if values else None
 
 
 def siblings(item_id: str) -> list[str]:

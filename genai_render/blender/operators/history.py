@@ -10,9 +10,8 @@ from typing import Any
 import bpy
 
 from ...core.errors import GenAIError
-from ...core.history.store import Item
+from ...core.history.item import Item
 from .. import catalog, redraw
-from ..capture import viewport_frame
 from ..jobs import history_page, session
 from ..panels import details, history_browser
 from ..settings import choices, options, reference_store, scene_settings, window_state
@@ -45,8 +44,6 @@ class GENAI_RENDER_OT_select(TellingOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         state = window_state.window(context)
-        found = viewport_frame.find_view(context)
-        space = 0 if found is None else found[2].as_pointer()
         compared = _compared()
         if self.compare and (compared or state.selected not in ("", self.id)):
             ids = compared or [state.selected]
@@ -57,12 +54,12 @@ class GENAI_RENDER_OT_select(TellingOperator):
             else:
                 ids.append(self.id)
             if len(ids) > 1:
-                overlay.show(ids, 0, space, compared=True)
+                overlay.show(context, ids, compared=True)
                 return {"FINISHED"}
             self.id = ids[0]
         state.selected = self.id
         ids = history_page.siblings(self.id)
-        overlay.show(ids, ids.index(self.id), space)
+        overlay.show(context, ids, ids.index(self.id))
         return {"FINISHED"}
 
 
@@ -102,10 +99,8 @@ class GENAI_RENDER_OT_leave_comparison(TellingOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         compared, state = _compared(), window_state.window(context)
         state.selected = state.selected if state.selected in compared else compared[0]
-        found = viewport_frame.find_view(context)
         ids = history_page.siblings(state.selected)
-        space = 0 if found is None else found[2].as_pointer()
-        overlay.show(ids, ids.index(state.selected), space)
+        overlay.show(context, ids, ids.index(state.selected))
         redraw.popup(context)
         return {"FINISHED"}
 
@@ -164,8 +159,7 @@ class GENAI_RENDER_OT_compare(ItemOperator):
         chosen = [item.id, *others][: self.count]
         if len(chosen) < 2:
             raise GenAIError("There is only one image.", action="Make another one first.")
-        found = viewport_frame.find_view(context)
-        overlay.show(chosen, 0, 0 if found is None else found[2].as_pointer(), compared=True)
+        overlay.show(context, chosen, compared=True)
         return {"FINISHED"}
 
 

@@ -16,7 +16,7 @@ from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty,
 from bpy.types import PropertyGroup
 
 from ...core.errors import InvalidInput
-from .. import addon, catalog
+from .. import addon, catalog, redraw
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
 
@@ -37,8 +37,8 @@ class OptionGroups:
     def __init__(self) -> None:
         self._groups: list[type[PropertyGroup]] = []
         self.choices: dict[tuple[str, str], IdChoice] = {}
-        catalog.when_changed(self.make_again)
         self._make()
+        catalog.when_changed(self.make_again)
 
     def make_again(self) -> None:
         self._remove()
@@ -83,8 +83,22 @@ class OptionGroups:
         self._remove()
 
 
+def _groups() -> OptionGroups | None:
+    """None while Blender draws and they were not made yet: it registers nothing then. A timer
+    makes them, and the panel is drawn again."""
+    groups = addon.existing(OptionGroups)
+    if groups is None:
+        try:
+            groups = addon.state(OptionGroups)
+        except RuntimeError:
+            if not bpy.app.timers.is_registered(_make_groups):
+                bpy.app.timers.register(_make_groups, first_interval=0.0)
+    return groups
+
+
 def _choices() -> dict[tuple[str, str], IdChoice]:
-    return addon.state(OptionGroups).choices
+    groups = _groups()
+    return {} if groups is None else groups.choices
 
 
 def _identifier(id: str) -> str:
@@ -134,7 +148,7 @@ def _option_choice(option: Option) -> IdChoice:
 
 def option_group(scene: bpy.types.Scene, model: Model) -> Any | None:
     """The property group with the model's options in a scene; None if it has none."""
-    addon.state(OptionGroups)
+    _groups()
     everything = getattr(scene, _OPTIONS, None)
     return getattr(everything, _identifier(model.id), None) if everything is not None else None
 
@@ -243,6 +257,7 @@ def _keep_ids(*_: object) -> None:
 def _make_groups() -> None:
     """A timer, once Blender has started."""
     addon.state(OptionGroups)
+    redraw.sidebars()
 
 
 def register() -> None:
