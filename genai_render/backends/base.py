@@ -6,13 +6,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from ..core.errors import GenAIError, NotFound
-from ..core.events import CancelToken, Event
-from ..core.request import RenderRequest
-from .http.errors import unexpected
-from .http.settings import BackendSettings
+from .http import errors as http_errors
+
+if TYPE_CHECKING:
+    from ..core.events import CancelToken, Event
+    from ..core.request import RenderRequest
+    from .http.settings import BackendSettings
 
 T = TypeVar("T")
 
@@ -175,7 +177,7 @@ class _Typed:
         except (GenAIError, MemoryError):
             raise
         except Exception as failure:
-            problem = unexpected(self._label, failure)
+            problem = http_errors.unexpected(self._label, failure)
         cancel.check()
         raise problem
 

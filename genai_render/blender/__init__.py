@@ -7,8 +7,8 @@ import contextlib
 
 from ..core import log
 from ..core.errors import GenAIError
-from . import addon, cli, keymaps, operators, panels, preferences
-from .jobs import history_page
+from . import addon, cli, keymaps, operators, panels, preferences, render_engine
+from .jobs import history_news, result_image
 from .settings import options, scene_settings, stored_properties, window_state
 from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
 
@@ -20,7 +20,9 @@ _MODULES = (
     window_state,
     options,
     projection,
-    history_page,
+    history_news,
+    result_image,
+    render_engine,
     overlay,
     operators,
     gizmos,

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import bpy
 
-from ...backends.http.retry import WAITING
-from ...core.canvas import Canvas
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
-from ...core.history.item import Item
-from ...core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Saved
-from ...core.preflight import Prepared
-from ...core.request import RenderRequest
+from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
 from ...core.submission import Gate, Limits
 from .. import addon, backend_settings, catalog, redraw
+from . import listeners
+from .work import Place, Work
+
+if TYPE_CHECKING:
+    from ...core.canvas import Canvas
+    from ...core.history.item import Item
+    from ...core.preflight import Prepared
+    from ...core.request import RenderRequest
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3
@@ -30,59 +34,17 @@ _SPENDING_SECONDS = 10.0  # another Blender may be spending, too
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The 3D Viewport that a job's view is from: by address, compared only, never followed.
-
-    view: its view matrix then, as numbers.
-    """
-
-    space: int
-    view: tuple[float, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """A job as the panel shows it."""
-
-    job: Job
-    place: Place | None
-    fraction: float | None = None
-    message: str = ""
-    partial: bytes | None = None
-    notices: list[str] = field(default_factory=list)
-    expected: float | None = None
-    said: frozenset[str] = frozenset()
-
-    @property
-    def title(self) -> str:
-        text = " ".join(self.job.request.prompt.split())
-        return text if len(text) <= 40 else text[:39] + "…"
-
-    @property
-    def waits(self) -> bool:
-        """The provider is given time before it is asked again."""
-        return self.fraction is None and self.message.startswith(WAITING)
-
-    @property
-    def share(self) -> float:
-        """0 to 1, from what the backend says, or from how long it took the last time."""
-        if self.waits:
-            return 0.0
-        if self.fraction is not None:
-            return max(0.0, min(1.0, self.fraction))
-        if self.expected:
-            return min(0.95, self.job.seconds / self.expected)
-        return 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
-    """Something to read in the panel: an error or a notice of a job that is over."""
+    """Something to read in the panel: an error or a notice of a job that is over.
+
+    deleted: the item whose deletion it is about, which can be restored.
+    """
 
     text: str
     is_error: bool
     when: float
     work: Work | None = None
+    deleted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +56,11 @@ class Spending:
     blend: float
 
 
-Listener = Callable[[Work, JobEvent], None]
-
-
 class Session:
-    """One job queue with its gate, and one History, made when they are first needed."""
+    """One job queue with its gate, and one History, made when they are first needed.
+
+    file: how many files were opened since then, to tell which one a job is from.
+    """
 
     def __init__(self) -> None:
         # Not before there is a session: Blender starts without it.
@@ -119,6 +81,7 @@ class Session:
             lambda model: backend_settings.check_access(catalog.catalog(), model, wait=False),
         )
         self.last_deleted = ""
+        self.file = 0
         self._timer = self._tick  # one object: Blender knows a timer by its address
         self._spending: tuple[float, str, Spending] | None = None
 
@@ -143,9 +106,9 @@ class Session:
         backend = create_backend(model.backend, settings)
         complete = None if to_canvas is None else _with_canvas(to_canvas)
         job = self.gate.submit(prepared, backend.run, complete)
-        self.told = [told for told in self.told if told.is_error]
+        self.told = [told for told in self.told if told.is_error or told.deleted]
         took = self._took.get((job.request.model, job.request.resolution))
-        work = Work(job, place, expected=took, said=frozenset(said))
+        work = Work(job, place, self.file, expected=took, said=frozenset(said))
         self._works[job.id] = work
         if not bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.register(self._timer, first_interval=TICK_SECONDS, persistent=True)
@@ -180,20 +143,30 @@ class Session:
         self._spending = time.monotonic(), blend, found
         return found
 
-    def tell(self, text: str, is_error: bool, work: Work | None = None) -> None:
-        self.told.append(Told(text, is_error, time.monotonic(), work))
+    def tell(self, text: str, is_error: bool, work: Work | None = None, deleted: str = "") -> None:
+        self.told.append(Told(text, is_error, time.monotonic(), work, deleted))
         del self.told[:-KEPT_MESSAGES]
 
     def delete(self, item_id: str) -> None:
-        """Move an item to the deleted ones, and know it as the last one."""
-        self.store.delete(item_id)
+        """Move an item to the deleted ones, know it as the last one, and say so."""
+        item = self.store.delete(item_id)
         self.last_deleted = item_id
+        words = " ".join(item.prompt.split())
+        self.tell(
+            f'Deleted "{words if len(words) <= 40 else words[:39] + "…"}"', False, None, item_id
+        )
 
     def restore(self, item_id: str) -> Item:
         """Take an item back from the deleted ones."""
         item = self.store.restore(item_id)
         self.last_deleted = ""
+        self.told = [told for told in self.told if told.deleted != item_id]
         return item
+
+    def leave_file(self) -> None:
+        """Another file was opened: what was told is about the one before."""
+        self.file += 1
+        self.told.clear()
 
     def close(self) -> None:
         """Cancel everything; what is being written is finished first."""
@@ -213,8 +186,7 @@ class Session:
             if work is None:
                 continue
             self._take(work, event)
-            for listener in addon.state(_Listeners).those:
-                listener(work, event)
+            listeners.tell(work, event)
         self._redraw()
         return bool(self._works)
 
@@ -261,22 +233,6 @@ def limits() -> Limits:
     """What the preferences say that a request and a month may cost."""
     prefs = addon.preferences()
     return Limits() if prefs is None else Limits(prefs.run_limit, prefs.month_limit)
-
-
-class _Listeners:
-    """Told of every event on the main thread; they outlive a session that is opened again."""
-
-    def __init__(self) -> None:
-        self.those: tuple[Listener, ...] = ()
-
-    def close(self) -> None:
-        self.those = ()
-
-
-def listen(listener: Listener) -> None:
-    """Have `listener` told of every event, until the add-on is disabled."""
-    listeners = addon.state(_Listeners)
-    listeners.those = (*listeners.those, listener)
 
 
 def session() -> Session:

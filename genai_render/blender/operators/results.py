@@ -52,7 +52,7 @@ class GENAI_RENDER_OT_hide_result(TellingOperator):
 
 
 class GENAI_RENDER_OT_step_result(TellingOperator):
-    """Show the next or previous image"""
+    """Show the next image, or with -1 steps the one before"""
 
     bl_idname = "genai_render.step_result"
     bl_label = "Next Image over View"
@@ -71,11 +71,22 @@ class GENAI_RENDER_OT_step_result(TellingOperator):
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        overlay.step(self.by)
-        shown = overlay.shown()
-        if shown is not None and shown.ids:
-            window_state.window(context).selected = shown.ids[shown.index]
-        return {"FINISHED"}
+        return _step(context, self.by)
+
+
+class GENAI_RENDER_OT_previous_result(TellingOperator):
+    """Show the previous image"""
+
+    bl_idname = "genai_render.previous_result"
+    bl_label = "Previous Image over View"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return GENAI_RENDER_OT_step_result.poll.__func__(cls, context)  # pyright: ignore
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        return _step(context, -1)
 
 
 class GENAI_RENDER_OT_wipe(TellingOperator):
@@ -189,6 +200,14 @@ def sensible_name(item: Any) -> str:
     return "-".join([*words[:5], item.id[-6:]])[:80]
 
 
+def _step(context: bpy.types.Context, by: int) -> set[str]:
+    overlay.step(by)
+    shown = overlay.shown()
+    if shown is not None and shown.ids:
+        window_state.window(context).selected = shown.ids[shown.index]
+    return {"FINISHED"}
+
+
 def _space(context: bpy.types.Context) -> int:
     found = viewport_frame.find_view(context)
     return 0 if found is None else found[2].as_pointer()
@@ -223,6 +242,7 @@ _CLASSES = (
     GENAI_RENDER_OT_show_result,
     GENAI_RENDER_OT_hide_result,
     GENAI_RENDER_OT_step_result,
+    GENAI_RENDER_OT_previous_result,
     GENAI_RENDER_OT_wipe,
     GENAI_RENDER_OT_open_image,
     GENAI_RENDER_OT_camera_background,

