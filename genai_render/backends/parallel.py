@@ -42,6 +42,31 @@ class ChildToken(CancelToken):
             raise Cancelled()
 
 
+class BriefToken(CancelToken):
+    """Cancelled by itself after so many seconds: for what is still told to a server after the user
+    cancelled, who does not wait for its answer."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._ends = time.monotonic() + seconds
+
+    @property
+    def cancelled(self) -> bool:
+        return super().cancelled or time.monotonic() > self._ends
+
+    def wait(self, seconds: float) -> bool:
+        super().wait(min(seconds, max(0.0, self._ends - time.monotonic())))
+        return self.cancelled
+
+    def check(self) -> None:
+        if self.cancelled:
+            raise Cancelled()
+
+
+FAREWELL_SECONDS = 2.0
+"""How long a server may take to hear that its job was cancelled."""
+
+
 def in_parallel(works: Sequence[Work], cancel: CancelToken, at_once: int = 4) -> Iterator[Event]:
     """The events of all works as they come. One that fails does not stop the others.
 

@@ -42,7 +42,7 @@ KEY = "sk-proj-FAULTKEY0123456789abcdefghijklmn"
 READ_TIMEOUT = 1.0
 OVERALL = 2.0  # what a request may take here, so that thousands of them can be made
 CANCELLED_AFTER = 5.0  # a server may let a job wait for ever; the user does not
-AFTER_CANCEL = 2.0  # a second, and another for a computer that does other things besides
+AFTER_CANCEL = 3.0  # two for the farewell to a server, one for a computer that is busy
 
 
 def given_to(kind: str, origin: str) -> tuple[Backend, RenderRequest]:

@@ -112,6 +112,16 @@ def wrong_type(path: Path) -> None:
         db.execute("UPDATE items SET created = x'00ff'")
 
 
+def neither_in_the_bin_nor_out(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE items SET in_bin = 65 WHERE id IN (SELECT id FROM items LIMIT 1)")
+
+
+def another_status(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE items SET status = 'dnne' WHERE id IN (SELECT id FROM items LIMIT 1)")
+
+
 def wrong_version(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 129")
@@ -146,6 +156,7 @@ def nothing(path: Path) -> None:
 
 DAMAGES = (
     *(damage_a_row, drop_a_table, drop_a_column, lose_rows, wrong_type, wrong_version, no_text),
+    *(neither_in_the_bin_nor_out, another_status),
     *(a_folder, a_pipe, a_link_to_itself, nothing),
 )
 

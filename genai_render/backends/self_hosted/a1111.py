@@ -26,7 +26,7 @@ from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors as http_errors
 from ..http import json_answers
 from ..http.settings import BackendSettings
-from ..parallel import ChildToken
+from ..parallel import FAREWELL_SECONDS, BriefToken, ChildToken
 from . import errors
 from .comfyui.client import authorization, unauthorized
 from .control_images import depth_guide, encoded, normal_guide, view_guide
@@ -281,7 +281,7 @@ class A1111Backend:
                 # It stops whatever it draws, so only while that is ours, as far as it tells.
                 with (
                     contextlib.suppress(GenAIError),
-                    self._client(server, CancelToken()) as client,
+                    self._client(server, BriefToken(FAREWELL_SECONDS)) as client,
                 ):
                     client.interrupt()
             thread.join(10.0)

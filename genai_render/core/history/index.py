@@ -170,7 +170,12 @@ class HistoryIndex:
     def counts(self, folders: Iterable[str]) -> tuple[int, dict[str, int]]:
         """How many items there are in all, and how many should be in each of these folders."""
         with self._using() as db:
-            row = db.execute("SELECT COUNT(*), SUM(in_bin != 0) FROM items").fetchone()
+            # What no search would ask for, so that nobody would ever see that it has changed.
+            odd = "in_bin NOT IN (0, 1) OR favourite NOT IN (0, 1)"
+            odd += f" OR status NOT IN {schema.STATUSES}"
+            row = db.execute(f"SELECT COUNT(*), SUM(in_bin = 1), SUM({odd}) FROM items").fetchone()
+            if row[2]:
+                raise IndexDamaged("The index of History is damaged.", "A row of it has changed.")
             total, in_bin = row[0], row[1] or 0
             each = {}
             for folder in folders:
@@ -532,7 +537,7 @@ def _in_folder(folder: str | None) -> tuple[str, tuple[str, ...]]:
     if folder is None:
         return "1", ()
     if folder == BIN:
-        return "in_bin != 0", ()
+        return "in_bin = 1", ()
     month = folder.replace("/", "")
     return "in_bin = 0 AND id >= ? AND id < ?", (month, month + "\U0010ffff")
 

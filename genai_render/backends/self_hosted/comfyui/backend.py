@@ -27,7 +27,7 @@ from ....core.prompt import SentImage
 from ....core.request import MAX_SEED, RenderRequest
 from ...http import errors as http_errors
 from ...http.settings import BackendSettings
-from ...parallel import Work, in_parallel
+from ...parallel import FAREWELL_SECONDS, BriefToken, Work, in_parallel
 from .. import errors
 from ..control_images import depth_guide, encoded, normal_guide, view_guide
 from ..errors import MissingPart, ServerGone
@@ -389,8 +389,9 @@ class ComfyUIBackend:
     def _withdraw(self, server: Server, prompt_id: str, connect_timeout: float = 2.0) -> None:
         """Best effort: what is cancelled here, or was given to another, is not made there."""
         with contextlib.suppress(GenAIError):
+            brief = BriefToken(FAREWELL_SECONDS)
             client = ComfyClient(
-                server.where, server.label, CancelToken(), self._settings.online_access, 3.0
+                server.where, server.label, brief, self._settings.online_access, 3.0
             )
             with client:
                 client.withdraw(prompt_id)
