@@ -536,17 +536,16 @@ answer = hashlib.sha256(bytes(
 """
 
 _FAST = """
-asking = ours("jobs.request_builder")
-if hasattr(asking, "_real_backend"):
-    asking.backend = asking._real_backend
+sessions = ours("jobs.session")
+sessions.create_backend = getattr(sessions, "real_backend", sessions.create_backend)
 """
 
 # A backend that takes its time, with unfinished pictures on the way. Only its pace is made up.
 _SLOW = """
 import io
 from PIL import Image
-asking = ours("jobs.request_builder")
-asking._real_backend = getattr(asking, "_real_backend", asking.backend)
+sessions = ours("jobs.session")
+sessions.real_backend = getattr(sessions, "real_backend", sessions.create_backend)
 events = import_module("bl_ext.user_default.genai_render.core.events")
 
 def encoded(request, shade):
@@ -571,7 +570,7 @@ class Paced:
                 prompt_sent=request.prompt, cost_usd=0.0, ai=False,
             )
 
-asking.backend = lambda model: Paced()
+sessions.create_backend = lambda backend, settings: Paced()
 """
 _QUICK = _SLOW + "\nPaced.seconds = 0.05\n"
 

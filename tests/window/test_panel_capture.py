@@ -26,7 +26,7 @@ def captured(aspect, width, height):
         size = framing.Size(width, height)
         frame = view_frame.frame(bpy.context, *found, size.aspect)
         drawn = view_capture.draw(bpy.context, found[2], found[1], frame, size)
-    return view_capture.develop(drawn)
+    return view_capture.to_canvas(drawn)
 """
 
 _SPHERE = """

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ...backends.base import create_backend
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
 from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
 from ...core.submission import Gate, Limits
 from .. import addon, backend_settings, catalog, redraw
+from ..history_place import open_history
 from . import listeners
 from .work import Place, Work
 
@@ -63,9 +65,6 @@ class Session:
     """
 
     def __init__(self) -> None:
-        # Not before there is a session: Blender starts without it.
-        from ..history_place import open_history
-
         self.store = open_history(addon.history_folder(), background=True)
         prefs = addon.preferences()
         workers = prefs.parallel_jobs if prefs is not None else 2
@@ -97,8 +96,6 @@ class Session:
         said: notices that stand in the panel already and need not come again.
         Raises what stands against it: a limit, a key that is missing, online access that is off.
         """
-        from ...backends.base import create_backend
-
         model = prepared.model
         if model is None:
             raise prepared.problem or InvalidInput("No model is chosen.")

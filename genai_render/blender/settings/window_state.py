@@ -48,6 +48,14 @@ def paging() -> Paging:
     return addon.state(Paging)
 
 
+def _get_page(self: Any) -> int:
+    return paging().number
+
+
+def _set_page(self: Any, number: int) -> None:
+    paging().go_to(number)
+
+
 def _overlay_changed(self: Any, context: bpy.types.Context) -> None:
     redraw.viewports()
 
@@ -153,8 +161,8 @@ class GenAIWindow(PropertyGroup):
         description="Which page of History is shown. Drag to leaf through it",
         min=1,
         soft_max=1000,
-        get=lambda self: paging().number,
-        set=lambda self, number: paging().go_to(number),
+        get=_get_page,
+        set=_set_page,
         options={"SKIP_SAVE"},
     )
     selected: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
