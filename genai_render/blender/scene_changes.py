@@ -13,12 +13,14 @@ class SceneChanges:
 
     def __init__(self) -> None:
         self.count = 0
-        self._counter = bpy.app.handlers.persistent(self._changed)
-        for handlers in _handlers():
-            handlers.append(self._counter)
 
-    def _changed(self, *_: object) -> None:
-        self.count += 1
+        @bpy.app.handlers.persistent  # which takes no method
+        def changed(*_: object) -> None:
+            self.count += 1
+
+        self._counter = changed
+        for handlers in _handlers():
+            handlers.append(changed)
 
     def close(self) -> None:
         for handlers in _handlers():
