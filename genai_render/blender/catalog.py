@@ -6,6 +6,7 @@ Read once; `reload` reads again and tells whoever listens.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +27,9 @@ from .backend_settings import all_connections, own_endpoints
 
 Listener = Callable[[], object]
 
+# Of all catalogues that there ever were: what was made for one is never taken for another's.
+_revisions = itertools.count(1)
+
 
 class Catalogs:
     """The catalogue as it was read last, and what could not be read.
@@ -44,7 +48,7 @@ class Catalogs:
     def catalog(self) -> Catalog:
         if self._known is None:
             self._known = self._read()
-            self.revision += 1
+            self.revision = next(_revisions)
         return self._known
 
     def reload(self) -> None:

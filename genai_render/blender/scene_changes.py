@@ -13,19 +13,18 @@ class SceneChanges:
 
     def __init__(self) -> None:
         self.count = 0
-
-        @bpy.app.handlers.persistent  # which takes no method
-        def changed(*_: object) -> None:
-            self.count += 1
-
-        self._counter = changed
         for handlers in _handlers():
-            handlers.append(changed)
+            handlers.append(_changed)
 
     def close(self) -> None:
         for handlers in _handlers():
-            if self._counter in handlers:
-                handlers.remove(self._counter)
+            if _changed in handlers:
+                handlers.remove(_changed)
+
+
+@bpy.app.handlers.persistent
+def _changed(*_: object) -> None:
+    addon.state(SceneChanges).count += 1
 
 
 def _handlers() -> tuple[list, ...]:

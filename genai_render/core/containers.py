@@ -55,6 +55,38 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     raise ValueError("no frame header")
 
 
+def decoded_bytes(kind: str, data: bytes, width: int, height: int) -> int:
+    """What the picture library holds at most while it opens the file."""
+    per_pixel = {"PNG": _png_pixel, "JPEG": _jpeg_pixel, "WEBP": lambda _: 16.0}[kind](data)
+    return int(width * height * per_pixel)
+
+
+def work(kind: str, data: bytes, width: int, height: int) -> int:
+    """How many pixels are gone through to open it: a JPEG's as often as it has scans."""
+    return width * height * (max(1, data.count(b"\xff\xda")) if kind == "JPEG" else 1)
+
+
+def _png_pixel(data: bytes) -> float:
+    depth, color = data[24], data[25]
+    held = 4.0
+    if color in (0, 3):  # grey, or a palette
+        held = 2.0 if depth == 16 else 1.0
+    animated = any(name == b"acTL" for name, _, _ in png_chunks(data))
+    return held * 3 if animated else held
+
+
+def _jpeg_pixel(data: bytes) -> float:
+    """A progressive one keeps all its coefficients, of two bytes each, until it is whole."""
+    for marker, body, _ in jpeg_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            several = marker in (0xC2, 0xC6, 0xCA, 0xCE) or data.count(b"\xff\xda") > 1
+            samples = [body[at + 1] for at in range(6, 6 + 3 * body[5], 3)]
+            most = max(s >> 4 for s in samples) * max(s & 15 for s in samples)
+            share = sum((s >> 4) * (s & 15) for s in samples) / most if most else len(samples)
+            return 4.0 + (2.0 * share if several else 0.0)
+    raise ValueError("no frame header")
+
+
 def check_whole(kind: str, data: bytes) -> None:
     """Raise ValueError for a file whose end is missing, or a PNG whose checksums are wrong.
 

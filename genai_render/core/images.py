@@ -14,13 +14,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from . import containers
+from . import containers, storage
 from .errors import ImageError, InvalidInput, StorageError
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 MAX_PIXELS = 8192 * 8192
+MAX_SIDE = 16_384
+MAX_DECODED_BYTES = 352 * 1024 * 1024
+"""What opening a file may take, in the library and here together."""
+MAX_WORK = 400_000_000  # pixels gone through: about two seconds
 MAX_JPEG_SCANS = 200  # a progressive file can have thousands, each as slow as a whole picture
 THUMBNAIL_SIDE = 512
 
@@ -56,14 +60,13 @@ def read_file(path: Path) -> bytes:
     Raises StorageError if it cannot be read, ImageError if it is too large.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise _file_too_large(path.name, size)
-        return path.read_bytes()
-    except OSError as error:
-        raise StorageError(
-            f'"{path}" cannot be read.', f"{error.strerror}.", "Check the path."
-        ) from error
+        data = storage.read_file(path, MAX_FILE_BYTES)
+        if len(data) > MAX_FILE_BYTES:
+            raise _file_too_large(path.name, path.stat().st_size)
+        return data
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "It is not the name of a file"
+        raise StorageError(f'"{path}" cannot be read.', f"{why}.", "Check the path.") from error
 
 
 def probe(data: bytes, name: str = "The image") -> ImageInfo:
@@ -80,30 +83,45 @@ def probe(data: bytes, name: str = "The image") -> ImageInfo:
         raise unreadable(name)
     if width * height > MAX_PIXELS:
         raise _too_large(name)
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f'"{name}" is too long to be opened safely: {max(width, height):,} pixels.',
+            f"At most {MAX_SIDE:,} on either side are possible.",
+            "Crop it or scale it down first.",
+        )
     return ImageInfo(FORMATS[kind], width, height)
 
 
-def decode(data: bytes, name: str = "The image") -> NDArray[np.uint8]:
+def decode(data: bytes, name: str = "The image", ours: bool = False) -> NDArray[np.uint8]:
     """The pixels of a PNG, JPEG or WebP file: (H, W, 3) or, with transparency, (H, W, 4).
 
     uint8 sRGB with straight alpha, row 0 on top, upright: EXIF orientation applied, a colour
     profile converted, 16 bits reduced to 8, the first frame of an animation.
+    ours: we wrote the file, so it may take as much memory as it needs.
 
     Raises ImageError for what is not an image, is cut off or broken, or has too many pixels.
     """
-    image = _open(data, name)
+    image = _open(data, name, 4, ours)
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
-        image = _to_srgb(image)
+        return _pixels(image, _orientation(image))
     except Exception as error:  # a damaged file makes Pillow raise anything at all
         raise broken(name) from error
-    return np.array(image)
+
+
+def verify(data: bytes, name: str = "The image") -> ImageInfo:
+    """That an image is whole, which takes half the memory of `decode`. Raises ImageError."""
+    image = _open(data, name, 0)
+    try:
+        image.load()
+    except Exception as error:  # a damaged file makes Pillow raise anything at all
+        raise broken(name) from error
+    return probe(data, name)
 
 
 def decode_grey16(data: bytes, name: str = "The image") -> NDArray[np.uint16]:
     """The values of a 16-bit grey PNG, as `encode_png` writes them: (H, W). Raises ImageError."""
-    image = _open(data, name)
+    image = _open(data, name, 4, ours=True)
     try:
         image.load()
     except Exception as error:  # a damaged file makes Pillow raise anything at all
@@ -168,18 +186,36 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE, name: str = "The image") 
 
     Decodes all of it, so it raises ImageError for a file that is broken anywhere.
     """
-    image = Image.fromarray(decode(data, name))
+    image = _open(data, name, 0)
+    try:
+        image.load()
+        # By boxes first, without ever holding all of it a second time.
+        factor = max(1, min(min(image.size), int(max(image.size) / side / 3)))
+        image = Image.fromarray(_pixels(image, _orientation(image), factor))
+    except Exception as error:  # a damaged file makes Pillow raise anything at all
+        raise broken(name) from error
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return _save(image, "WEBP", quality=82, method=2)
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _open(data: bytes, name: str, more: int, ours: bool = False) -> Image.Image:
+    """more: bytes that will be wanted for each pixel besides what the library itself holds."""
     info = probe(data, name)
-    if info.mime == "image/jpeg" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-        raise ImageError(f'"{name}" is made so that opening it takes too long.')
+    kind = info.format.upper()
+    if kind == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise _too_slow(name)
     try:
-        containers.check_whole(info.format.upper(), data)
+        containers.check_whole(kind, data)
+        held = containers.decoded_bytes(kind, data, info.width, info.height)
+        if kind == "WEBP":
+            more = min(more, 1)  # most of what its decoder holds is free again by then
+        if not ours and held + more * info.width * info.height > MAX_DECODED_BYTES:
+            raise _too_much_memory(name, kind)
+        if containers.work(kind, data, info.width, info.height) > MAX_WORK:
+            raise _too_slow(name)
         image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+    except ImageError:
+        raise
     except Image.DecompressionBombError:  # another add-on allows less than we do
         raise _too_large(name) from None
     except Exception as error:  # a damaged file makes Pillow raise anything at all
@@ -189,25 +225,90 @@ def _open(data: bytes, name: str) -> Image.Image:
     return image
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """The image as RGB or RGBA in sRGB."""
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        wide = np.asarray(image).astype(np.float32)
-        image = Image.fromarray((np.clip(wide, 0, 65535) / 257 + 0.5).astype(np.uint8))
-    has_alpha = "A" in image.mode or "a" in image.mode or "transparency" in image.info
-    target = "RGBA" if has_alpha else "RGB"
-    if image.mode in ("CMYK", "LAB", "YCbCr"):
-        converted = _apply_profile(image, profile, "RGB")
-        return converted if converted is not None else image.convert("RGB")
-    if image.mode != target:
-        image = image.convert(target)
-    converted = _apply_profile(image, profile, target)
-    return converted if converted is not None else image
+_STRIP_PIXELS = 2**21
+_ORIENTATION = 0x0112
 
 
-def _apply_profile(image: Image.Image, profile: Any, target: str) -> Image.Image | None:
-    """The image converted from its colour profile to sRGB; None if there is none of use."""
+def _orientation(image: Image.Image) -> int:
+    """EXIF's: 1 for a picture that is upright as it is."""
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _pixels(image: Image.Image, orientation: int, factor: int = 1) -> NDArray[np.uint8]:
+    """An opened picture in sRGB and upright, strip by strip: there is never a second whole one.
+
+    factor: how many pixels become one, on either side.
+    """
+    width, height = image.size
+    rows = max(1, _STRIP_PIXELS // width // factor) * factor
+    to_srgb = _Converter(image)
+    out: NDArray[np.uint8] | None = None
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        strip = to_srgb(strip)
+        if factor > 1:
+            strip = strip.reduce(factor)
+        part = np.asarray(strip)
+        if out is None:
+            tall = -(-height // factor)
+            shape = (part.shape[1], tall) if orientation >= 5 else (tall, part.shape[1])
+            out = np.empty((*shape, part.shape[2]), np.uint8)
+            stored = _as_stored(out, orientation)
+        stored[top // factor : top // factor + part.shape[0]] = part
+    assert out is not None
+    return out
+
+
+def _as_stored(upright: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """A view of an upright picture, turned as EXIF says that the file's rows lie in it."""
+    if orientation >= 5:
+        upright = upright.transpose(1, 0, 2)
+    # Which of the two axes of the stored picture run backwards.
+    down, right = _BACKWARDS[orientation]
+    return upright[:: -1 if down else 1, :: -1 if right else 1]
+
+
+_BACKWARDS = {
+    1: (False, False),
+    2: (False, True),
+    3: (True, True),
+    4: (True, False),
+    5: (False, False),
+    6: (True, False),
+    7: (True, True),
+    8: (False, True),
+}
+
+
+class _Converter:
+    """Makes parts of one picture RGB or RGBA in sRGB."""
+
+    def __init__(self, image: Image.Image) -> None:
+        info = image.info
+        has_alpha = "A" in image.mode or "a" in image.mode or "transparency" in info
+        self._other = image.mode in ("CMYK", "LAB", "YCbCr")
+        self._target = "RGB" if self._other or not has_alpha else "RGBA"
+        self._source = image.mode if self._other else "RGB"
+        self._transform = _transform(info.get("icc_profile"), self._source)
+
+    def __call__(self, part: Image.Image) -> Image.Image:
+        if part.mode.startswith("I;16") or part.mode in ("I", "F"):
+            wide = np.asarray(part).astype(np.float32)
+            part = Image.fromarray((np.clip(wide, 0, 65535) / 257 + 0.5).astype(np.uint8))
+        if self._transform is None:
+            return part if part.mode == self._target else part.convert(self._target)
+        if not self._other and part.mode != self._target:
+            part = part.convert(self._target)
+        alpha = part.getchannel("A") if part.mode == "RGBA" else None
+        converted = self._transform.apply(part.convert("RGB") if alpha is not None else part)
+        if alpha is not None:
+            converted.putalpha(alpha)
+        return converted
+
+
+def _transform(profile: Any, mode: str) -> Any:
+    """From a colour profile to sRGB; None if there is none of use."""
     if not isinstance(profile, bytes) or not profile:
         return None
     try:
@@ -217,20 +318,13 @@ def _apply_profile(image: Image.Image, profile: Any, target: str) -> Image.Image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         facts: Any = source.profile
-        if facts.xcolor_space.strip() != ("CMYK" if image.mode == "CMYK" else "RGB"):
+        if facts.xcolor_space.strip() != ("CMYK" if mode == "CMYK" else "RGB"):
             return None
         if "sRGB" in (facts.profile_description or ""):
             return None
-        alpha = image.getchannel("A") if image.mode == "RGBA" else None
-        opaque = image.convert("RGB") if alpha is not None else image
-        converted = ImageCms.profileToProfile(
-            opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-        if converted is None:
-            return None
-        if alpha is not None:
-            converted.putalpha(alpha)
-        return converted.convert(target)
+        made = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        made.apply(Image.new(mode, (1, 1)))
+        return made
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         # A profile that cannot be used is as good as none: the picture still opens.
         return None
@@ -280,6 +374,21 @@ def _file_too_large(name: str, size: int) -> ImageError:
     return ImageError(
         f'"{name}" is too large: {size // 2**20} MB.',
         action=f"Use an image of at most {MAX_FILE_BYTES // 2**20} MB.",
+    )
+
+
+def _too_slow(name: str) -> ImageError:
+    return ImageError(
+        f'"{name}" is made so that opening it takes too long.',
+        action="Save it again with another program, or scale it down first.",
+    )
+
+
+def _too_much_memory(name: str, kind: str) -> ImageError:
+    return ImageError(
+        f'"{name}" needs too much memory to be opened safely.',
+        f"At most {MAX_DECODED_BYTES // 2**20} MB are possible.",
+        "Scale it down first." if kind != "WEBP" else "Scale it down first, or save it as PNG.",
     )
 
 

@@ -85,5 +85,5 @@ def _check_start(model: Model, request: RenderRequest, canvas_comes: bool) -> No
     if model.needs_canvas_or_reference and not (starts or request.references):
         raise InvalidInput(
             f"{model.label} needs something to start from.",
-            action="Use the view, or choose a reference.",
+            action="Use the view (without --no-canvas), or add a reference (--reference).",
         )

@@ -10,6 +10,8 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,10 +22,12 @@ _RENAME_TRIES = 8  # about 2.5 s in all: a virus scanner holds new files for a m
 
 
 @contextlib.contextmanager
-def storage_errors(what: str) -> Iterator[None]:
-    """Turn any OSError inside into a StorageError that begins with `what`."""
+def storage_errors(what: str, but: type[OSError] | tuple[()] = ()) -> Iterator[None]:
+    """Turn any OSError inside into a StorageError that begins with `what`. but: not this one."""
     try:
         yield
+    except but:
+        raise
     except OSError as error:
         raise StorageError(what, *explain(error)) from error
 
@@ -42,6 +46,8 @@ def explain(error: OSError) -> tuple[str, str]:
         return "A file is in the way of a folder.", "Choose another folder."
     if error.errno == errno.ENAMETOOLONG:
         return "The path is too long.", "Choose a folder with a shorter path."
+    if error.errno == errno.ELOOP:
+        return "A link there points to itself.", "Remove it, or choose another folder."
     return f"{error.strerror or error}.", "Choose another folder."
 
 
@@ -61,7 +67,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
     Raises StorageError.
     """
-    beside = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.tmp")
+    beside = _beside(path)
     with storage_errors(f'"{path.name}" cannot be saved.'):
         try:
             write_file(beside, data)
@@ -73,30 +79,84 @@ def replace_file(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def place_folder(staging: Path, target: Path, files: Mapping[str, bytes]) -> None:
-    """Make the folder `target` with these files in it, all at once.
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write a file that must not be there yet: of several that try, one succeeds.
+
+    Raises FileExistsError if it is there, StorageError if it cannot be saved.
+    """
+    beside = _beside(path)
+    with storage_errors(f'"{path.name}" cannot be saved.', but=FileExistsError):
+        try:
+            write_file(beside, data)
+            try:
+                os.link(beside, path)  # whole at once, and never over another
+            except FileExistsError:
+                raise
+            except OSError:  # a disk that knows no links: claim the name, then fill it
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+                try:
+                    patiently(lambda: beside.replace(path))
+                except BaseException:
+                    path.unlink()
+                    raise
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+        sync_folder(path.parent)
+
+
+def read_file(path: Path | str, limit: int, start: int = 0) -> bytes:
+    """The bytes of an ordinary file from `start` on, one more than `limit` of them at most.
+
+    Never waits: a pipe or a device is an OSError, like all that goes wrong.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "It is not an ordinary file", str(path))
+        if start:
+            os.lseek(handle, start, os.SEEK_SET)
+        wanted = min(max(found.st_size - start, 0), limit) + 1
+        data = os.read(handle, wanted)
+        while len(data) <= limit and (more := os.read(handle, wanted)):
+            data += more
+        return data
+    finally:
+        os.close(handle)
+
+
+def write_folder(staging: Path, files: Mapping[str, bytes]) -> None:
+    """Make a new folder with these files in it, and force all of it to the disk. Raises OSError.
 
     files: contents by relative name ("image.png", "sent/depth.png").
-    staging: a folder that does not exist yet, on the same disk; nothing of it is left.
-    Raises StorageError.
     """
-    with storage_errors("The result cannot be saved."):
-        try:
-            staging.mkdir(parents=True)
-            folders = {staging}
-            for name, data in files.items():
-                path = staging / name
-                if path.parent not in folders:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    folders.add(path.parent)
-                write_file(path, data)
-            for folder in sorted(folders, reverse=True):
-                sync_folder(folder)
-            make_folder(target.parent)
-            move_folder(staging, target)
-        except BaseException:
-            remove_folder(staging)
-            raise
+    staging.mkdir()
+    folders = {staging}
+    for name, data in files.items():
+        path = staging / name
+        if path.parent not in folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folders.add(path.parent)
+        write_file(path, data)
+    for folder in sorted(folders, reverse=True):
+        sync_folder(folder)
+
+
+def copy_folder(source: Path, staging: Path) -> None:
+    """Copy a folder to another disk and force it to that disk. Links stay links. Raises OSError."""
+    shutil.copytree(source, staging, symlinks=True)
+    for path, _, files in os.walk(staging, topdown=False):
+        for name in files:
+            file = Path(path, name)
+            if not file.is_symlink():
+                # For writing: Windows forces nothing to the disk that is open for reading only.
+                handle = os.open(file, os.O_RDWR)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        sync_folder(Path(path))
 
 
 def move_folder(source: Path, target: Path) -> None:
@@ -107,26 +167,34 @@ def move_folder(source: Path, target: Path) -> None:
         sync_folder(source.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, so that they survive a power cut. Raises OSError."""
+def make_folder(folder: Path, within: Path | None = None) -> None:
+    """Make a folder and those above it, so that they survive a power cut. Raises OSError.
+
+    within: a folder that must be there already, such as one on a disk that can be taken away.
+    """
     if folder.is_dir():
         return
-    make_folder(folder.parent)
+    if folder == within:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    make_folder(folder.parent, within)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder and what is in it, as far as that is possible. Raises nothing."""
-    for path, folders, files in os.walk(folder, topdown=False):
-        for name in files:
-            with contextlib.suppress(OSError):
-                Path(path, name).unlink()
-        for name in folders:
-            with contextlib.suppress(OSError):
-                Path(path, name).rmdir()
+    """Delete a folder and what is in it, as far as that is possible. Raises nothing.
+
+    A link is deleted itself, and never what it points to.
+    """
     with contextlib.suppress(OSError):
-        folder.rmdir()
+        folder.unlink()  # a link, or a junction, or a file
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_there(path: Path | str) -> bool:
+    """Whether anything is called so, even a link to nowhere."""
+    return os.path.lexists(path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -139,6 +207,12 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    """A name for a file on its way: hidden, and no longer than names may be."""
+    stem = path.name.encode("utf-8", "ignore")[:80].decode("utf-8", "ignore")
+    return path.with_name(f".{stem}.{secrets.token_hex(4)}.tmp")
 
 
 def patiently(action: Callable[[], object]) -> None:

@@ -32,7 +32,7 @@ from genai_render.core.errors import (
     ServerError,
     StorageError,
 )
-from genai_render.core.history.index import MIGRATIONS
+from genai_render.core.history.index import MIGRATIONS, HistoryIndex
 from genai_render.core.history.record import SCHEMA
 from genai_render.core.history.store import HistoryStore, Rebuilt, new_id
 
@@ -490,6 +490,8 @@ def test_a_history_of_the_future_is_left_alone(folder: Path):
         store.add(request(), result())
     index = sqlite3.connect(folder / "history.sqlite3")
     index.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with index:
+        index.execute("UPDATE about SET version = ?", (len(MIGRATIONS) + 1,))
     index.close()
     with pytest.raises(StorageError, match="newer genai_render"):
         HistoryStore(folder)
@@ -686,7 +688,7 @@ def test_on_a_full_disk_one_can_still_look_and_throw_away(
         raise StorageError("History cannot be changed.", "The disk is full.")
 
     for name in ("put", "change", "remove"):
-        monkeypatch.setattr(store._index, name, full)
+        monkeypatch.setattr(HistoryIndex, name, full)
     assert store.delete(ids[0]).in_bin
     assert store.set_favourite(ids[1]).favourite
     assert [item.id for item in store.search()] == [ids[2], ids[1]]

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from genai_render.core import images
 from genai_render.core.errors import ImageError, InvalidInput, StorageError
@@ -342,3 +346,100 @@ def test_a_thumbnail_is_small_and_has_the_pictures_shape():
         assert info.format == "webp"
         assert max(info.width, info.height) == min(images.THUMBNAIL_SIDE, max(width, height))
         assert info.width / info.height == pytest.approx(width / height, rel=0.02)
+
+
+# ---- memory and time -----------------------------------------------------------------------------
+
+MEASURED = """
+import io, resource, sys
+from PIL import Image
+Image.MAX_IMAGE_PIXELS = None
+from genai_render.core import errors, images
+data = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    getattr(images, sys.argv[1])(data)
+    said = "opened"
+except errors.ImageError as error:
+    said = error.text
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, said)
+"""
+
+
+def opened_elsewhere(data: bytes, how: str) -> tuple[float, str]:
+    """Megabytes that it took a process of its own, and what came of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, how],
+        input=data,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    grown, _, said = done.stdout.decode().strip().partition(" ")
+    return int(grown) / (2**20 if sys.platform == "darwin" else 2**10), said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="measured by a POSIX call")
+@pytest.mark.parametrize(
+    ("mode", "size", "kind", "opens"),
+    [
+        ("RGBA", (8192, 5600), "PNG", True),
+        ("L", (8192, 8192), "PNG", True),
+        ("RGBA", (8192, 8192), "PNG", False),
+        ("RGB", (16_384, 2800), "PNG", True),
+        ("RGB", (60_000, 1), "PNG", False),
+        ("RGB", (7680, 4320), "JPEG", True),
+        ("CMYK", (7680, 4320), "JPEG", True),
+        ("RGB", (4096, 4096), "WEBP", True),
+        ("RGB", (7680, 4320), "WEBP", False),
+    ],
+)
+def test_no_picture_takes_more_than_400_megabytes(mode, size, kind, opens):
+    data = saved(Image.new(mode, size), kind, **({"method": 0} if kind == "WEBP" else {}))
+    grown, said = opened_elsewhere(data, "decode")
+    assert (said == "opened") == opens, said
+    assert grown < (400 if opens else 20)
+
+
+def test_a_picture_of_one_row_without_end_is_refused():
+    for width, height in ((67_108_864, 1), (1, 67_108_864), (16_385, 2)):
+        with pytest.raises(ImageError, match="too long"):
+            images.probe(png_header(width, height))
+    assert images.probe(png_header(16_384, 2)).width == 16_384
+
+
+def test_scans_times_pixels_are_bounded():
+    whole = saved(Image.new("RGB", (6000, 4000)), "JPEG", progressive=True)
+    scan = whole.rindex(b"\xff\xda")
+    assert images.decode(whole).shape == (4000, 6000, 3)
+    with pytest.raises(ImageError, match="too long"):
+        images.decode(whole[:-2] + whole[scan:-2] * 12 + whole[-2:])
+
+
+def test_a_result_is_verified_without_a_second_copy():
+    assert images.verify(images.encode_png(gradient())).width == 40
+    for broken in (b"", b"text", images.encode_png(gradient())[:-20]):
+        with pytest.raises(ImageError):
+            images.verify(broken)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_picture_is_turned_strip_by_strip(orientation, monkeypatch):
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 200)  # several strips, and a last one of its own
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(Image.fromarray(gradient(40, 27)), "PNG", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    assert np.array_equal(images.decode(data), expected)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no pipes with names")
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(StorageError, match="cannot be read"):
+        images.read_file(tmp_path / "pipe.png")
+    with pytest.raises(StorageError):
+        images.read_file(Path("/dev/zero"))
+    with pytest.raises(StorageError):
+        images.read_file(Path("nul\0.png"))

@@ -58,6 +58,8 @@ def run(words: Sequence[str], out: IO[str]) -> int:
             GenAIError("There is not enough memory for this.", action="Choose a lower resolution.")
         )
         return GenAIError.exit_code
+    except BrokenPipeError:
+        raise  # whoever read has had enough, which is no fault
     except Exception as failure:
         error = log.internal_error(failure)
         console.error(error)

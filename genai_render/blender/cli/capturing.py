@@ -26,8 +26,7 @@ def capture_canvas(parsed: argparse.Namespace, console: Console) -> int:
             canvas = shots.take(shot, size, parsed.mode)
             folder = output.path
             if len(planned) > 1:
-                folder = output.free(name, "")
-                folder.mkdir()
+                folder = output.make_folder(name)
             (folder / "color.png").write_bytes(encode_png(canvas.color))
             write_exr(folder / "depth.exr", canvas.depth)
             write_exr(folder / "normal.exr", canvas.normal)

@@ -10,13 +10,20 @@ from pathlib import Path
 
 from ...console import Console
 from ...core.errors import InvalidInput, NotFound
+from ...core.history.folders import gone
 from ...core.history.store import HistoryStore, Item
 from ..addon import history_folder
+from ..history_place import forget, open_history, vanished
 from .output_folder import OutputFolder
 
 
 def run(parsed: argparse.Namespace, console: Console) -> int:
     folder = folder_of(parsed)
+    rebuilding = parsed.action == "rebuild"
+    if vanished(folder):
+        if not rebuilding:
+            raise gone(folder)
+        forget(folder)
     if not folder.exists():
         # To look at a History must not make one.
         if getattr(parsed, "ids", ()):
@@ -25,8 +32,12 @@ def run(parsed: argparse.Namespace, console: Console) -> int:
             )
         console.line(f'Nothing was made yet: there is no History in "{folder}".')
         return 0
-    with HistoryStore(folder) as store:
-        return _ACTIONS[parsed.action](store, parsed, console)
+    # To make the index anew is also how the user says that what is missing is gone for good.
+    with open_history(folder, accept_loss=rebuilding) as store:
+        code = _ACTIONS[parsed.action](store, parsed, console)
+        for skipped in store.skipped:
+            console.notice(skipped.text)
+        return code
 
 
 def folder_of(parsed: argparse.Namespace) -> Path:
@@ -36,11 +47,13 @@ def folder_of(parsed: argparse.Namespace) -> Path:
 
 def existing_item(folder: Path, id: str) -> Item:
     """An item of a History that is there; none is made to look for it. Raises NotFound."""
+    if vanished(folder):
+        raise gone(folder)
     if not folder.exists():
         raise NotFound(
             f'"{id}" is neither a file nor a result.', f'There is no History in "{folder}".'
         )
-    with HistoryStore(folder) as store:
+    with open_history(folder) as store:
         return store.get(id)
 
 
@@ -112,13 +125,17 @@ def _empty_bin(store: HistoryStore, _parsed: argparse.Namespace, console: Consol
 
 
 def _rebuild(store: HistoryStore, _parsed: argparse.Namespace, console: Console) -> int:
-    rebuilt = store.rebuild()
+    def tell(done: int, total: int) -> None:
+        console.progress(done / total if total else None, f"{done:,} of {total:,} read")
+
+    rebuilt = store.rebuild(tell)
     console.event(
         "rebuilt",
         items=rebuilt.items,
         added=rebuilt.added,
         dropped=rebuilt.dropped,
         unreadable=list(rebuilt.unreadable),
+        skipped=[skipped.name for skipped in rebuilt.skipped],
     )
     console.line(f"{rebuilt.items} results, {rebuilt.added} added, {rebuilt.dropped} dropped")
     for folder in rebuilt.unreadable:

@@ -19,13 +19,13 @@ from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
 from ...core.events import Notice, Progress, Result
-from ...core.history.store import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.preflight import Prepared, prepare
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
 from .. import catalog as catalogs
+from ..history_place import open_history
 from . import arguments, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
@@ -215,7 +215,7 @@ class _Making:
         ahead = max(_AHEAD, len(servers.names_of(settings, self._model.backend)) + 1)
         stop: OverBudget | None = None
         with OutputFolder(self._parsed.output) as output:
-            store = HistoryStore(folder_of(self._parsed))
+            store = open_history(folder_of(self._parsed))
             self._store, self._output = store, output
             queue = JobQueue(self._keep, store.add_failed, workers=ahead)
             self._gate = gate = Gate(

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import tempfile
 from pathlib import Path
 
+from ...core import storage
 from ...core.errors import StorageError
+from ...core.file_names import numbered
 from ...core.history.store import HistoryStore, Item
 from ...core.images import Format
 
@@ -16,6 +17,7 @@ from ...core.images import Format
 class OutputFolder:
     """Made on entering if it is not there; taken away again if nothing came to be in it.
 
+    Several programs may write into one at once: none ever writes over a file that was there.
     Raises StorageError on entering if it cannot be written.
     """
 
@@ -38,15 +40,17 @@ class OutputFolder:
         try:
             missing = [p for p in (self._path, *self._path.parents) if not p.exists()]
             for folder in reversed(missing):
-                folder.mkdir()
-                self._made.append(folder)
+                with contextlib.suppress(FileExistsError):  # another run made it this moment
+                    folder.mkdir()
+                    self._made.append(folder)
             with tempfile.TemporaryFile(dir=self._path):
                 pass
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._take_away()
+            why = error.strerror if isinstance(error, OSError) else "It is not a folder's name"
             raise StorageError(
                 f'The folder "{self._path}" cannot be written.',
-                f"{error.strerror}.",
+                f"{why}.",
                 "Choose another --output.",
             ) from error
         return self
@@ -59,21 +63,29 @@ class OutputFolder:
             with contextlib.suppress(OSError):  # not empty: then it stays
                 folder.rmdir()
 
-    def free(self, name: str, suffix: str) -> Path:
-        """A path in the folder that no file has yet; an existing file is never written over."""
-        stem = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", name).strip(" .") or "image"
-        path = self.path / f"{stem}{suffix}"
-        number = 2
-        while path.exists():
-            path = self.path / f"{stem}-{number}{suffix}"
-            number += 1
-        return path
+    def make_folder(self, name: str) -> Path:
+        """A new folder in it: named so, or with a number behind where that is taken."""
+        for each in numbered(name):
+            path = self.path / each
+            with storage.storage_errors(f'"{path}" cannot be made.', but=FileExistsError):
+                try:
+                    path.mkdir(parents=True)
+                except FileExistsError:
+                    continue
+            return path
+        raise AssertionError  # the names have no end
 
     def write(
         self, store: HistoryStore, item: Item, name: str, format: Format | None, quality: int = 90
     ) -> Path:
-        """Export an item into the folder, under a name that is free."""
+        """Save an item's image in the folder, under a name that is free."""
         suffix = Path(item.image).suffix if format is None else f".{format.replace('jpeg', 'jpg')}"
-        path = self.free(name, suffix)
-        store.export(item.id, path, format=format, quality=quality)
-        return path
+        data = store.file_of(item.id, format, quality)
+        for each in numbered(name, suffix):
+            path = self.path / each
+            with storage.storage_errors(f'The folder "{self.path}" cannot be made.'):
+                self.path.mkdir(parents=True, exist_ok=True)  # another run may have removed it
+            with contextlib.suppress(FileExistsError):
+                storage.write_new_file(path, data)
+                return path
+        raise AssertionError  # the names have no end

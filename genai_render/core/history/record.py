@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import PIL
 
-from .. import guides, images
+from .. import guides, images, storage
 from ..canvas import Canvas, View
 from ..errors import GenAIError, InvalidInput, StorageError
 from ..events import Result
@@ -30,6 +31,7 @@ SCHEMA = 1
 RECORD = "request.json"
 MAX_RECORD_BYTES = 32 * 2**20
 
+_NEEDED = ("request", "files", "versions")
 _OPTIONAL = ("result", "canvas", "view", "error")  # objects that an item need not have
 
 Files = dict[str, bytes]
@@ -113,31 +115,39 @@ def write_record(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False, indent=1).encode()
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path | str) -> dict[str, Any]:
     """The record of an item's folder. Raises StorageError if it is missing or damaged."""
-    what = f'The record of "{folder.name}" cannot be read.'
-    path = folder / RECORD
+    what = f'The record of "{os.path.basename(folder)}" cannot be read.'  # noqa: PTH119
     try:
-        if path.stat().st_size > MAX_RECORD_BYTES:
+        data = storage.read_file(f"{folder}/{RECORD}", MAX_RECORD_BYTES)
+        if len(data) > MAX_RECORD_BYTES:
             raise StorageError(what, "It is too large.")
-        record = json.loads(path.read_bytes())
+        record = json.loads(data.decode())
     except OSError as error:
         raise StorageError(what, f"{error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise StorageError(what, "It is damaged.") from error
-    parts = ("request", "files", "versions")
-    if not isinstance(record, dict) or not all(isinstance(record.get(p), dict) for p in parts):
-        raise StorageError(what, "It is damaged.")
-    whole = all(isinstance(record.get(part) or {}, dict) for part in _OPTIONAL)
-    entries = [entry for entry in record["files"].values() if isinstance(entry, dict)]
-    whole &= len(entries) == len(record["files"])
-    whole &= all(isinstance(entry.get("sha256"), str) for entry in entries)
-    if not whole or (record.get("result") and not isinstance(record["result"].get("file"), str)):
+    if not isinstance(record, dict) or not _is_whole(record):
         raise StorageError(what, "It is damaged.")
     schema = record.get("schema", SCHEMA)
     if not isinstance(schema, int) or schema > SCHEMA:
         raise StorageError(what, "A newer genai_render wrote it.", "Update the add-on.")
     return record
+
+
+def _is_whole(record: dict[str, Any]) -> bool:
+    """Whether its parts are of the kinds that they should be."""
+    for part in _NEEDED:
+        if not isinstance(record.get(part), dict):
+            return False
+    for part in _OPTIONAL:
+        if not isinstance(record.get(part) or {}, dict):
+            return False
+    for entry in record["files"].values():
+        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
+            return False
+    result = record.get("result")
+    return not result or isinstance(result.get("file"), str)
 
 
 def problems(folder: Path, record: Mapping[str, Any]) -> list[str]:
@@ -229,8 +239,8 @@ def index_values(record: Mapping[str, Any], favourite: bool, in_bin: bool) -> di
             "error_code": str(error.get("code", "")),
             "error": " ".join(error[k] for k in ("what", "why", "action") if error.get(k)),
         }
-        for value in values.values():
-            str(value).encode()  # refuses halves of characters
+        texts = [value for value in values.values() if isinstance(value, str)]
+        "".join(texts).encode()  # refuses halves of characters
         return values
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as problem:
         raise StorageError(f"A record of History is damaged: {problem!r}.") from problem
@@ -247,7 +257,7 @@ def _number(kind: type[int] | type[float], value: Any) -> int | float | None:
 
 
 def _decode(path: Path) -> Any:
-    return images.decode(images.read_file(path), path.name)
+    return images.decode(images.read_file(path), path.name, ours=True)
 
 
 def _sent_files(sent: Mapping[str, bytes]) -> Files:

@@ -6,7 +6,8 @@
     for item in store.search("golden", style="comic", limit=50): ...
     again = store.request(item.id)                       # a RenderRequest with canvas, references
 
-A folder holds `history.sqlite3`, the index, and `results/<year>/<month>/<id>/`, the truth:
+A folder holds `history.sqlite3`, the index, `spending.jsonl`, what was paid, and
+`results/<year>/<month>/<id>/`, the truth:
 
     image.png|webp|jpg   the provider's bytes, untouched          thumb.webp
     canvas.webp depth.png normal.png albedo.webp                  the view, where there was one
@@ -24,13 +25,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
+import itertools
 import re
 import secrets
+import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
@@ -42,12 +44,18 @@ from ..events import Result
 from ..metadata import convert
 from ..redaction import base_name
 from ..request import RenderRequest
+from . import catching_up, known
 from . import record as records
-from .index import HistoryIndex, IndexDamaged
+from .background import Background, Rebuilding
+from .catching_up import BATCH, Rebuilt, Tell, fill, values_in_folder
+from .folders import Folders, Skipped, gone
+from .index import SUFFIXES, HistoryIndex, IndexDamaged
 from .item import ID, Item, Status, new_id, time_of
+from .ledger import Ledger, payment
 
-_DIGITS = re.compile(r"\d+", re.ASCII)
-_STALE_SECONDS = 3600  # a folder under `writing/` that is older belongs to a writer that died
+INDEX = "history.sqlite3"
+_TRIES = 3  # to make a damaged index anew before it is said to be the disk's fault
+_LOOK_SECONDS = 2.0  # between two looks whether a read-only disk can be written by now
 
 _FORMATS: dict[str, images.Format] = {
     ".png": "png",
@@ -58,7 +66,16 @@ _FORMATS: dict[str, images.Format] = {
 
 T = TypeVar("T")
 
-__all__ = ["Filters", "HistoryStore", "Item", "Rebuilt", "Status", "new_id"]
+__all__ = [
+    "Filters",
+    "HistoryStore",
+    "Item",
+    "Rebuilding",
+    "Rebuilt",
+    "Skipped",
+    "Status",
+    "new_id",
+]
 
 
 class Filters(TypedDict, total=False):
@@ -83,16 +100,6 @@ class Filters(TypedDict, total=False):
     in_bin: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What `rebuild` found. unreadable: folders that hold no usable record; they are left alone."""
-
-    items: int
-    added: int
-    dropped: int
-    unreadable: tuple[str, ...] = ()
-
-
 class HistoryStore:
     """All results in one folder. Made for many threads; `close()` when done with it.
 
@@ -101,30 +108,60 @@ class HistoryStore:
     and those that take an id raise NotFound.
 
     session: names this run of Blender or of the command, for `spent`.
+    background: long work on the index is done by a thread, and searches find what is there so far,
+        the newest first; `rebuilding` says how far it is. Otherwise one waits for it.
+    known: a file in which the Histories of this user are noted, so that one that was there before
+        and is not there now is an error and is not made anew.
+    accept_loss: a History whose results are gone is taken as it is.
     """
 
-    def __init__(self, folder: Path | str, session: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        session: str = "",
+        *,
+        background: bool = False,
+        known: Path | None = None,
+        accept_loss: bool = False,
+    ) -> None:
         self.folder = Path(folder).absolute()
         self.session = session or secrets.token_hex(6)
-        with storage.storage_errors(f'The History folder "{self.folder}" cannot be used.'):
-            storage.make_folder(self.folder)
-            (self.folder / "results").mkdir(exist_ok=True)
-            (self.folder / "bin").mkdir(exist_ok=True)
-            (self.folder / "writing").mkdir(exist_ok=True)
-        self._repairing = threading.Lock()
+        self._folders = Folders(self.folder)
+        self._known = known
+        self._accept_loss = accept_loss
+        self._in_background = background
+        self._background = Background()
+        self._repairing = threading.RLock()
         self._behind = True
         self._unentered: set[str] = set()
-        self._index_path = self.folder / "history.sqlite3"
+        self._skipped: tuple[Skipped, ...] = ()
+        self._compared = False  # the ledger with the index's copy of it
+        self._private: Path | None = None
+        self._looked = 0.0
+        self._find()
+        self._ledger = Ledger(self.folder / "spending.jsonl", self.folder / "spending.lock")
+        self._index = self._index_here()
         try:
-            self._index = HistoryIndex(self._index_path)
-        except IndexDamaged:
-            self._index = self._new_index()
-        try:
-            self._folders()  # a folder that cannot be read is an error, a full disk is none
-            self._refresh()
+            self._guarded(self._index.open)
+            self._settle()
         except BaseException:
             self.close()
             raise
+
+    @property
+    def read_only(self) -> bool:
+        """Its folder cannot be written now: one can look, and nothing can be added."""
+        return self._private is not None
+
+    @property
+    def rebuilding(self) -> Rebuilding | None:
+        """How far the index is that a thread is making anew; None where none does."""
+        return self._background.progress
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Folders that could not be looked into, with the reason, for the user to know."""
+        return self._skipped
 
     # ---- adding -------------------------------------------------------------------------------
 
@@ -196,8 +233,10 @@ class HistoryStore:
         }
         values = records.index_values(record, favourite=False, in_bin=False)
         files[records.RECORD] = records.write_record(record)
-        staging = self.folder / "writing" / f"{item_id}-{os.getpid()}"
-        storage.place_folder(staging, self._place(item_id), files)
+        self._folders.check_there()
+        self._folders.place_new(item_id, files)
+        if paid := payment(values):
+            self._ledger.add([paid], new=True)
         self._note(item_id, lambda: self._index.put(values))
         return self._item(values)
 
@@ -229,7 +268,7 @@ class HistoryStore:
             self._refresh()
             found = self._guarded(lambda: self._index.search(text, conditions, limit, offset))
             items = [self._item(values) for values in found]
-            there = [item for item in items if item.folder.is_dir()]
+            there = [item for item in items if self._folders.is_there(item.id, item.in_bin)]
             if len(there) == len(items):
                 break
             # Somebody died while moving an item to or from the bin, or removed its folder.
@@ -297,25 +336,35 @@ class HistoryStore:
         path: a file (its folder must be there; an old one is replaced), or a folder: then the file
             is named after the item, and its suffix after the format.
         format: "png", "webp" or "jpeg"; None means what the path's suffix says, else as it is kept.
+        quality, metadata: see `file_of`.
+        """
+        path = Path(path)
+        to_folder = path.is_dir()
+        if format is None and not to_folder:
+            format = _FORMATS.get(path.suffix.lower())
+        data = self.file_of(item_id, format, quality, metadata)
+        if to_folder:
+            path = path / f"{self.get(item_id).id}{images.probe(data).suffix}"
+        storage.replace_file(path, data)
+        return path
+
+    def file_of(
+        self,
+        item_id: str,
+        format: images.Format | None = None,
+        quality: int = 92,
+        metadata: bool = True,
+    ) -> bytes:
+        """An item's image as a file for others.
+
+        format: "png", "webp" or "jpeg"; None means as it is kept.
         quality: 1 to 100, for webp and jpeg where the format changes.
         metadata: put the request and the IPTC digital source type in. In its own format the pixels
             are never encoded anew, and with metadata=False it is the provider's file, byte by byte.
         """
         data = self.image(item_id)
-        record = self.record(item_id)
-        kept = images.probe(data)
-        path = Path(path)
-        to_folder = path.is_dir()
-        if format is None:
-            suffix = "" if to_folder else path.suffix.lower()
-            format = _FORMATS.get(suffix, kept.format)
-        data = convert(
-            data, format, quality, records.embedded(record) if metadata else None, item_id
-        )
-        if to_folder:
-            path = path / f"{record['id']}{images.probe(data).suffix}"
-        storage.replace_file(path, data)
-        return path
+        embedded = records.embedded(self.record(item_id)) if metadata else None
+        return convert(data, format or images.probe(data).format, quality, embedded, item_id)
 
     # ---- changing -----------------------------------------------------------------------------
 
@@ -340,29 +389,34 @@ class HistoryStore:
         return self._move(item_id, in_bin=False)
 
     def empty_bin(self) -> int:
-        """Delete for good what is in the bin; how many. What it cost stays counted."""
+        """Delete for good what is in the bin; how many. What it cost stays counted.
+
+        A link that lies there is deleted itself, and not what it points to.
+        """
         with storage.storage_errors("The bin cannot be read."):
-            found = _names(self.folder / "bin", ID)
+            found = [name for name in self._folders.ids("bin") if ID.fullmatch(name)]
+        paid = []
+        for item_id in found:
+            with contextlib.suppress(StorageError):
+                paid.append(payment(values_in_folder(self._folders, item_id, in_bin=True)))
+        self._ledger.add(filter(None, paid))
         erased = 0
         for item_id in found:
-            gone = self.folder / "writing" / f"erased-{item_id}-{secrets.token_hex(3)}"
             with storage.storage_errors(f'"{item_id}" cannot be deleted.'):
                 try:
-                    storage.move_folder(self._place(item_id, in_bin=True), gone)
+                    self._folders.erase(item_id)
                 except FileNotFoundError:
                     continue  # another window was faster
-            storage.remove_folder(gone)
-            self._note(item_id, lambda item_id=item_id: self._index.remove([item_id]))
+            if not self._folders.is_there(item_id, in_bin=False):
+                self._note(item_id, lambda item_id=item_id: self._index.remove([item_id]))
             erased += 1
         return erased
 
     def _move(self, item_id: str, in_bin: bool) -> Item:
         item = self.get(item_id)
         if item.in_bin != in_bin:
-            target = self._place(item.id, in_bin)
             with storage.storage_errors(f'"{item.id}" cannot be moved.'):
-                storage.make_folder(target.parent)
-                storage.move_folder(item.folder, target)
+                self._folders.move(item.id, in_bin)
             self._note(item.id, lambda: self._index.change(item.id, in_bin=int(in_bin)))
         return dataclasses.replace(item, in_bin=in_bin, folder=self._place(item.id, in_bin))
 
@@ -377,9 +431,8 @@ class HistoryStore:
         blend: str | None = None,
     ) -> float:
         """US dollars that were spent, deleted items included. Without arguments: ever."""
-        return self._guarded(
-            lambda: self._index.spent(session, _timestamp(since), _timestamp(until), blend)
-        )
+        self._heal_ledger()
+        return self._ledger.spent(session, _timestamp(since), _timestamp(until), blend)
 
     def spent_this_session(self) -> float:
         return self.spent(session=self.session)
@@ -391,16 +444,41 @@ class HistoryStore:
 
     # ---- care ---------------------------------------------------------------------------------
 
-    def rebuild(self) -> Rebuilt:
-        """Make the index anew from the folders, and clear away what crashed writers left.
+    def rebuild(self, tell: Tell | None = None) -> Rebuilt:
+        """Make the index anew from the folders, in a file that then takes the old one's place.
 
-        Others may go on adding meanwhile.
+        Others may go on adding meanwhile, and also ask. tell: called with how many items are done,
+        and of how many.
         """
-        return self._guarded(lambda: self._catch_up(everything=True))
+        if not self._background.inside:
+            self._background.stop()
+        with self._repairing, storage.storage_errors("The index of History cannot be made anew."):
+            try:
+                return self._rebuilt(tell or _silent)
+            except IndexDamaged as error:
+                raise StorageError(error.what, error.why, "Check the disk.") from error
+
+    def start_rebuild(self) -> bool:
+        """`rebuild` in a thread: see `rebuilding`. False if one is at work already."""
+        return self._background.start(lambda: self.rebuild(self._background.tell))
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for work on the index in a thread. True once there is none.
+
+        Raises what ended it, once.
+        """
+        over = self._background.wait(seconds)
+        problem = self._background.take_problem()
+        if problem is not None:
+            raise problem
+        return over
 
     def close(self) -> None:
         """Close all files, of every thread. The store opens them again if it is used."""
+        self._background.stop()
         self._index.close()
+        if self._private is not None:
+            shutil.rmtree(self._private, ignore_errors=True)
 
     def __enter__(self) -> HistoryStore:
         return self
@@ -411,12 +489,7 @@ class HistoryStore:
     # ---- inside -------------------------------------------------------------------------------
 
     def _place(self, item_id: str, in_bin: bool = False) -> Path:
-        match = ID.fullmatch(item_id)
-        if match is None:  # never a path from outside
-            raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
-        if in_bin:
-            return self.folder / "bin" / item_id
-        return self.folder / "results" / match[1] / match[2] / item_id
+        return self._folders.place(item_id, in_bin)
 
     def _item(self, values: Mapping[str, Any]) -> Item:
         kept = {name: values[name] for name in Item.__slots__ if name not in ("folder", "created")}
@@ -441,12 +514,12 @@ class HistoryStore:
                 raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
             item_id = found[0]
         values = self._guarded(lambda: self._index.get(item_id))
-        if values is not None and self._place(item_id, bool(values["in_bin"])).is_dir():
+        if values is not None and self._folders.is_there(item_id, bool(values["in_bin"])):
             return values
         # A process put it there or moved it this very moment, or died before it could say so.
         for in_bin in (False, True):
-            if self._place(item_id, in_bin).is_dir():
-                values = found = self._values_in_folder(item_id, in_bin)
+            if self._folders.is_there(item_id, in_bin):
+                values = found = values_in_folder(self._folders, item_id, in_bin)
                 self._note(item_id, lambda found=found: self._index.put(found))
                 return values
         raise NotFound(f'"{item_id}" is not in History.', action="Look it up in the list.")
@@ -454,11 +527,11 @@ class HistoryStore:
     def _read(self, item_id: str, action: Callable[[Path, dict[str, Any]], T]) -> T:
         """Do something with an item's folder and record, wherever it is moved to meanwhile."""
         while True:
-            folder = self.get(item_id).folder
+            item = self.get(item_id)
             try:
-                return action(folder, records.read_record(folder))
+                return action(item.folder, records.read_record(item.folder))
             except StorageError:
-                if folder.is_dir():
+                if self._folders.is_there(item.id, item.in_bin):
                     raise
 
     def _view_of(self, parent: str) -> dict[str, Any] | None:
@@ -467,14 +540,6 @@ class HistoryStore:
             with contextlib.suppress(GenAIError):
                 return self.record(parent).get("view")
         return None
-
-    def _values_in_folder(self, item_id: str, in_bin: bool) -> dict[str, Any]:
-        """An item's index values from its folder. Raises StorageError if it is damaged."""
-        folder = self._place(item_id, in_bin)
-        record = records.read_record(folder)
-        if record.get("id") != item_id:
-            raise StorageError(f'The folder "{item_id}" holds another item.')
-        return records.index_values(record, (folder / "favourite").exists(), in_bin)
 
     def _note(self, item_id: str, action: Callable[[], object]) -> None:
         """Enter in the index what is already so in the folder of an item.
@@ -490,123 +555,199 @@ class HistoryStore:
 
     def _refresh(self) -> None:
         """Let the index catch up with the folders if it is behind, and if that can be done."""
-        if self._behind:
+        self._look_again()
+        if self._behind and not self._background.running:
             self._behind = False
             try:
                 self._guarded(self._catch_up)
             except StorageError:
                 self._behind = True
+                self._folders.check_there()  # vanished is not empty
 
-    def _catch_up(self, everything: bool = False) -> Rebuilt:
-        """Make the index agree with the folders: those that differ, or all of them."""
-        entered = self._index.places()  # first: what comes after has its folder already
-        found = self._folders()
-        added, unreadable = 0, []
-        for item_id, in_bin in found.items():
-            known = entered.get(item_id) == in_bin and item_id not in self._unentered
-            if everything or not known:
-                try:
-                    values = self._values_in_folder(item_id, in_bin)
-                except StorageError:
-                    if self._place(item_id, in_bin).is_dir():  # and was not moved meanwhile
-                        unreadable.append(item_id)
-                else:
-                    self._index.put(values)
-                    self._unentered.discard(item_id)
-                    added += item_id not in entered
-        missing = [item_id for item_id in entered if item_id not in found]
-        missing += unreadable
-        dropped = self._index.remove(missing, unless=self._usable) if missing else 0
-        self._clear_leftovers()
-        return Rebuilt(len(found) - len(unreadable), added, dropped, tuple(unreadable))
+    # ---- opening ------------------------------------------------------------------------------
 
-    def _usable(self, item_id: str) -> bool:
-        for in_bin in (False, True):
-            with contextlib.suppress(StorageError):
-                records.read_record(self._place(item_id, in_bin))
-                return True
-        return False
+    def _find(self) -> None:
+        """Make the folders of a new History, and raise StorageError for one that vanished."""
+        folders = self._folders
+        if not folders.results.is_dir() and not self._accept_loss:
+            before = self._known is not None and known.is_known(self._known, self.folder)
+            if before or any((self.folder / name).exists() for name in (INDEX, "spending.jsonl")):
+                raise gone(self.folder)
+        folders.make()
 
-    def _folders(self) -> dict[str, bool]:
-        """Every item's id, and whether it is in the bin."""
-        found: dict[str, bool] = {}
-        with storage.storage_errors(f'The History folder "{self.folder}" cannot be read.'):
-            for year in _names(self.folder / "results", _DIGITS):
-                for month in _names(self.folder / "results" / year, _DIGITS):
-                    for item_id in _names(self.folder / "results" / year / month, ID):
-                        # Elsewhere than where its id says, nobody would look for it.
-                        if item_id[:6] == year + month:
-                            found[item_id] = False
-            found |= dict.fromkeys(_names(self.folder / "bin", ID), True)
-        return found
+    def _settle(self) -> None:
+        """After opening: what a crash left is found, and the History is marked as there."""
+        # A folder that cannot be read is an error, a full disk is none.
+        months = self._folders.listed().changed.keys() - {"bin"}
+        doubtful = not months and not self._folders.marked() and not self._accept_loss
+        if doubtful and self._guarded(lambda: self._index.counts(())[0]):
+            raise gone(self.folder)  # no results, and an index that knows some
+        self._folders.mark()
+        if self._known is not None:
+            known.note(self._known, self.folder)
+        if not storage.is_there(self.folder / "spending.jsonl"):
+            self._heal_ledger()
+        self._refresh()
 
-    def _clear_leftovers(self) -> None:
-        """Remove what writers that died left half-written, and folders that were being erased."""
-        oldest = time.time() - _STALE_SECONDS
-        with contextlib.suppress(OSError):
-            for path in (self.folder / "writing").iterdir():
+    def _index_here(self) -> HistoryIndex:
+        """The index in its folder; on a disk that cannot be written, a copy of one's own."""
+        if self._folders.writable():
+            path = self.folder / INDEX
+            return HistoryIndex(path, self._folders.check_there, self.folder / "history.lock")
+        self._private = Path(tempfile.mkdtemp(prefix="genai-render-history-"))
+        for suffix in SUFFIXES:
+            if suffix != "-shm":
                 with contextlib.suppress(OSError):
-                    if path.stat().st_mtime < oldest or path.name.startswith("erased-"):
-                        storage.remove_folder(path)
+                    shutil.copyfile(
+                        f"{self.folder / INDEX}{suffix}", self._private / f"{INDEX}{suffix}"
+                    )
+        return HistoryIndex(self._private / INDEX, self._folders.check_there)
+
+    def _look_again(self) -> None:
+        """A disk that could not be written when it was opened may be writable by now."""
+        if self._private is None or time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        if not self._folders.writable():
+            return
+        with self._repairing:
+            private, self._private = self._private, None
+            if private is None:  # another thread was faster
+                return
+            self._background.stop()
+            self._index.close()
+            shutil.rmtree(private, ignore_errors=True)
+            self._folders.make()
+            self._index = self._index_here()
+            self._behind = True
+
+    # ---- the index and the folders --------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Make the index agree with the folders, as far as they differ."""
+        found = catching_up.difference(self._index, self._folders)
+        self._skipped = found.skipped
+        for item_id in list(self._unentered):
+            for in_bin in (False, True):
+                if self._folders.is_there(item_id, in_bin):
+                    found.missing.setdefault(item_id, in_bin)
+
+        def work(tell: Tell) -> None:
+            unreadable = fill(self._index, self._folders, self._ledger, found.missing, tell)
+            gone = [*found.gone, *unreadable]
+            if gone:
+                self._index.remove(gone, unless=lambda id: catching_up.readable(self._folders, id))
+            self._unentered.difference_update(found.missing, found.gone)
+            if not self.read_only:
+                catching_up.note_agreed(self._index, self._folders, found.agreed)
+                self._folders.clear_leftovers()
+
+        long = len(found.missing) > BATCH and self._in_background
+        if long and not self._background.inside:
+            if not self._background.start(
+                lambda: self._guarded(lambda: work(self._background.tell))
+            ):
+                self._behind = True
+            return
+        work(_silent)
+
+    def _rebuilt(self, tell: Tell) -> Rebuilt:
+        folders, ledger = self._folders, self._ledger
+        before: set[str] = set()
+        with contextlib.suppress(IndexDamaged):
+            before = self._index.ids()
+            ledger.add(self._index.payments())
+        found, listed = catching_up.everything(folders)
+        self._skipped = listed.skipped
+        unreadable: list[str] = []
+
+        def build(staging: Path) -> None:
+            fresh = HistoryIndex(staging / INDEX)
+            try:
+                unreadable.extend(fill(fresh, folders, ledger, found, tell))
+                erased = (paid for paid in ledger.payments() if paid.id not in found)
+                fresh.put_payments(erased)
+                catching_up.note_agreed(fresh, folders, listed.changed)
+            finally:
+                fresh.close()
+            with self._index.replacing():
+                self._index.take_over(staging / INDEX, late)
+
+        def late(fresh: HistoryIndex, changed: set[str]) -> None:
+            """What others did while the new index was made."""
+            for item_id in changed.difference(unreadable):
+                fresh.remove([item_id])
+                for in_bin in (True, False):  # in both: then it is in the results
+                    with contextlib.suppress(GenAIError):
+                        fresh.put(values_in_folder(folders, item_id, in_bin))
+
+        if self._private is None:
+            folders.build_aside(build)
+        else:
+            with tempfile.TemporaryDirectory(dir=self._private) as aside:
+                build(Path(aside))
+        self._unentered.clear()
+        self._heal_ledger()
+        if not self.read_only:
+            folders.clear_leftovers()
+        usable = found.keys() - set(unreadable)
+        return Rebuilt(
+            len(usable),
+            len(usable - before),
+            len(before - usable),
+            tuple(unreadable),
+            listed.skipped,
+        )
 
     def _guarded(self, action: Callable[[], T]) -> T:
         """Do it; if the index turns out to be damaged, make it anew and do it again."""
-        try:
-            return action()
-        except IndexDamaged:
-            with self._repairing:
-                self._index.close()
-                self._index = self._new_index()
-                self._catch_up()
-            return action()
-
-    def _new_index(self) -> HistoryIndex:
-        """Move a damaged index aside, unless another process did so already, and begin anew."""
-        with _only_one(self.folder / "history.repair"):
+        for attempt in itertools.count():
             try:
-                index = HistoryIndex(self._index_path)
-                try:
-                    index.check()
-                except IndexDamaged:
-                    index.close()
-                    raise
-                return index
-            except IndexDamaged:
-                aside = f"history.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
-                with storage.storage_errors("The damaged index of History cannot be moved aside."):
-                    for suffix in ("-wal", "-shm", ""):
-                        path = self._index_path.with_name(self._index_path.name + suffix)
-                        with contextlib.suppress(FileNotFoundError):
-                            path.replace(path.with_name(f"{aside}.sqlite3{suffix}"))
-                return HistoryIndex(self._index_path)
+                return action()
+            except IndexDamaged as error:
+                if attempt == _TRIES:
+                    todo = "Check the disk, or choose another folder."
+                    raise StorageError(error.what, error.why, todo) from error
+            self._repair(sure=attempt > 0)
+        raise AssertionError
+
+    def _repair(self, sure: bool) -> None:
+        """Move a damaged index aside, unless somebody did so already, and let the folders fill
+        a new one. sure: it was looked at before, and is damaged all the same."""
+        with self._repairing:
+            with self._index.replacing():
+                if not sure:
+                    with contextlib.suppress(IndexDamaged):
+                        self._index.check()
+                        return
+                salvaged = self._index.salvaged_payments()
+                moment = time.strftime("%Y%m%d-%H%M%S")
+                self._index.move_aside(f"history.damaged-{moment}-{secrets.token_hex(2)}")
+                self._index.open()
+            if self._ledger.needs_healing():
+                with contextlib.suppress(StorageError):
+                    self._ledger.heal(salvaged)
+            self._index.put_payments([*salvaged, *self._ledger.payments()])
+            self._catch_up()
+
+    def _heal_ledger(self) -> None:
+        """Make good what is lost of what was spent, from the index's copy of it."""
+        damaged = self._ledger.needs_healing()
+        if not damaged and self._compared:
+            return
+        if damaged or self._ledger.count() < self._guarded(self._index.payment_count):
+            copies = self._guarded(self._index.payments)
+            try:
+                if damaged:
+                    self._ledger.heal(copies)
+                self._ledger.add(copies)  # lines that were cut off leave no trace
+            except StorageError:  # on a disk that cannot be written it still counts
+                self._ledger.remember(copies)
+        self._compared = True
 
 
-def _names(folder: Path, pattern: re.Pattern[str]) -> list[str]:
-    """What lies in a folder and is called like that. Raises OSError."""
-    names = os.listdir(folder)  # noqa: PTH208 (a Path for each of 10,000 takes ten times as long)
-    return [name for name in names if pattern.fullmatch(name)]
-
-
-@contextlib.contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
-    """Hold a lock file that all processes respect; one that is a minute old is a dead one's."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            break
-        except FileExistsError:
-            with contextlib.suppress(OSError):
-                if time.time() - lock.stat().st_mtime > 60 or time.monotonic() > until:
-                    lock.unlink()
-            time.sleep(0.05)
-        except OSError as error:
-            raise StorageError("History cannot be repaired.", *storage.explain(error)) from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock.unlink()
+def _silent(_done: int, _total: int) -> None:
+    pass
 
 
 def _timestamp(moment: datetime | None) -> float | None:
