@@ -17,7 +17,6 @@ import bpy
 
 from ..backends.http.settings import is_loopback
 from ..backends.self_hosted import servers
-from ..backends.self_hosted.comfyui import library
 from ..core import catalog as files
 from ..core.catalog import Catalog
 from ..core.credentials import origin_of
@@ -145,6 +144,8 @@ def _with_servers(
     addresses = [endpoint.base_url for endpoint in endpoints.values()]
     if not addresses:
         return known
+    from ..backends.self_hosted.comfyui import library
+
     online = not all(map(_is_here, addresses))
     if kind == "comfyui":
         known, of_workflows = library.with_workflows(

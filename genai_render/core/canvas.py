@@ -7,12 +7,16 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from . import lazy
 from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 Matrix4 = tuple[tuple[float, float, float, float], ...]
 """A 4×4 matrix, row by row, for column vectors: `world = camera_to_world @ camera`."""

@@ -10,14 +10,18 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from . import containers, storage
+from . import containers, lazy, storage
 from .errors import ImageError, InvalidInput, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+else:
+    np = lazy.module("numpy")
+    Image = lazy.module("PIL.Image")
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 MAX_PIXELS = 8192 * 8192

@@ -7,8 +7,8 @@ never only here; here is what is needed beside it to find a fault.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import logging.handlers
 import sys
 from pathlib import Path
 
@@ -33,17 +33,38 @@ class _Redacted(logging.Formatter):
         return redact(super().format(record))
 
 
-class _RotatingFile(logging.handlers.RotatingFileHandler):
-    """Another Blender writes to the same file: where it cannot be renamed, it grows on."""
+class _LogFile(logging.Handler):
+    """A file that is opened, and its folder made, with the first line that is written.
 
-    def doRollover(self) -> None:  # noqa: N802
-        try:
-            super().doRollover()
-        except OSError:
-            self.stream = self._open()
+    A disk that is full or a folder that cannot be made must not stop what is being logged.
+    """
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """A full disk must not stop what is being logged."""
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._file: logging.Handler | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if self._file is None:
+                self._file = self._open()
+            self._file.handle(record)
+
+    def _open(self) -> logging.Handler:
+        from logging.handlers import RotatingFileHandler
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = RotatingFileHandler(
+            *(self.path, "a", _LARGEST, _OLDER, "utf-8"), delay=True, errors="replace"
+        )
+        file.setFormatter(_Redacted(_FORMAT))
+        file.handleError = lambda record: None  # pyright: ignore[reportAttributeAccessIssue]
+        return file
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
 
 
 def keep_in(folder: Path) -> None:
@@ -65,11 +86,7 @@ def keep_file(path: Path) -> None:
 
 def _use(path: Path) -> None:
     close()
-    handler = _RotatingFile(
-        path, maxBytes=_LARGEST, backupCount=_OLDER, encoding="utf-8", delay=True, errors="replace"
-    )
-    handler.setFormatter(_Redacted(_FORMAT))
-    _logger.addHandler(handler)
+    _logger.addHandler(_LogFile(path))
 
 
 def speak(verbose: bool) -> None:
@@ -87,15 +104,15 @@ def speak(verbose: bool) -> None:
 def path() -> Path | None:
     """The file that is written; None if none is."""
     for handler in _logger.handlers:
-        if isinstance(handler, _RotatingFile):
-            return Path(handler.baseFilename)
+        if isinstance(handler, _LogFile):
+            return handler.path
     return None
 
 
 def close() -> None:
     """Write no file any more."""
     for handler in list(_logger.handlers):
-        if isinstance(handler, _RotatingFile):
+        if isinstance(handler, _LogFile):
             _logger.removeHandler(handler)
             handler.close()
 
@@ -114,12 +131,6 @@ def error(text: str) -> None:
 
 def fault(text: str, failure: BaseException) -> None:
     """An exception that nobody foresaw, with its traceback."""
-    folder = path()
-    if folder is not None:
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            return
     _logger.error(text, exc_info=(type(failure), failure, failure.__traceback__))
 
 

@@ -4,12 +4,18 @@ in its place."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import TYPE_CHECKING
 
-from . import images
+from . import images, lazy
 from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+else:
+    np = lazy.module("numpy")
+    Image = lazy.module("PIL.Image")
 
 _HALF = 128
 

@@ -18,11 +18,14 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from . import containers, images, lazy
 
-from . import containers, images
+if TYPE_CHECKING:
+    from PIL import Image
+else:
+    Image = lazy.module("PIL.Image")
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 TRAINED = "trainedAlgorithmicMedia"

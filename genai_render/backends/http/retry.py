@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -78,6 +77,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return _sane(float(headers["retry-after-ms"]) / 1000)
     except (KeyError, ValueError):
         pass
+    import email.utils
+
     value = headers.get("retry-after", "").strip()
     try:
         return _sane(float(value))

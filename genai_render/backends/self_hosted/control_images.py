@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import TYPE_CHECKING
 
-from ...core import images
+from ...core import images, lazy
 from ...core.canvas import Canvas
 from ...core.guides import encode_depth, encode_normal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+else:
+    np = lazy.module("numpy")
+    Image = lazy.module("PIL.Image")
 
 _LONGEST_SIDE = 2048
 _BACKGROUND = (128, 128, 128)

@@ -7,7 +7,6 @@ import bpy
 
 from ...core.canvas import Canvas
 from .camera import camera_aspect
-from .passes import capture_camera
 from .spec import CaptureSpec
 
 __all__ = ["CaptureSpec", "camera_aspect", "capture", "viewport_aspect"]
@@ -23,6 +22,8 @@ def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         from .background_viewport import capture_viewport
 
         return capture_viewport(context, spec)
+    from .passes import capture_camera
+
     return capture_camera(context, spec)
 
 

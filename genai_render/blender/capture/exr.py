@@ -11,11 +11,16 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ...core import lazy
 from ...core.errors import ImageError, InvalidInput, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 _MAGIC = 20000630
 _NO_COMPRESSION, _ZIP = 0, 3

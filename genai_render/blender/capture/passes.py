@@ -17,14 +17,12 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 from mathutils import Matrix
-from numpy.typing import NDArray
-from PIL import Image
 
+from ...core import lazy
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from . import camera as camera_frame
@@ -34,6 +32,14 @@ from .exr import read_passes
 from .gpu_probe import find_gpu
 from .scene_copy import SceneCopy
 from .spec import CaptureSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+else:
+    np = lazy.module("numpy")
+    Image = lazy.module("PIL.Image")
 
 CYCLES = "CYCLES"
 WORKBENCH = "BLENDER_WORKBENCH"

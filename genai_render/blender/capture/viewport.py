@@ -15,18 +15,23 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 from mathutils import Matrix
-from numpy.typing import NDArray
 
+from ...core import lazy
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ...core.framing import Size
 from .. import addon
 from .viewport_frame import Frame
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 _MESHES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
 _BAND = 256  # rows that are developed at a time

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
@@ -13,59 +11,14 @@ from typing import IO
 import bpy
 
 from ...console import PROGRAM, Console, guarded_stdout
-from ...core import log
-from ...core.errors import Cancelled, GenAIError, SceneError, StorageError
-from .. import addon
-from . import arguments, capturing, catalog_lists, history, making
-from .interrupt import interruptible
-
-_COMMANDS = {
-    "render": making.render,
-    "edit": making.edit,
-    "capture": capturing.capture_canvas,
-    "history": history.run,
-    "models": catalog_lists.models,
-    "styles": catalog_lists.styles,
-}
-
-
-def _keep_log(parsed: argparse.Namespace) -> None:
-    """Raises StorageError for a file that cannot be written."""
-    log.speak(parsed.verbose)
-    if parsed.log is not None:
-        log.keep_file(parsed.log)
-    elif log.path() is None:
-        with contextlib.suppress(StorageError):
-            log.keep_in(addon.user_folder("log", create=False))
+from ...core.errors import SceneError
 
 
 def run(words: Sequence[str], out: IO[str]) -> int:
     """Carry out one command and give its exit code. Only `out` gets standard output."""
-    console = Console(out, json="--json" in words)
-    try:
-        parsed = arguments.parse(words, out)
-        _keep_log(parsed)
-        with interruptible(lambda: console.error(Cancelled())):
-            return _COMMANDS[parsed.command](parsed, console)
-    except GenAIError as error:
-        console.error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.error(Cancelled())
-        return Cancelled.exit_code
-    except MemoryError:
-        console.error(
-            GenAIError("There is not enough memory for this.", action="Choose a lower resolution.")
-        )
-        return GenAIError.exit_code
-    except BrokenPipeError:
-        raise  # whoever read has had enough, which is no fault
-    except Exception as failure:
-        error = log.internal_error(failure)
-        console.error(error)
-        return error.exit_code
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+    from . import running  # not before a command is given: Blender starts without it
+
+    return running.run(words, out)
 
 
 def needs_scene(words: Sequence[str]) -> bool:

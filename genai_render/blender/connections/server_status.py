@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import bpy
 
 from ...backends.http.settings import BackendSettings
-from ...backends.self_hosted import servers, status
-from ...backends.self_hosted.errors import ServerGone
+from ...backends.self_hosted import servers
 from ...core import log
 from ...core.errors import GenAIError
 from ...core.events import CancelToken
@@ -77,6 +76,9 @@ def server_status(kind: str, name: str, settings: BackendSettings) -> ServerStat
 
 def _ask(kind: str, name: str, settings: BackendSettings, cancel: CancelToken) -> ServerStatus:
     """In the background."""
+    from ...backends.self_hosted import status
+    from ...backends.self_hosted.errors import ServerGone
+
     try:
         server = next(one for one in servers.servers_of(settings, kind) if one.name == name)
         told = status.look(server, cancel, settings.online_access).text

@@ -10,7 +10,8 @@ from typing import Any
 import bpy
 
 from ...core.errors import GenAIError
-from ...core.history.store import Item
+from ...core.history.background import Rebuilding
+from ...core.history.item import Item
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, redraw
 from ..settings import scene_settings, window_state
@@ -18,17 +19,22 @@ from . import session
 from .session import Work
 
 PAGE = 12
+_REBUILDING_SECONDS = 0.5  # between two looks at an index that is being made again
 _LONGEST_CHAIN = 64  # of edits of edits
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """items: at most PAGE of them. start: how many come before. total: how many there are."""
+    """items: at most PAGE of them. start: how many come before. total: how many there are.
+
+    rebuilding: how far the index is, while it is made again and not all can be found yet.
+    """
 
     items: tuple[Item, ...]
     start: int
     total: int
     problem: str = ""
+    rebuilding: Rebuilding | None = None
 
 
 class HistoryPage:
@@ -60,16 +66,24 @@ class HistoryPage:
             paging.number = min(paging.number, last)
             start = (paging.number - 1) * PAGE
             items = store.search(**filters, limit=PAGE, offset=start)
-            return Page(tuple(items), start, total)
+            rebuilding = store.rebuilding
+            if rebuilding is not None:
+                self._look_again_soon()
+            return Page(tuple(items), start, total, rebuilding=rebuilding)
         except GenAIError as error:
             return Page((), 0, 0, error.text)
+
+    def _look_again_soon(self) -> None:
+        if not bpy.app.timers.is_registered(invalidate):
+            bpy.app.timers.register(invalidate, first_interval=_REBUILDING_SECONDS)
 
     def forget(self) -> None:
         self.page = None
         self.details.clear()
 
     def close(self) -> None:
-        pass
+        if bpy.app.timers.is_registered(invalidate):
+            bpy.app.timers.unregister(invalidate)
 
 
 def _history() -> HistoryPage:

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ...backends.base import create_backend
 from ...backends.http.retry import WAITING
 from ...core.canvas import Canvas
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
 from ...core.history.item import Item
-from ...core.history.store import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Saved
 from ...core.preflight import Prepared
 from ...core.request import RenderRequest
@@ -103,7 +101,10 @@ class Session:
     """One job queue with its gate, and one History, made when they are first needed."""
 
     def __init__(self) -> None:
-        self.store = HistoryStore(addon.history_folder())
+        # Not before there is a session: Blender starts without it.
+        from ..history_place import open_history
+
+        self.store = open_history(addon.history_folder(), background=True)
         prefs = addon.preferences()
         workers = prefs.parallel_jobs if prefs is not None else 2
         self._versions = {"blender": bpy.app.version_string}
@@ -133,6 +134,8 @@ class Session:
         said: notices that stand in the panel already and need not come again.
         Raises what stands against it: a limit, a key that is missing, online access that is off.
         """
+        from ...backends.base import create_backend
+
         model = prepared.model
         if model is None:
             raise prepared.problem or InvalidInput("No model is chosen.")

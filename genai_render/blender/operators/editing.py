@@ -5,18 +5,22 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 
-from ...core import images, mask
+from ...core import images, lazy, mask
 from ...core.errors import GenAIError, ImageError, NotFound
 from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
 from ..settings import choices, options, scene_settings
 from .reporting import ItemOperator
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy.module("numpy")
 
 
 class GENAI_RENDER_OT_edit(ItemOperator):

@@ -14,7 +14,7 @@ import bpy
 
 from ...core import log
 from ...core.errors import GenAIError
-from ...core.history.store import Item
+from ...core.history.item import Item
 from ..jobs import history_page
 from ..settings import window_state
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ...core.history.store import Item
+from ...core.history.item import Item
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails

@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core.history.store import Item
+from ...core.history.item import Item
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails, window_state
@@ -38,6 +38,8 @@ class GENAI_RENDER_PT_history(SidebarPanel, bpy.types.Panel):
         if page.problem:
             wrapped(layout, context, page.problem, icon="ERROR")
             return
+        if page.rebuilding is not None:
+            layout.progress(factor=page.rebuilding.fraction, text=page.rebuilding.text)
         if not page.items:
             empty = "Nothing was deleted" if state.show_bin else "Nothing here yet"
             layout.label(text="Nothing found" if _filtered(state) else empty)

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ...core.history.store import Item
+from ...core.history.item import Item
 from ..jobs import history_page
 from ..settings import thumbnails, window_state
 from ..viewport import overlay, projection

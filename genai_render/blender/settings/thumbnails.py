@@ -8,17 +8,21 @@ to its cache.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import bpy.utils.previews
-import numpy as np
-from numpy.typing import NDArray
 
-from ...core import images
+from ...core import images, lazy
 from ...core.catalog import Style
 from ...core.errors import GenAIError
 from .. import addon, background, redraw
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 KEPT_PICTURES = 160
 LANE = "previews"

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
+from ...core import lazy
 from ...core.canvas import Canvas
 from ...core.errors import GenAIError
 from ...core.framing import Size
@@ -22,6 +21,12 @@ from .. import addon, redraw, scene_changes
 from ..capture import viewport, viewport_frame
 from ..settings import scene_settings, thumbnails, window_state
 from . import overlay, viewport_rest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 LOOK_SECONDS = 0.2
 SHARE = 0.1  # of the main thread's time, at most

@@ -10,14 +10,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 from mathutils import Matrix
-from numpy.typing import NDArray
 
-from ...core import images
+from ...core import images, lazy
 from ...core.errors import GenAIError
 from ...core.events import PartialImage
 from ...core.jobs import Finished, JobEvent, Saved
@@ -26,6 +24,12 @@ from ..capture import viewport_frame
 from ..jobs import request_builder, session
 from ..jobs.session import Place, Work
 from ..settings import scene_settings, window_state
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 LARGEST_SIDE = 2048  # of a picture on the screen; the file is not touched
 KEPT_TEXTURES = 8

@@ -12,10 +12,9 @@ that it is put back exactly, also after the file was saved and opened again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 from bpy.props import (
     BoolProperty,
     CollectionProperty,
@@ -23,11 +22,17 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-from numpy.typing import NDArray
 
+from ...core import lazy
 from ...core.canvas import View
 from ...core.errors import SceneError
 from ..capture.camera import unit_metres
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy.module("numpy")
 
 _MARK = "genai_render_projection"
 _LARGEST_DEPTH = 1024  # pixels a side: enough to know what is hidden

@@ -13,12 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import PIL
 
-from .. import guides, images, storage
+from .. import guides, images, lazy, storage
 from ..canvas import Canvas, View
 from ..errors import GenAIError, InvalidInput, StorageError
 from ..events import Result
@@ -26,6 +25,11 @@ from ..metadata import Metadata, source_type
 from ..redaction import base_name, redact, redact_json, redact_keys
 from ..request import RenderRequest
 from .item import THUMBNAIL
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy.module("numpy")
 
 SCHEMA = 1
 RECORD = "request.json"
