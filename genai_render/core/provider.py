@@ -28,10 +28,11 @@ from .errors import InvalidInput
 Dialect = Literal["own", "openai", "json"]
 
 PLACES = (
-    *("model", "prompt", "image", "images", "mask", "count", "seed", "size", "width", "height"),
-    *("aspect", "resolution", "quality"),
+    *("model", "prompt", "image", "images", "only_image", "more_images", "mask", "count", "seed"),
+    *("size", "width", "height", "aspect", "resolution", "quality"),
 )
-"""What can stand in a pattern of a request's body. image: the first of `images`."""
+"""What can stand in a pattern of a request's body. image: the first of `images`. only_image: where
+there is one; more_images: where there are several."""
 
 IMAGE_PLACES = ("data_uri", "base64", "mime")
 """What can stand in the pattern of one image."""
@@ -89,7 +90,9 @@ class Provider:
 
     For dialect "json", path: for a request without images; edit_path: for one with images, `path`
     if left out. body: the pattern of the request; edit_body: of one with images, `body` if left
-    out. image: the pattern of one image.
+    out. image: the pattern of one image. words: how the provider calls a value of a place, such as
+    { resolution = { "1K" = "1k" } }.
+    like: the id of the provider whose models those that are only named are like.
     """
 
     id: str
@@ -113,6 +116,8 @@ class Provider:
     body: Mapping[str, Any] = field(default_factory=dict)
     edit_body: Mapping[str, Any] = field(default_factory=dict)
     image: Any = "{data_uri}"
+    words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    like: str = ""
     answer: Answer = field(default_factory=Answer)
     models: ModelList = field(default_factory=ModelList)
 

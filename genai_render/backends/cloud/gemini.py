@@ -279,13 +279,17 @@ def _config(call: _ProviderCall, seed: int | None) -> types.GenerateContentConfi
 
     extra = call.model.extra
     sized = extra.get("image_size", True)
+    level = str(call.model.value(call.request.options, "thinking"))
     return types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"],
         image_config=types.ImageConfig(
             aspect_ratio=call.spec.aspect or None,
             image_size=call.spec.resolution if sized else None,
         ),
-        thinking_config=types.ThinkingConfig(include_thoughts=True)
+        thinking_config=types.ThinkingConfig(
+            include_thoughts=True,
+            thinking_level=types.ThinkingLevel(level.upper()) if level else None,
+        )
         if extra.get("thoughts")
         else None,
         seed=seed,

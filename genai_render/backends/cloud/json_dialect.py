@@ -28,7 +28,7 @@ from .attachments import Attachments, attachments
 if TYPE_CHECKING:
     import httpx2
 
-_SEVERAL = ("image", "images")
+_ONE, _SEVERAL = ("image", "only_image"), ("images", "more_images")
 _LEFT_TO_THE_PROVIDER = ("auto", "default", "")
 _REFUSED = ("moderation", "safety", "content policy", "content_policy", "nsfw", "flagged")
 
@@ -101,9 +101,9 @@ class JsonBackend:
     def _worked_out(self, model: Model, request: RenderRequest, where: Access) -> ProviderCall:
         places = names_in(_pattern(where, model, images=True))
         extra = dict(model.extra)
-        if not places & set(_SEVERAL):
+        if not places & {*_ONE, *_SEVERAL}:
             extra["max_images"] = 0
-        elif "images" not in places:
+        elif not places & set(_SEVERAL):
             extra["max_images"] = 1
         extra["mask"], extra["markup"] = "mask" in places, False
         attached = attachments(replace(model, extra=extra), request)
@@ -131,15 +131,12 @@ class JsonBackend:
         number = len(call.attached.images)
         sending = f"Sending {number} image{'s' if number > 1 else ''}" if number else "Sending"
         yield Progress(None, f"{sending} to {label}")
-        answer = _asked(
-            call.where,
-            cancel,
-            self._settings.online_access,
-            "POST",
-            call.path,
-            call.model.name,
-            body,
-        )
+        online = self._settings.online_access
+        response = _asked(call.where, cancel, online, "POST", call.path, call.model.name, body)
+        answer = answers.json_body(response, label)
+        fault = answer.get("error")
+        if fault:
+            raise answers.translated(label, fault, None, response.headers)
         yield from self._results(answer, call, first, count, cancel)
 
     # ---- what comes back ---------------------------------------------------------------------
@@ -244,7 +241,8 @@ def listed_models(where: Access, cancel: CancelToken, online_access: bool, label
     form = where.provider.models
     if not form.path:
         return []
-    entries = at(_asked(where, cancel, online_access, "GET", form.path, label=label), form.items)
+    response = _asked(where, cancel, online_access, "GET", form.path, label=label)
+    entries = at(answers.json_value(response, label), form.items)
     if not isinstance(entries, list):
         raise errors.bad_answer(label, "There is no list of models in it.")
     names = []
@@ -277,6 +275,8 @@ def _values(call: ProviderCall, first: int, count: int) -> dict[str, Any]:
         "prompt": call.prompt,
         "image": sent[0] if sent else None,
         "images": sent or None,
+        "only_image": sent[0] if len(sent) == 1 else None,
+        "more_images": sent if len(sent) > 1 else None,
         "mask": None if mask is None else _image_value(form, mask, "image/png"),
         "count": count if count > 1 else None,
         "seed": seed,
@@ -290,6 +290,8 @@ def _values(call: ProviderCall, first: int, count: int) -> dict[str, Any]:
     for option in model.options:
         value = option.value_in(request.options)
         values[f"option.{option.id}"] = None if value in _LEFT_TO_THE_PROVIDER else value
+    for place, words in call.where.provider.words.items():
+        values[place] = words.get(str(values.get(place)), values.get(place))
     return values
 
 
@@ -308,8 +310,8 @@ def _asked(
     model: str = "",
     body: Any = None,
     label: str = "",
-) -> dict[str, Any]:
-    """The JSON that the provider answers with. Raises what it says is wrong, as ours."""
+) -> httpx2.Response:
+    """What the provider answers. Raises what it says is wrong, as ours."""
     provider = where.provider
     label = label or provider.label
     try:
@@ -338,11 +340,7 @@ def _asked(
         )
     if response.status_code != 200:
         raise _problem(response, label)
-    answer = answers.json_body(response, label)
-    fault = answer.get("error")
-    if fault:
-        raise answers.translated(label, fault, None, response.headers)
-    return answer
+    return response
 
 
 def _problem(response: httpx2.Response, label: str) -> GenAIError:

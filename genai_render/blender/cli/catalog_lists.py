@@ -34,10 +34,17 @@ def models(_parsed: argparse.Namespace, console: Console) -> int:
                 "usd_per_image": prices,
                 "price_source": "" if model.price is None else model.price.source,
                 "price_date": "" if model.price is None else model.price.date,
+                "offered": model.offered(),
+                "available_from": model.available_from,
+                "shutdown": model.shutdown,
+                "successor": model.successor,
             },
         )
         console.line(f"{model.id:{width}}  {model.label}: {model.description}.")
         console.line(f"{'':{width}}    {_price(model, prices)}")
+        if model.dates_note():
+            instead = f" Use {model.successor}." if model.successor else ""
+            console.line(f"{'':{width}}    {model.dates_note()}.{instead}")
         for option in model.options:
             console.line(f"{'':{width}}    --option {option.id}=…  {option.description}.")
     return 0
