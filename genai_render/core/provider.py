@@ -29,10 +29,11 @@ Dialect = Literal["own", "openai", "json"]
 
 PLACES = (
     *("model", "prompt", "image", "images", "only_image", "more_images", "mask", "count", "seed"),
-    *("size", "width", "height", "aspect", "resolution", "quality"),
+    *("size", "width", "height", "aspect", "resolution", "quality", "stream"),
 )
 """What can stand in a pattern of a request's body. image: the first of `images`. only_image: where
-there is one; more_images: where there are several."""
+there is one; more_images: where there are several. stream: true for a single image of a model whose
+`extra.stream` says that unfinished ones come before it, as OpenAI's events."""
 
 IMAGE_PLACES = ("data_uri", "base64", "mime")
 """What can stand in the pattern of one image."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ...core import images, prompt
 from ...core.catalog import Model
 from ...core.cost import actual
 from ...core.errors import GenAIError, InvalidInput
-from ...core.events import CancelToken, Event, Failed, Notice, Progress, Result
+from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.provider import at, filled, names_in
 from ...core.request import MAX_SEED, RenderRequest
@@ -132,8 +133,15 @@ class JsonBackend:
         sending = f"Sending {number} image{'s' if number > 1 else ''}" if number else "Sending"
         yield Progress(None, f"{sending} to {label}")
         online = self._settings.online_access
-        response = _asked(call.where, cancel, online, "POST", call.path, call.model.name, body)
-        answer = answers.json_body(response, label)
+        with _asked(
+            call.where, cancel, online, "POST", call.path, call.model.name, body
+        ) as response:
+            if answers.content_type(response) == "text/event-stream":
+                yield Progress(None, f"{label} is working")
+                answer = yield from _streamed(response, first, label, cancel)
+            else:
+                _guarded(response.read, label, cancel)
+                answer = answers.json_body(response, label)
         fault = answer.get("error")
         if fault:
             raise answers.translated(label, fault, None, response.headers)
@@ -241,8 +249,9 @@ def listed_models(where: Access, cancel: CancelToken, online_access: bool, label
     form = where.provider.models
     if not form.path:
         return []
-    response = _asked(where, cancel, online_access, "GET", form.path, label=label)
-    entries = at(answers.json_value(response, label), form.items)
+    with _asked(where, cancel, online_access, "GET", form.path, label=label) as response:
+        _guarded(response.read, label, cancel)
+        entries = at(answers.json_value(response, label), form.items)
     if not isinstance(entries, list):
         raise errors.bad_answer(label, "There is no list of models in it.")
     names = []
@@ -286,6 +295,7 @@ def _values(call: ProviderCall, first: int, count: int) -> dict[str, Any]:
         "aspect": spec.aspect or None,
         "resolution": spec.resolution or None,
         "quality": spec.quality or None,
+        "stream": True if count == 1 and model.extra.get("stream") else None,
     }
     for option in model.options:
         value = option.value_in(request.options)
@@ -301,6 +311,34 @@ def _image_value(form: Any, data: bytes, mime: str) -> Any:
     return filled(form, places)
 
 
+def _streamed(
+    response: httpx2.Response, index: int, label: str, cancel: CancelToken
+) -> Generator[Event, None, dict[str, Any]]:
+    """Unfinished images as they come; gives the last event as an answer of its own."""
+    lines = response.iter_lines()
+    while True:
+        line = _guarded(lambda: next(lines, None), label, cancel)
+        if line is None:
+            raise errors.bad_answer(label, "It ended without the finished image.")
+        text = line.removeprefix("data:").strip()
+        if not line.startswith("data:") or not text.startswith("{"):
+            continue
+        event = None
+        with contextlib.suppress(ValueError):
+            event = json.loads(text)
+        if not isinstance(event, dict):
+            raise errors.bad_answer(label, "It is damaged or cut off.")
+        kind = str(event.get("type", ""))
+        if kind == "error" or event.get("error"):
+            return {"error": event.get("error") or event}
+        if kind.endswith(".partial_image"):
+            with contextlib.suppress(errors.BadAnswer):
+                yield PartialImage(answers.opened(str(event.get("b64_json", "")), label), index)
+        elif kind.endswith(".completed"):
+            return {"data": [event], **event}
+
+
+@contextlib.contextmanager
 def _asked(
     where: Access,
     cancel: CancelToken,
@@ -310,8 +348,8 @@ def _asked(
     model: str = "",
     body: Any = None,
     label: str = "",
-) -> httpx2.Response:
-    """What the provider answers. Raises what it says is wrong, as ours."""
+) -> Iterator[httpx2.Response]:
+    """What the provider answers, still to be read. Raises what it says is wrong, as ours."""
     provider = where.provider
     label = label or provider.label
     try:
@@ -330,17 +368,14 @@ def _asked(
         label,
         provider.headers,
     )
+    address, query = f"{base}/{path.strip('/')}", dict(provider.query) or None
     with contextlib.closing(http):
-        response: httpx2.Response = _guarded(
-            lambda: http.request(
-                method, f"{base}/{path.strip('/')}", json=body, params=dict(provider.query) or None
-            ),
-            label,
-            cancel,
-        )
-    if response.status_code != 200:
-        raise _problem(response, label)
-    return response
+        request = http.build_request(method, address, json=body, params=query)
+        response: httpx2.Response = _guarded(lambda: http.send(request, stream=True), label, cancel)
+        if response.status_code != 200:
+            _guarded(response.read, label, cancel)
+            raise _problem(response, label)
+        yield response
 
 
 def _problem(response: httpx2.Response, label: str) -> GenAIError:
