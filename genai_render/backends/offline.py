@@ -18,6 +18,7 @@ from ..core.canvas import Canvas, View
 from ..core.catalog import Catalog
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
+from ..core.model_lists import Listed
 from ..core.request import MAX_SEED, Reference, RenderRequest
 from ..engine import Look, Palette, Quality, Reading, Step, read, render
 from ..engine.grade.palette import decode, notes
@@ -64,6 +65,9 @@ class OfflineBackend:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         return []  # it is one itself
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return []
 
 
 def _one(

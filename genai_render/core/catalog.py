@@ -160,6 +160,7 @@ class Model:
     price: None where it is unknown.
     available_from, shutdown: the day from which on it can be used, and the one from which on no
         longer ("2026-12-01"); "" where none is known. dates_source: where that was read.
+    not_listed_on: the day on which its provider's own list was without it; "" where it was in it.
     successor: the id of the model that takes its place.
     tasks: what it is recommended for, of `TASKS`.
     """
@@ -183,6 +184,7 @@ class Model:
     available_from: str = ""
     shutdown: str = ""
     dates_source: str = ""
+    not_listed_on: str = ""
     successor: str = ""
     tasks: tuple[Task, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -206,7 +208,8 @@ class Model:
         if self.available_from > now.isoformat():
             return f"It is there from {self.available_from} on"
         if not self.shutdown:
-            return ""
+            day = self.not_listed_on
+            return f"Its provider did not list it on {day}" if day else ""
         if self.shutdown <= now.isoformat():
             return f"Its provider shut it down on {self.shutdown}"
         if (date.fromisoformat(self.shutdown) - now).days > SOON_DAYS:

@@ -67,12 +67,27 @@ class ModelList:
 
     items: the list in the answer. id: what names a model in an entry.
     images_only: the entries that make images, as "a.dotted.name" that holds the text "image".
+    image_names: what the names of those that make images are like, as a regular expression; ""
+        where the list does not tell, so that none is taken from it.
+    details: where more of one model stands, "models/{name}"; prices: what it costs, within that.
+    takes, streams, shutdown: within an entry, see `core.model_lists.Listed`.
     """
 
     path: str = "models"
     items: str = "data"
     id: str = "id"
     images_only: str = ""
+    image_names: str = ""
+    label: str = "name"
+    description: str = "description"
+    takes: str = "supported_parameters"
+    streams: str = "supports_streaming"
+    shutdown: str = "shutdown_date"
+    details: str = ""
+    prices: str = "endpoints.0.pricing"
+
+    def makes_images(self, name: str) -> bool:
+        return bool(self.image_names) and re.search(self.image_names, name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,12 @@ class Provider:
             good = re.fullmatch(r"[A-Za-z0-9-]+", name) and value.isprintable() and value.isascii()
             if not good or name.lower() in _RESERVED:
                 raise InvalidInput(f'The header "{name}" of the provider "{self.id}" is not one.')
+        try:
+            re.compile(self.models.image_names)
+        except re.error as error:
+            raise InvalidInput(
+                f'The "image_names" of the provider "{self.id}" cannot be used.', f"{error}."
+            ) from None
         if self.dialect != "json":
             return
         if not self.body:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import urllib.parse
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ...core.catalog import Model
 from ...core.cost import actual
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
+from ...core.model_lists import Listed, listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.provider import at, filled, names_in
 from ...core.request import MAX_SEED, RenderRequest
@@ -94,8 +96,15 @@ class JsonBackend:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the provider offers, by its own names."""
+        return [model.name for model in self.model_list(cancel, endpoint)]
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
         where = access(self._settings, endpoint)
-        return listed_models(where, cancel, self._settings.online_access, where.provider.label)
+        online, label = self._settings.online_access, where.provider.label
+        models = listed_models(where, cancel, online, label)
+        if not where.provider.models.details:
+            return models
+        return [with_prices(where, cancel, online, model) for model in models]
 
     # ---- what is sent ------------------------------------------------------------------------
 
@@ -244,8 +253,10 @@ class JsonBackend:
         return answers.opened(text, label)
 
 
-def listed_models(where: Access, cancel: CancelToken, online_access: bool, label: str) -> list[str]:
-    """The names in a provider's list of its models, as its table says where that is."""
+def listed_models(
+    where: Access, cancel: CancelToken, online_access: bool, label: str
+) -> list[Listed]:
+    """A provider's list of its models, by name, as its table says where that is."""
     form = where.provider.models
     if not form.path:
         return []
@@ -254,13 +265,34 @@ def listed_models(where: Access, cancel: CancelToken, online_access: bool, label
         entries = at(answers.json_value(response, label), form.items)
     if not isinstance(entries, list):
         raise errors.bad_answer(label, "There is no list of models in it.")
-    names = []
+    models = []
     for entry in entries:
         makes = at(entry, form.images_only) if form.images_only else "image"
-        name = at(entry, form.id)
+        name, takes = at(entry, form.id), at(entry, form.takes)
         if isinstance(name, str) and name and makes and "image" in makes:
-            names.append(name)
-    return sorted(names)
+            more = {key: at(entry, getattr(form, key)) for key in ("label", "description")}
+            models.append(
+                listed(
+                    name,
+                    at(entry, form.shutdown),
+                    takes=takes if isinstance(takes, Mapping) else None,
+                    streams=at(entry, form.streams) is True,
+                    **{key: text if isinstance(text, str) else "" for key, text in more.items()},
+                )
+            )
+    return sorted(models, key=lambda one: one.name)
+
+
+def with_prices(where: Access, cancel: CancelToken, online_access: bool, model: Listed) -> Listed:
+    """With what the model costs, from where the provider's table says that it stands."""
+    form, label = where.provider.models, where.provider.label
+    path = form.details.replace("{name}", urllib.parse.quote(model.name))
+    with _asked(where, cancel, online_access, "GET", path, label=label) as response:
+        _guarded(response.read, label, cancel)
+        lines = at(answers.json_value(response, label), form.prices)
+    if not isinstance(lines, list):
+        return model
+    return replace(model, prices=tuple(line for line in lines if isinstance(line, Mapping)))
 
 
 def _pattern(where: Access, model: Model, images: bool) -> Mapping[str, Any]:

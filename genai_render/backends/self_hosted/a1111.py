@@ -21,6 +21,7 @@ from ...core import images, mask, prompt
 from ...core.catalog import Model
 from ...core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ...core.model_lists import Listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors as http_errors
@@ -128,6 +129,9 @@ class A1111Backend:
             with self._client(server, cancel) as client:
                 names |= set(client.models())
         return sorted(names)
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return [Listed(name) for name in self.model_names(cancel, endpoint)]
 
     def _least_busy(self, servers: list[Server], cancel: CancelToken) -> Server:
         if len(servers) == 1:

@@ -6,13 +6,23 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+import bpy
+
+from ...backends.http.errors import OnlineAccessOff
+from ...backends.refresh import refreshed
 from ...console import Console
 from ...core import cost
 from ...core.catalog import Model
+from ...core.errors import GenAIError
+from ...core.events import CancelToken
+from ...core.model_lists import KnownList
+from .. import backend_settings
 from .. import catalog as catalogs
 
 
-def models(_parsed: argparse.Namespace, console: Console) -> int:
+def models(parsed: argparse.Namespace, console: Console) -> int:
+    if parsed.refresh:
+        _refresh(console)
     entries = catalogs.load().models
     width = max(map(len, entries))
     for model in entries.values():
@@ -48,6 +58,34 @@ def models(_parsed: argparse.Namespace, console: Console) -> int:
         for option in model.options:
             console.line(f"{'':{width}}    --option {option.id}=…  {option.description}.")
     return 0
+
+
+def _refresh(console: Console) -> None:
+    """Ask the providers. Raises the first problem where none has answered."""
+    if not bpy.app.online_access:
+        raise OnlineAccessOff(
+            "The lists of models need the network.", "", backend_settings.how_to_allow()
+        )
+    lists: dict[str, KnownList] = {}
+    problem: GenAIError | None = None
+    known = catalogs.load()
+    for one in refreshed(backend_settings.for_all(known), CancelToken()):
+        label = one.provider.label
+        if one.known is None:
+            problem = problem or one.problem
+            text = one.problem.text if one.problem is not None else ""
+            console.event("not_refreshed", provider=one.provider.id, problem=text)
+            console.line(f"{label}: {text}")
+            continue
+        lists[one.provider.id] = one.known
+        names, new = one.known.models, [listed.name for listed in one.new]
+        console.event(
+            "refreshed", provider=one.provider.id, day=one.known.day, models=len(names), new=new
+        )
+        console.line(f"{label}: {len(names)} models, {len(new)} of them new here.")
+    if not lists and problem is not None:
+        raise problem
+    catalogs.keep_lists(lists)
 
 
 def _price(model: Model, prices: dict[str, float | None]) -> str:
