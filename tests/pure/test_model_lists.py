@@ -62,10 +62,7 @@ def openrouter(monkeypatch):
 def settings(known: catalog.Catalog = CATALOG, **endpoints: Any) -> BackendSettings:
     return BackendSettings(
         True,
-        {
-            name: Endpoint(base_url=address, key=Secret(KEY))
-            for name, address in endpoints.items()
-        },
+        {name: Endpoint(base_url=address, key=Secret(KEY)) for name, address in endpoints.items()},
         known,
     )
 
