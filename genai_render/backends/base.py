@@ -6,13 +6,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..core.errors import NotFound
-from ..core.events import CancelToken, Event
-from ..core.model_lists import Listed
-from ..core.request import RenderRequest
-from .http.settings import BackendSettings
+
+if TYPE_CHECKING:
+    from ..core.events import CancelToken, Event
+    from ..core.model_lists import Listed
+    from ..core.request import RenderRequest
+    from .http.settings import BackendSettings
 
 BackendKind = Literal["offline", "cloud", "compatible", "self-hosted"]
 

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,9 @@ from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.model_lists import Listed
 from ..core.request import MAX_SEED, Reference, RenderRequest
-from ..engine import Look, Palette, Quality, Reading, Step, read, render
+from ..engine import Look, Palette, Quality, Reading, Stage, Step, read, render, stage_for
 from ..engine.grade.palette import decode, notes
+from ..engine.look.look import Sky
 from .http.settings import BackendSettings
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
@@ -40,18 +42,29 @@ class _Job:
     strength: float
     neural: bool
     notes: tuple[str, ...]
+    stage: Stage | None = None
 
 
 class OfflineBackend:
-    """Re-lights, re-grades and re-draws the canvas (see engine/). Needs a canvas or a reference."""
+    """Re-lights, re-grades and re-draws the canvas (see engine/). Needs a canvas or a reference.
 
-    def __init__(self, settings: BackendSettings | None = None) -> None:
+    Where the settings say that its pictures belong together, as the frames and cameras of a batch
+    do, what is behind the scene and under it is chosen with the first that shows something, and
+    kept for all further ones of the same look. stage: one that was chosen before, as
+    `Result.info["stage"]` holds it.
+    """
+
+    def __init__(self, settings: BackendSettings | None = None, stage: Stage | None = None) -> None:
         self._settings = settings or BackendSettings()
+        self._share = self._settings.belong_together or stage is not None
+        self._given = stage
+        self._stages: dict[Sky, Stage] = {}
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         cancel.check()
         yield Progress(0.0, "Reading the prompt")
         job = _prepare(request, self._settings.models())
+        job = replace(job, stage=self._stage(job))
         for text in (job.reading.sentence, *job.notes):
             if text:
                 yield Notice(text)
@@ -69,6 +82,20 @@ class OfflineBackend:
     def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
         return []
 
+    def _stage(self, job: _Job) -> Stage | None:
+        """What all pictures share; None where each has its own."""
+        if not self._share or job.canvas.view.source == "image":
+            return None
+        if self._given is not None:
+            return self._given
+        sky = job.look.sky
+        if sky not in self._stages:
+            stage = stage_for(job.canvas, job.look, job.quality)
+            if stage is None:  # nothing in sight: the next picture chooses
+                return None
+            self._stages[sky] = stage
+        return self._stages[sky]
+
 
 def _one(
     request: RenderRequest, job: _Job, index: int, seed: int, cancel: CancelToken
@@ -81,7 +108,7 @@ def _one(
         def rendering(fraction: float, message: str) -> None:
             step((0.75 if job.neural else 0.95) * fraction, message)
 
-        pixels = render(job.canvas, look, job.palette, seed, rendering, job.quality)
+        pixels = render(job.canvas, look, job.palette, seed, rendering, job.quality, job.stage)
         ai = False
         extra: list[str] = []
         if job.neural:
@@ -90,12 +117,14 @@ def _one(
         pixels = _blended(request, job, pixels)
         step(0.98, "Saving")
         image = images.encode_png(pixels)
-        info = {
+        info: dict[str, Any] = {
             "used": list(job.reading.used),
             "not_used": list(job.reading.not_used),
             "notes": [*job.notes, *extra],
             "quality": job.quality,
         }
+        if job.stage is not None:
+            info["stage"] = job.stage.to_json()
         height, width = pixels.shape[:2]
         return Result(
             *(image, "image/png", width, height, index, seed),
@@ -162,7 +191,7 @@ def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[
 
 
 def _prepare(request: RenderRequest, known: Catalog) -> _Job:
-    reading = read(request.prompt)
+    reading = read(request.prompt, names=_names(request.scene_text))
     model = known.model(request.model)
     style = request.style
     if style == "auto" and reading.style:
@@ -192,6 +221,12 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
     strength = float(model.value(request.options, "strength", 1.0))
     neural = bool(model.value(request.options, "neural", False))
     return _Job(canvas, look, palette, reading, quality, strength, neural, tuple(remarks))
+
+
+def _names(scene_text: str) -> list[str]:
+    """The objects' names in the scene's description: "Shows a lamp, a table. Lit by …"."""
+    shows = scene_text.partition("Shows ")[2].partition(".")[0]
+    return [name.strip() for name in shows.split(",") if name.strip()]
 
 
 def varied(look: Look, index: int) -> Look:

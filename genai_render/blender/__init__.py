@@ -8,7 +8,7 @@ import contextlib
 from ..core import log
 from ..core.errors import GenAIError
 from . import addon, cli, keymaps, operators, panels, preferences
-from .jobs import history_page
+from .jobs import history_news
 from .settings import options, scene_settings, window_state
 from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
 
@@ -20,7 +20,7 @@ _MODULES = (
     window_state,
     options,
     projection,
-    history_page,
+    history_news,
     overlay,
     operators,
     gizmos,

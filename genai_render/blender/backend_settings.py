@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..backends.base import backend_info, of_kind
+from ..backends import base
+from ..backends.http import errors as http_errors
 from ..backends.http import settings as http_settings
-from ..backends.http.errors import OnlineAccessOff
-from ..backends.http.settings import BackendSettings, Endpoint, endpoint_name
 from ..backends.self_hosted import servers
-from ..core.catalog import Catalog, Model
 from ..core.errors import InvalidInput
 from . import addon
 from .connections import keys
+
+if TYPE_CHECKING:
+    from ..backends.http.settings import BackendSettings, Endpoint
+    from ..core.catalog import Catalog, Model
 
 OWN_PROXY = "own"
 
@@ -28,7 +30,7 @@ def plain_endpoint(prefs: Any) -> Endpoint:
         raise InvalidInput(
             "The proxy has no address.", action="Enter it in the add-on's preferences."
         )
-    return Endpoint(
+    return http_settings.Endpoint(
         proxy=proxy,
         ca_file=bpy.path.abspath(prefs.ca_file) if prefs.ca_file else "",
         connect_timeout=prefs.connect_timeout,
@@ -48,7 +50,7 @@ def own_endpoints(prefs: Any | None, kind: str) -> dict[str, Endpoint]:
 
 
 def _settings(endpoints: dict[str, Endpoint], known: Catalog | None = None) -> BackendSettings:
-    return BackendSettings(
+    return http_settings.BackendSettings(
         online_access=bpy.app.online_access,
         endpoints=endpoints,
         catalog=known,
@@ -58,7 +60,7 @@ def _settings(endpoints: dict[str, Endpoint], known: Catalog | None = None) -> B
 
 def all_connections(prefs: Any) -> list[Any]:
     """To providers with a backend of their own, to those with a table, and to servers."""
-    cloud = [getattr(prefs, row.id) for row in of_kind("cloud")]
+    cloud = [getattr(prefs, row.id) for row in base.of_kind("cloud")]
     return [*cloud, *prefs.tables, *prefs.servers]
 
 
@@ -80,11 +82,11 @@ def for_model(known: Catalog, model: Model) -> BackendSettings:
     prefs = addon.preferences()
     endpoints: dict[str, Endpoint] = {}
     if prefs is not None:
-        name = endpoint_name(model)
+        name = http_settings.endpoint_name(model)
         for one in all_connections(prefs):
             if one.endpoint == name:
                 endpoints[name] = one.to_endpoint(prefs)
-        if not endpoints and backend_info(model.backend).kind == "compatible":
+        if not endpoints and base.backend_info(model.backend).kind == "compatible":
             # A provider or a profile of the user's own file that has nothing here: its address is
             # in that file, and it is reached as everything is.
             endpoints[name] = plain_endpoint(prefs)
@@ -112,9 +114,9 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
         return
     try:
         settings = for_model(known, model)
-        row = backend_info(model.backend)
+        row = base.backend_info(model.backend)
         if row.connects:
-            name, own = endpoint_name(model), str(model.extra.get("base_url", ""))
+            name, own = http_settings.endpoint_name(model), str(model.extra.get("base_url", ""))
             if wait:
                 http_settings.access(settings, name, own)
                 return
@@ -125,11 +127,13 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
             if wait:
                 servers.servers_of(settings, model.backend)
             elif not bpy.app.online_access:
-                raise OnlineAccessOff()
+                raise http_errors.OnlineAccessOff()
         elif not bpy.app.online_access:
-            raise OnlineAccessOff()
-    except OnlineAccessOff:
-        raise OnlineAccessOff(f"{model.label} needs the network.", "", how_to_allow()) from None
+            raise http_errors.OnlineAccessOff()
+    except http_errors.OnlineAccessOff:
+        raise http_errors.OnlineAccessOff(
+            f"{model.label} needs the network.", "", how_to_allow()
+        ) from None
 
 
 def how_to_allow() -> str:

@@ -11,20 +11,26 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..backends.http.settings import is_loopback
+from ..backends.http import settings as http_settings
 from ..backends.self_hosted import servers
-from ..core import catalog as files
-from ..core import model_lists
-from ..core.catalog import Catalog
+from ..core import lazy
 from ..core.credentials import origin_of
 from ..core.errors import GenAIError
-from ..core.model_lists import KnownList
 from . import addon
 from .backend_settings import all_connections, own_endpoints
+
+if TYPE_CHECKING:
+    from ..core import catalog as files
+    from ..core import model_lists
+    from ..core.catalog import Catalog
+    from ..core.model_lists import KnownList
+else:
+    files = lazy.module(f"{addon.PACKAGE}.core.catalog")
+    model_lists = lazy.module(f"{addon.PACKAGE}.core.model_lists")
 
 Listener = Callable[[], object]
 
@@ -182,7 +188,7 @@ def _with_servers(
 
 def _is_here(address: str) -> bool:
     host = origin_of(address).partition("://")[2]
-    return is_loopback(host.rpartition(":")[0] if ":" in host else host)
+    return http_settings.is_loopback(host.rpartition(":")[0] if ":" in host else host)
 
 
 def workflow_folder(prefs: Any | None, create: bool = False) -> Path | None:

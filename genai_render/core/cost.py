@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from . import images
-from .catalog import Model, Price
 from .errors import OverBudget
 from .output_spec import output_spec
 from .request import RenderRequest
+
+if TYPE_CHECKING:
+    from .catalog import Model, Price
 
 _CHARACTERS_PER_TOKEN = 4
 _PATCH, _MOST_PATCHES = 32, 1536

@@ -15,11 +15,13 @@ import threading
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from .errors import CredentialsError, InvalidInput
-from .provider import Provider
 from .redaction import REMOVED, redact_keys
+
+if TYPE_CHECKING:
+    from .provider import Provider
 
 SERVICE = "genai_render"
 """The name under which keys stand in the operating system's keyring."""

@@ -248,13 +248,14 @@ def _pixels(image: Image.Image, orientation: int, factor: int = 1) -> NDArray[np
     rows = max(1, _STRIP_PIXELS // width // factor) * factor
     to_srgb = _Converter(image)
     out: NDArray[np.uint8] | None = None
+    stored: NDArray[np.uint8] | None = None
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         strip = to_srgb(strip)
         if factor > 1:
             strip = strip.reduce(factor)
         part = np.asarray(strip)
-        if out is None:
+        if out is None or stored is None:
             tall = -(-height // factor)
             shape = (part.shape[1], tall) if orientation >= 5 else (tall, part.shape[1])
             out = np.empty((*shape, part.shape[2]), np.uint8)

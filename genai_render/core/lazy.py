@@ -10,19 +10,26 @@ else:
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Callable
 from typing import Any
 
 
 class _Lazy:
-    """Stands for a module. Loading it twice at once, in two threads, does no harm."""
+    """Stands for a module; what is got from it and set on it is the module's own."""
 
     def __init__(self, name: str) -> None:
         self.__dict__["_name"] = name
 
     def __getattr__(self, attribute: str) -> Any:
-        value = getattr(importlib.import_module(self._name), attribute)
-        self.__dict__[attribute] = value  # found without this detour from now on
-        return value
+        name = self.__dict__["_name"]
+        return getattr(sys.modules.get(name) or importlib.import_module(name), attribute)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        setattr(importlib.import_module(self._name), attribute, value)
+
+    def __delattr__(self, attribute: str) -> None:
+        delattr(importlib.import_module(self._name), attribute)
 
     def __repr__(self) -> str:
         return f"<{self._name}, loaded when it is first used>"
@@ -31,3 +38,15 @@ class _Lazy:
 def module(name: str) -> Any:
     """What stands for the module of that full name. It raises ImportError when it is used."""
     return _Lazy(name)
+
+
+def submodules(package: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a package: `from package import module` loads the module only when
+    something of it is used."""
+
+    def submodule(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return module(f"{package}.{name}")
+
+    return submodule

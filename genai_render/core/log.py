@@ -12,7 +12,6 @@ import logging
 import sys
 from pathlib import Path
 
-from .credentials import redact
 from .errors import GenAIError, StorageError
 
 NAME = "genai_render.log"
@@ -30,6 +29,8 @@ class _Redacted(logging.Formatter):
     """Every line as a whole, tracebacks too: a library's exception may quote what it was given."""
 
     def format(self, record: logging.LogRecord) -> str:
+        from .credentials import redact
+
         return redact(super().format(record))
 
 
@@ -144,6 +145,8 @@ def please_report() -> str:
 
 def internal_error(failure: BaseException) -> GenAIError:
     """The error for a fault of ours; the exception goes to the log."""
+    from .credentials import redact
+
     fault("Something went wrong inside genai_render", failure)
     made = GenAIError(
         "Something went wrong inside genai_render.",

@@ -232,8 +232,9 @@ def _values(takes: Mapping[str, Any], name: str) -> list[str]:
 def _most(takes: Mapping[str, Any], name: str) -> int:
     described = takes.get(name)
     most = described.get("max") if isinstance(described, Mapping) else None
-    good = isinstance(most, (int, float)) and not isinstance(most, bool) and 0 <= most < 1000
-    return int(most) if good else 0
+    if isinstance(most, bool) or not isinstance(most, (int, float)) or not 0 <= most < 1000:
+        return 0
+    return int(most)
 
 
 def _sentence(text: str) -> str:

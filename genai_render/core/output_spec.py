@@ -17,13 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import images
-from .catalog import Model
 from .errors import InvalidInput
 from .framing import AUTO, RESOLUTIONS, check_resolution, ratio, size_for
-from .request import RenderRequest
+
+if TYPE_CHECKING:
+    from .catalog import Model
+    from .request import RenderRequest
 
 _QUALITY_OF_MODE = {"fast": "low", "balanced": "medium", "quality": "high"}
 _QUALITY_OF_RESOLUTION = {"1K": "low", "2K": "medium", "4K": "high"}

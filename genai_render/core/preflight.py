@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from .catalog import Model
 from .cost import UNKNOWN, Estimate, estimate_parts
 from .errors import GenAIError, InvalidInput
 from .framing import Size
 from .output_spec import OutputSpec, output_spec
-from .request import RenderRequest
+
+if TYPE_CHECKING:
+    from .catalog import Model
+    from .request import RenderRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,43 +3,71 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
 
 REMOVED = "[removed]"
 
-_KEYS = re.compile(
-    r"""(?<![A-Za-z0-9])(?:
-        sk-[A-Za-z0-9_-]{16,}             # OpenAI, Anthropic, OpenRouter, Stability
-      | AIza[A-Za-z0-9_-]{30,}            # Google
-      | ya29\.[A-Za-z0-9_.-]{20,}         # Google, short-lived
-      | (?:r8|hf|gsk|pplx|nvapi)[_-][A-Za-z0-9_-]{20,}   # Replicate, Hugging Face, Groq …
-      | (?:xai|key|fal|luma)-[A-Za-z0-9_-]{20,}
-      | gh[pousr]_[A-Za-z0-9]{30,}
-      | (?:AKIA|ASIA)[A-Z0-9]{16}
-      | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON web tokens
-      | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}           # fal.ai
-    )""",
-    re.VERBOSE,
-)
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}")
-_IN_URL = re.compile(r"(?i)([?&](?:key|api_?key|token|access_token|sig|signature)=)[^&\s\"']+")
-_USER_IN_URL = re.compile(r"(?i)\b(https?://)[^/\s:@]+:[^/\s@]+@")
-_SECRET_NAME = re.compile(
-    r"(?i)^(?:.*[_-])?(?:api[_-]?key|authorization|password|passwd|secret|access[_-]?token"
-    r"|refresh[_-]?token|id[_-]?token|auth[_-]?token|bearer|cookie|credentials?)$"
-)
+# Compiled when they are first used: Blender starts without them.
+
+
+@functools.cache
+def _keys() -> re.Pattern[str]:
+    return re.compile(
+        r"""(?<![A-Za-z0-9])(?:
+            sk-[A-Za-z0-9_-]{16,}             # OpenAI, Anthropic, OpenRouter, Stability
+          | AIza[A-Za-z0-9_-]{30,}            # Google
+          | ya29\.[A-Za-z0-9_.-]{20,}         # Google, short-lived
+          | (?:r8|hf|gsk|pplx|nvapi)[_-][A-Za-z0-9_-]{20,}   # Replicate, Hugging Face, Groq …
+          | (?:xai|key|fal|luma)-[A-Za-z0-9_-]{20,}
+          | gh[pousr]_[A-Za-z0-9]{30,}
+          | (?:AKIA|ASIA)[A-Z0-9]{16}
+          | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON web tokens
+          | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}           # fal.ai
+        )""",
+        re.VERBOSE,
+    )
+
+
+@functools.cache
+def _bearer() -> re.Pattern[str]:
+    return re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}")
+
+
+@functools.cache
+def _in_url() -> re.Pattern[str]:
+    return re.compile(r"(?i)([?&](?:key|api_?key|token|access_token|sig|signature)=)[^&\s\"']+")
+
+
+@functools.cache
+def _user_in_url() -> re.Pattern[str]:
+    return re.compile(r"(?i)\b(https?://)[^/\s:@]+:[^/\s@]+@")
+
+
+@functools.cache
+def _secret_name() -> re.Pattern[str]:
+    return re.compile(
+        r"(?i)^(?:.*[_-])?(?:api[_-]?key|authorization|password|passwd|secret|access[_-]?token"
+        r"|refresh[_-]?token|id[_-]?token|auth[_-]?token|bearer|cookie|credentials?)$"
+    )
+
+
 # A drive, a network share, or one of the folders that everything lies in: then folders, then the
 # last part, which stays.
-_PATH = re.compile(
-    r"""(?<![\w./\\])(?:file://)?
-        (?:[A-Za-z]:[\\/] | \\\\[^\\/\s]+[\\/]
-          | [\\/](?:home|Users|root|tmp|var|mnt|media|Volumes|private|opt|usr|srv|run)[\\/])
-        (?:[^\\/\n\r"'<>|*?,;]*[\\/])*
-        ([^\\/\s"'<>|*?,;)]*)""",
-    re.VERBOSE,
-)
+
+
+@functools.cache
+def _path() -> re.Pattern[str]:
+    return re.compile(
+        r"""(?<![\w./\\])(?:file://)?
+            (?:[A-Za-z]:[\\/] | \\\\[^\\/\s]+[\\/]
+              | [\\/](?:home|Users|root|tmp|var|mnt|media|Volumes|private|opt|usr|srv|run)[\\/])
+            (?:[^\\/\n\r"'<>|*?,;]*[\\/])*
+            ([^\\/\s"'<>|*?,;)]*)""",
+        re.VERBOSE,
+    )
 
 
 def redact_keys(text: str) -> str:
@@ -48,15 +76,15 @@ def redact_keys(text: str) -> str:
     What no file could hold (halves of characters, from a broken file name) becomes "?".
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
-    text = _KEYS.sub(REMOVED, text)
-    text = _BEARER.sub(rf"\1 {REMOVED}", text)
-    text = _IN_URL.sub(rf"\1{REMOVED}", text)
-    return _USER_IN_URL.sub(rf"\1{REMOVED}@", text)
+    text = _keys().sub(REMOVED, text)
+    text = _bearer().sub(rf"\1 {REMOVED}", text)
+    text = _in_url().sub(rf"\1{REMOVED}", text)
+    return _user_in_url().sub(rf"\1{REMOVED}@", text)
 
 
 def redact(text: str) -> str:
     """`redact_keys`, and of absolute paths only the last part."""
-    return _PATH.sub(r"\1", redact_keys(text))
+    return _path().sub(r"\1", redact_keys(text))
 
 
 def base_name(name: str) -> str:
@@ -76,7 +104,7 @@ def redact_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
             redact(str(key)): REMOVED
-            if entry and isinstance(entry, str) and _SECRET_NAME.match(str(key))
+            if entry and isinstance(entry, str) and _secret_name().match(str(key))
             else redact_json(entry)
             for key, entry in value.items()
         }

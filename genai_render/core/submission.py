@@ -9,14 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from . import cost
-from .catalog import Model
 from .cost import Reservations
 from .errors import GenAIError, InvalidInput
 from .events import Failed
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
-from .preflight import Prepared
+
+if TYPE_CHECKING:
+    from .catalog import Model
+    from .preflight import Prepared
 
 
 @dataclass(frozen=True, slots=True)

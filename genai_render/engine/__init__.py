@@ -18,9 +18,10 @@ Its rooms, each of which imports only from rooms above it in this list (and from
 
 from .grade.palette import Palette
 from .light.lighting_plan import Quality
+from .light.stage import Stage
 from .look.look import Look
 from .look.terms import Reading, read
-from .picture import render
+from .picture import render, stage_for
 from .raster.progress import Step
 
-__all__ = ["Look", "Palette", "Quality", "Reading", "Step", "read", "render"]
+__all__ = ["Look", "Palette", "Quality", "Reading", "Stage", "Step", "read", "render", "stage_for"]

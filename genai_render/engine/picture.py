@@ -21,11 +21,13 @@ from .grade.tone_mapping import tone_map, white_balance
 from .light import backdrop
 from .light.atmosphere import add_air, put_behind
 from .light.lighting_plan import LightingPlan, Quality
-from .light.planner import plan_lighting
+from .light.planner import choose_stage, plan_lighting
 from .light.reflections import add_reflections
 from .light.rig import LightFields
 from .light.screen_space import flatten_bumps
+from .light.stage import Stage
 from .light.upsampled import Upsampled
+from .lines.captured_lines import find_captured_lines
 from .lines.edges import detect_edges
 from .lines.pen import draw_lines, line_mask
 from .look.look import Look
@@ -44,16 +46,18 @@ def render(
     seed: int = 0,
     step: Step = silent,
     quality: Quality = "balanced",
+    stage: Stage | None = None,
 ) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 display sRGB: the canvas in that look.
 
-    The same canvas, look, palette and seed give the same pixels, whatever the machine is doing.
+    stage: what is behind the scene, chosen for a whole batch (`stage_for`); without, for this
+    picture. The same arguments give the same pixels, whatever the machine is doing.
     Raises whatever `step` raises (Cancelled).
     """
     step(0.0, "Looking at the scene")
     source = Source(canvas)
     with alongside(source.mend) as mended:
-        plan = plan_lighting(source, look, seed, step, quality)
+        plan = plan_lighting(source, look, seed, step, quality, stage)
         mended()
     step(0.3, "Lighting")
     drawn = look.line.strength > 0 or bool(look.medium)
@@ -62,11 +66,19 @@ def render(
     step(0.3, "Lighting")
     pixels = _Large(source, plan, lut, extra, seed, step).rendered()
     pixels = antialias(pixels, step, 0.7, 0.75)
+    captured_lines = find_captured_lines(canvas)
+    if captured_lines is not None:
+        captured_lines.draw(pixels)
     if extra is not None:
         pixels = _drawn(source, look, pixels, extra, seed, step)
     add_effects(pixels, look, seed, step)
     step(1.0, "Done")
     return pixels
+
+
+def stage_for(canvas: Canvas, look: Look, quality: Quality = "balanced") -> Stage | None:
+    """The stage that all pictures of a batch share, from one of them; None if that one is empty."""
+    return choose_stage(Source(canvas), look, quality)
 
 
 @dataclass(slots=True, eq=False)
@@ -166,9 +178,11 @@ class _Large:
         captured = None
         if "captured0" in planes:
             captured = np.stack([planes[f"captured{axis}"] for axis in range(3)])
-        fields = LightFields(planes["open"], planes["shadow"], planes["glow"], bounce, captured)
+        fields = LightFields(
+            planes["open"], planes["shadow"], planes["glow"], bounce, captured, planes.get("own")
+        )
         viewer = camera.toward_viewer(first, last - first)
-        albedo = plan.rig.albedo(surfaces, captured)
+        albedo = plan.rig.albedo(surfaces, fields)
         point = camera.positions(surfaces.depth, first)
         color, tone = plan.rig.light(surfaces, albedo, fields, viewer, point)
         if "mirror0" in planes:

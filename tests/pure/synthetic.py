@@ -180,7 +180,7 @@ SCENES = {
 
 
 def canvas(
-    name: str = "product",
+    name: str | Scene = "product",
     width: int = 256,
     height: int = 192,
     *,
@@ -191,15 +191,16 @@ def canvas(
     engine: str = "CYCLES",
     focus: float | None = None,
 ) -> Canvas:
-    """A Canvas of one of SCENES.
+    """A Canvas of one of SCENES, or of a scene that a test has made.
 
     background: the sky is in the colour, with alpha 1; else alpha is coverage.
     engine "SOLID": lit from the camera, as Blender's Solid view is; else a sun and a sky.
     """
-    scene = SCENES[name]()
+    scene = name if isinstance(name, Scene) else SCENES[name]()
     eye = np.asarray(scene.eye, float)
     ahead = _unit(np.asarray(scene.target, float) - eye)
-    right = _unit(np.cross(ahead, (0, 0, 1)))
+    level = np.cross(ahead, (0, 0, 1))
+    right = _unit(level) if np.linalg.norm(level) > 1e-6 else np.array([1.0, 0, 0])
     up = np.cross(right, ahead)
     to_world = np.eye(4)
     to_world[:3, 0], to_world[:3, 1], to_world[:3, 2], to_world[:3, 3] = right, up, -ahead, eye
@@ -264,7 +265,7 @@ def canvas(
         lens_mm=scene.lens_mm if projection == "PERSP" else None,
         focus_distance=focus,
         engine=engine,
-        scene=name,
+        scene=name if isinstance(name, str) else "",
     )
     rgba = np.concatenate((_srgb(straight), alpha[..., None]), -1)
     return Canvas(

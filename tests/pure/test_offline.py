@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,12 +15,13 @@ import synthetic
 from PIL import Image
 
 from genai_render.backends.base import create_backend
-from genai_render.backends.offline import fitted, varied
+from genai_render.backends.http.settings import BackendSettings
+from genai_render.backends.offline import OfflineBackend, fitted, varied
 from genai_render.core import catalog
 from genai_render.core.errors import Cancelled, ImageError, InvalidInput, NotFound
 from genai_render.core.events import CancelToken, Notice, Progress, Result
 from genai_render.core.request import Reference, RenderRequest
-from genai_render.engine import Look
+from genai_render.engine import Look, Stage
 from genai_render.engine.finish import neural_style
 
 
@@ -151,6 +153,25 @@ def test_without_a_canvas_the_first_reference_is_redrawn():
     gray = shown @ (0.2126, 0.7152, 0.0722)
     assert np.corrcoef(made[..., 0].ravel(), gray.ravel())[0, 1] > 0.95
     assert any("first reference" in e.text for e in events if isinstance(e, Notice))
+
+
+def test_pictures_of_a_batch_share_their_stage(canvas):
+    """Frame 2 is a view that would get a sky by itself; it gets the first one's studio."""
+    place = synthetic.canvas("street", 160, 120)
+    shared = OfflineBackend(BackendSettings(belong_together=True))
+    first, second = (
+        results(list(shared.run(RenderRequest("day", canvas=c, seed=1), CancelToken())))[0]
+        for c in (canvas, place)
+    )
+    assert first.info["stage"]["backdrop"] == second.info["stage"]["backdrop"] == "studio"
+    alone = results(run(RenderRequest("day", canvas=place, seed=1)))[0]
+    assert "stage" not in alone.info
+    assert alone.image != second.image
+    # What History keeps is enough to go on with.
+    kept = Stage.from_json(json.loads(json.dumps(first.info["stage"])))
+    again = OfflineBackend(stage=kept)
+    later = list(again.run(RenderRequest("day", canvas=place, seed=1), CancelToken()))
+    assert results(later)[0].image == second.image
 
 
 def test_without_canvas_and_reference_it_says_what_it_needs():

@@ -50,6 +50,33 @@ def test_the_rest_is_said_in_the_prompts_own_words():
     )
 
 
+def test_a_material_beside_a_thing_is_not_given_to_everything():
+    reading = read("a brass lamp in a room, golden hour")
+    assert reading.used == ("golden hour",)
+    assert reading.of_things == ("brass lamp",)
+    assert reading.apply(Look()).surface.metal == 0
+    assert "Left out, since offline a color or material goes to everything: brass lamp." in (
+        reading.sentence
+    )
+    assert read("old chrome desk lamp").of_things == ("old chrome desk lamp",)
+
+
+def test_a_material_alone_is_for_everything():
+    for prompt in ("gold", "all in gold, dramatic light", "clay render of a house", "chrome look"):
+        assert read(prompt).of_things == ()
+        assert read(prompt).apply(Look()) != Look()
+
+
+def test_the_scenes_own_names_decide_about_colors():
+    assert read("purple lamp, studio", names=["FloorLamp_02.001"]).of_things == ("purple lamp",)
+    assert read("pink chairs", names=["Chair", "Chair.001"]).of_things == ("pink chairs",)
+    assert read("warm cozy evening", names=["Lamp"]).used[0] == "warm"
+    made = read("the lamp made of brass, night", names=["Lamp"])
+    assert made.of_things == ("lamp made of brass",)
+    assert made.used == ("night",)
+    assert read("no brass lamp").used == ()
+
+
 def test_small_words_are_not_reported():
     assert read("a picture of it, please").not_used == ()
     assert read("a picture of it, please").sentence == ""

@@ -14,9 +14,7 @@ from ...core.credentials import Credentials, Secret, origin_of
 from ...core.errors import InvalidInput
 from ...core.provider import Provider
 from .errors import OnlineAccessOff
-
-SYSTEM_PROXY = "system"
-NO_PROXY = "none"
+from .proxies import NO_PROXY, SYSTEM_PROXY
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,8 @@ class BackendSettings:
     """Plain data for `create_backend`, read once from the preferences by the main thread.
 
     online_access: Blender's own switch. Where it is off, only this computer itself is reached.
+    belong_together: the pictures of this run are of one series, as the frames of an animation:
+        what a backend chooses by itself is chosen once.
     endpoints: by name: "openai", "gemini", or an OpenAI-compatible profile's own name.
     catalog: with the user's models in it; None for the one that ships.
     """
@@ -63,6 +63,7 @@ class BackendSettings:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     catalog: Catalog | None = None
     credentials: Credentials = field(default_factory=Credentials)
+    belong_together: bool = False
 
     def models(self) -> Catalog:
         return self.catalog if self.catalog is not None else catalog.shipped()

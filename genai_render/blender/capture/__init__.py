@@ -3,13 +3,29 @@
 
 from __future__ import annotations
 
-import bpy
+from typing import TYPE_CHECKING, Any
 
-from ...core.canvas import Canvas
-from .camera import camera_aspect
-from .spec import CaptureSpec
+from ...core import lazy
+
+if TYPE_CHECKING:
+    import bpy
+
+    from ...core.canvas import Canvas
+    from .camera import camera_aspect
+    from .spec import CaptureSpec
 
 __all__ = ["CaptureSpec", "camera_aspect", "capture", "viewport_aspect"]
+
+_submodule = lazy.submodules(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when it is first used: Blender starts without it."""
+    if name == "CaptureSpec":
+        return _submodule("spec").CaptureSpec
+    if name == "camera_aspect":
+        return _submodule("camera").camera_aspect
+    return _submodule(name)
 
 
 def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:

@@ -8,16 +8,19 @@ all its settings: the same drawing as in a window works there, once there is a G
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import bpy
 
-from ...core.canvas import Canvas
 from ...core.errors import SceneError
 from ...core.framing import AUTO, Size
 from . import camera as camera_frame
 from . import passes, viewport, viewport_frame
 from .gpu_probe import find_gpu
-from .spec import CaptureSpec
+
+if TYPE_CHECKING:
+    from ...core.canvas import Canvas
+    from .spec import CaptureSpec
 
 
 def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:

@@ -8,14 +8,16 @@ region it is cropped to are part of that); the rest of the picture shows more ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import bpy
 from mathutils import Matrix
 
-from ...core.canvas import Matrix4
 from ...core.errors import SceneError
 from ...core.framing import fit_view
+
+if TYPE_CHECKING:
+    from ...core.canvas import Matrix4
 
 FULL_FRAME_MM = 36.0
 

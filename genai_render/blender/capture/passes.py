@@ -27,16 +27,17 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from . import camera as camera_frame
 from . import scene_copy
-from .camera import CameraFrame, RenderShape
 from .exr import read_passes
 from .gpu_probe import find_gpu
-from .scene_copy import SceneCopy
-from .spec import CaptureSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+    from .camera import CameraFrame, RenderShape
+    from .scene_copy import SceneCopy
+    from .spec import CaptureSpec
 else:
     np = lazy.module("numpy")
     Image = lazy.module("PIL.Image")

@@ -25,11 +25,12 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ...core.framing import Size
 from .. import addon
-from .viewport_frame import Frame
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from .viewport_frame import Frame
 else:
     np = lazy.module("numpy")
 

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import bpy
 from mathutils import Matrix, Vector
 
-from ...core.canvas import View
 from ...core.framing import fit_view, ratio
 from .camera import camera_aspect, frame_of, render_shape, unit_metres
+
+if TYPE_CHECKING:
+    from ...core.canvas import View
 
 _MARGIN = 6  # pixels
 

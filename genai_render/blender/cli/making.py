@@ -209,7 +209,9 @@ class _Making:
         return 0
 
     def run(self, shots_to_come: Iterator[Prepared], names: list[str]) -> int:
-        settings = backend_settings.for_model(self._catalog, self._model)
+        settings = replace(
+            backend_settings.for_model(self._catalog, self._model), belong_together=len(names) > 1
+        )
         backend = create_backend(self._model.backend, settings)
         # Every server of a farm has one to draw, and there is one more to give to the first.
         ahead = max(_AHEAD, len(servers.names_of(settings, self._model.backend)) + 1)

@@ -11,16 +11,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ...backends.base import check_access, create_backend
+from ...backends import base
+from ...backends.http import errors as http_errors
 from ...backends.http import settings as connections
-from ...backends.http.errors import unexpected
-from ...backends.http.settings import BackendSettings
 from ...core import log
 from ...core.credentials import Credentials
 from ...core.errors import Cancelled, GenAIError
 from ...core.events import CancelToken
 from .. import addon, background, redraw
+
+if TYPE_CHECKING:
+    from ...backends.http.settings import BackendSettings
 
 _FRESH_SECONDS = 30.0  # how long an answer about a key stands
 
@@ -156,7 +159,7 @@ def remove(name: str, settings: BackendSettings) -> None:
 
 def test(name: str, backend: str, settings: BackendSettings) -> None:
     """Ask the endpoint whether it can be reached and takes the key."""
-    act(name, "Testing", lambda cancel: check_access(backend, settings, cancel, name))
+    act(name, "Testing", lambda cancel: base.check_access(backend, settings, cancel, name))
 
 
 def ask_models(
@@ -166,7 +169,7 @@ def ask_models(
     known: list[str] = []
 
     def work(cancel: CancelToken) -> str:
-        names = create_backend(backend, settings).model_names(cancel, name)  # pyright: ignore
+        names = base.create_backend(backend, settings).model_names(cancel, name)  # pyright: ignore
         known.extend(names)
         return f"The server has {len(names)} models."
 
@@ -196,7 +199,7 @@ def act(
             return Message(error.text, True)
         except Exception as error:  # a library's own; it may hold anything
             log.fault(f"{doing}: {name}", error)
-            return Message(unexpected(name, error).text, True)
+            return Message(http_errors.unexpected(name, error).text, True)
 
     def answer(message: Message | None) -> None:
         keys.busy.pop(name, None)

@@ -9,18 +9,20 @@ Where they are is kept in Blender's preferences, or said by the environment; nev
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import PropertyGroup
 
 from ...backends.base import BACKENDS, of_kind
-from ...backends.http.settings import Endpoint
 from ...backends.self_hosted import servers
 from .. import addon, catalog
 from ..backend_settings import plain_endpoint
 from . import keys, providers
+
+if TYPE_CHECKING:
+    from ...backends.http.settings import Endpoint
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
 from ...backends.base import of_kind
-from ...backends.http.settings import NO_PROXY, SYSTEM_PROXY, Endpoint
-from ...core.catalog import Catalog, Model, server_model
+from ...backends.http.proxies import NO_PROXY, SYSTEM_PROXY
 from ...core.errors import GenAIError, InvalidInput
 from .. import addon, catalog
 from ..backend_settings import OWN_PROXY, all_connections, for_connection, plain_endpoint
 from . import keys
+
+if TYPE_CHECKING:
+    from ...backends.http.settings import Endpoint
+    from ...core.catalog import Catalog, Model
 
 
 def _no_key(self: Any) -> str:
@@ -203,6 +206,8 @@ class GenAIServerConnection(Connection, PropertyGroup):
     def catalog_models(self, known: Catalog) -> list[Model]:
         names = [name.strip() for name in self.models.split(",")]
         price = self.price if self.price_known else None
+        from ...core.catalog import server_model
+
         return [server_model(self.name, name, price) for name in dict.fromkeys(names) if name]
 
 

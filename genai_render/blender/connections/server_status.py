@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import bpy
 
-from ...backends.http.settings import BackendSettings
 from ...backends.self_hosted import servers
 from ...core import log
 from ...core.errors import GenAIError
 from ...core.events import CancelToken
 from .. import addon, background, redraw
+
+if TYPE_CHECKING:
+    from ...backends.http.settings import BackendSettings
 
 _FRESH_SECONDS = 2.0  # how long an answer stands
 

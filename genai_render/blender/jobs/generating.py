@@ -7,16 +7,18 @@ through the session's gate."""
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...core.errors import SceneError
-from ...core.preflight import Prepared
 from ..capture import viewport, viewport_frame
 from ..capture.camera import unit_metres
 from . import request_builder, session
-from .session import Place, Work
+from .work import Place, Work
+
+if TYPE_CHECKING:
+    from ...core.preflight import Prepared
 
 
 def generate(context: bpy.types.Context) -> Work:

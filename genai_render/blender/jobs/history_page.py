@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...core.errors import GenAIError
-from ...core.history.background import Rebuilding
-from ...core.history.item import Item
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, redraw
 from ..settings import scene_settings, window_state
 from . import session
-from .session import Work
+
+if TYPE_CHECKING:
+    from ...core.history.background import Rebuilding
+    from ...core.history.item import Item
+    from .work import Work
 
 PAGE = 12
 _REBUILDING_SECONDS = 0.5  # between two looks at an index that is being made again
@@ -179,12 +181,8 @@ def siblings(item_id: str) -> list[str]:
     return ids if item_id in ids else [item_id]
 
 
-@bpy.app.handlers.persistent
-def _file_changed(*_: object) -> None:
-    _history().forget()
-
-
-def _heard(work: Work, event: JobEvent) -> None:
+def hear(work: Work, event: JobEvent) -> None:
+    """A new image is selected, and History is another one."""
     if isinstance(event, Saved):
         window_state.paging().number = 1
         window_state.window().selected = event.id
@@ -193,13 +191,6 @@ def _heard(work: Work, event: JobEvent) -> None:
         invalidate()
 
 
-def register() -> None:
-    session.listen(_heard)
-    bpy.app.handlers.load_post.append(_file_changed)
-    bpy.app.handlers.save_post.append(_file_changed)
-
-
-def unregister() -> None:
-    for handlers in (bpy.app.handlers.load_post, bpy.app.handlers.save_post):
-        if _file_changed in handlers:
-            handlers.remove(_file_changed)
+def file_changed() -> None:
+    """The filters may be about the file that is open."""
+    _history().forget()

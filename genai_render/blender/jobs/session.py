@@ -9,70 +9,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import bpy
 
-from ...backends.http.retry import WAITING
-from ...core.canvas import Canvas
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
-from ...core.history.item import Item
-from ...core.jobs import Finished, Job, JobEvent, JobQueue, Prepare, Saved
-from ...core.preflight import Prepared
-from ...core.request import RenderRequest
+from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
 from ...core.submission import Gate, Limits
 from .. import addon, backend_settings, catalog, redraw
+from . import listeners
+from .work import Place, Work
+
+if TYPE_CHECKING:
+    from ...core.canvas import Canvas
+    from ...core.history.item import Item
+    from ...core.preflight import Prepared
+    from ...core.request import RenderRequest
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3
 _SPENDING_SECONDS = 10.0  # another Blender may be spending, too
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The 3D Viewport that a job's view is from: by address, compared only, never followed.
-
-    view: its view matrix then, as numbers.
-    """
-
-    space: int
-    view: tuple[float, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """A job as the panel shows it."""
-
-    job: Job
-    place: Place | None
-    fraction: float | None = None
-    message: str = ""
-    partial: bytes | None = None
-    notices: list[str] = field(default_factory=list)
-    expected: float | None = None
-    said: frozenset[str] = frozenset()
-
-    @property
-    def title(self) -> str:
-        text = " ".join(self.job.request.prompt.split())
-        return text if len(text) <= 40 else text[:39] + "…"
-
-    @property
-    def waits(self) -> bool:
-        """The provider is given time before it is asked again."""
-        return self.fraction is None and self.message.startswith(WAITING)
-
-    @property
-    def share(self) -> float:
-        """0 to 1, from what the backend says, or from how long it took the last time."""
-        if self.waits:
-            return 0.0
-        if self.fraction is not None:
-            return max(0.0, min(1.0, self.fraction))
-        if self.expected:
-            return min(0.95, self.job.seconds / self.expected)
-        return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +50,6 @@ class Spending:
     session: float
     month: float
     blend: float
-
-
-Listener = Callable[[Work, JobEvent], None]
 
 
 class Session:
@@ -213,8 +168,7 @@ class Session:
             if work is None:
                 continue
             self._take(work, event)
-            for listener in addon.state(_Listeners).those:
-                listener(work, event)
+            listeners.tell(work, event)
         self._redraw()
         return bool(self._works)
 
@@ -261,22 +215,6 @@ def limits() -> Limits:
     """What the preferences say that a request and a month may cost."""
     prefs = addon.preferences()
     return Limits() if prefs is None else Limits(prefs.run_limit, prefs.month_limit)
-
-
-class _Listeners:
-    """Told of every event on the main thread; they outlive a session that is opened again."""
-
-    def __init__(self) -> None:
-        self.those: tuple[Listener, ...] = ()
-
-    def close(self) -> None:
-        self.those = ()
-
-
-def listen(listener: Listener) -> None:
-    """Have `listener` told of every event, until the add-on is disabled."""
-    listeners = addon.state(_Listeners)
-    listeners.those = (*listeners.those, listener)
 
 
 def session() -> Session:

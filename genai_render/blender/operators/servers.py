@@ -21,6 +21,7 @@ from bpy.types import PropertyGroup
 from ...backends.base import of_kind
 from ...backends.self_hosted.comfyui import library
 from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
+from ...backends.self_hosted.comfyui.inputs import INPUTS
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import keys
 from ..settings import scene_settings
@@ -198,7 +199,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
     path: StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
     widgets: CollectionProperty(type=GenAIWorkflowWidget, options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
     active: IntProperty(options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
-    __annotations__.update({name: _place_property(name) for name in comfyui_workflow.INPUTS})
+    __annotations__.update({name: _place_property(name) for name in INPUTS})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
         return attempt(self, lambda: self._ask(context))
@@ -215,7 +216,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
             value = str(graph[id]["inputs"].get(key))
             return place, f"{names[id]}: {key}", f"Node {id}, now {value}"[:200]
 
-        for name in comfyui_workflow.INPUTS:
+        for name in INPUTS:
             now = workflow.places.get(name, ())
             places = dict.fromkeys([*now, *comfyui_workflow.widgets_for(name, graph)])
             _held[name] = [_NOWHERE, *map(item, places)]
@@ -239,7 +240,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in comfyui_workflow.INPUTS:
+        for name in INPUTS:
             if len(_held.get(name, ())) > 1:
                 column.prop(self, name)
         layout.label(text="Options in the sidebar:")
@@ -253,7 +254,7 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         mapping = library.read_mapping(path)
         before = comfyui_workflow.of_graph(path.stem, graph, mapping)
         inputs = {}
-        for name in comfyui_workflow.INPUTS:
+        for name in INPUTS:
             chosen, were = getattr(self, name), before.places.get(name, ())
             # One that goes to several places keeps them, unless another was chosen.
             inputs[name] = list(were) if were[:1] == (chosen,) else [chosen]

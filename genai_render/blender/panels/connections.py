@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...backends.base import BACKENDS, of_kind
 from ...core.credentials import IN_KEYRING
 from ...core.errors import CredentialsError, GenAIError
-from ...core.provider import Provider
 from .. import catalog
 from ..backend_settings import OWN_PROXY, for_connection
 from ..connections import keys, providers
 from .wrapping import wrapped
+
+if TYPE_CHECKING:
+    from ...core.provider import Provider
 
 
 def draw(layout: Any, context: Any, prefs: Any) -> None:

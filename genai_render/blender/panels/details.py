@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...core.history.item import Item
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails
+
+if TYPE_CHECKING:
+    from ...core.history.item import Item
 
 _LETTERS = 70
 

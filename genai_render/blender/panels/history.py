@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core.history.item import Item
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails, window_state
 from .main import SidebarPanel
 from .wrapping import wrapped
+
+if TYPE_CHECKING:
+    from ...core.history.item import Item
 
 COLUMNS = 3
 

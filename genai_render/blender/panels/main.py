@@ -5,18 +5,21 @@
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import cost
-from ...core.catalog import Model
-from ...core.preflight import Prepared
 from .. import catalog
 from ..jobs import request_builder, session
 from ..settings import choices, options, reference_store, scene_settings, thumbnails, window_state
 from .wrapping import wrapped
+
+if TYPE_CHECKING:
+    from ...core.catalog import Model
+    from ...core.preflight import Prepared
+    from ..jobs.work import Work
 
 CATEGORY = "GenAI"
 
@@ -150,7 +153,7 @@ def _draw_jobs(layout: Any, context: Any) -> None:
         row.operator("genai_render.clear_messages", text="Close", emboss=False, icon="X")
 
 
-def progress_text(work: session.Work) -> str:
+def progress_text(work: Work) -> str:
     """ "Shading · 4 s of about 9 s" """
     if work.job.started is None:
         return f"Waiting · {work.title}"

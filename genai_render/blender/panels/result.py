@@ -5,16 +5,18 @@
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core.history.item import Item
 from ..jobs import history_page
 from ..settings import thumbnails, window_state
 from ..viewport import overlay, projection
 from .main import SidebarPanel
 from .wrapping import wrapped
+
+if TYPE_CHECKING:
+    from ...core.history.item import Item
 
 
 class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):

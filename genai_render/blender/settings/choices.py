@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...core import cost
-from ...core.catalog import Model, Style
 from ...core.enum_numbers import number_before
 from ...core.errors import NotFound
 from .. import catalog
 from . import thumbnails
 from .id_choice import Entry, IdChoice
+
+if TYPE_CHECKING:
+    from ...core.catalog import Model, Style
 
 DEFAULT_MODEL = "offline"
 DEFAULT_STYLE = "auto"
@@ -51,6 +52,8 @@ def _model_entries() -> dict[str, Entry]:
 
 def _about(model: Model) -> str:
     """What helps to choose: what it does, what it is good at, how fast it is and what it costs."""
+    from ...core import cost
+
     facts = [model.description, model.good_for and f"Good for: {model.good_for}"]
     usd = cost.per_image(model, "1K")
     price = "free" if usd == 0 else f"about {cost.dollars(usd)} each" if usd is not None else ""

@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ...core.catalog import Model, Option
 from ...core.errors import InvalidInput
-from ...core.request import OptionValue
 from .. import addon, catalog
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
+
+if TYPE_CHECKING:
+    from ...core.catalog import Model, Option
+    from ...core.request import OptionValue
 
 _OPTIONS = "genai_render_options"
 

@@ -14,13 +14,14 @@ import bpy
 import bpy.utils.previews
 
 from ...core import images, lazy
-from ...core.catalog import Style
 from ...core.errors import GenAIError
 from .. import addon, background, redraw
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ...core.catalog import Style
 else:
     np = lazy.module("numpy")
 

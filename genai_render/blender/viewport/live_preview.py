@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ...core import lazy
-from ...core.canvas import Canvas
 from ...core.errors import GenAIError
 from ...core.framing import Size
 from .. import addon, redraw, scene_changes
@@ -25,6 +24,8 @@ from . import overlay, viewport_rest
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ...core.canvas import Canvas
 else:
     np = lazy.module("numpy")
 

@@ -21,13 +21,14 @@ from ...core.events import PartialImage
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
-from ..jobs import request_builder, session
-from ..jobs.session import Place, Work
+from ..jobs import listeners, request_builder, session
 from ..settings import scene_settings, window_state
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ..jobs.work import Place, Work
 else:
     np = lazy.module("numpy")
 
@@ -549,7 +550,7 @@ def register() -> None:
     # Not POST_PIXEL: that is drawn over the gizmos, ours and Blender's.
     _handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
     bpy.app.handlers.load_pre.append(_before_load)
-    session.listen(_heard)
+    listeners.listen(_heard)
 
 
 def unregister() -> None:

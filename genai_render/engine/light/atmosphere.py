@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..raster.arrays import Plane, smoothstep
 from ..scene.analysis import SceneAnalysis
@@ -12,19 +13,35 @@ from ..scene.surfaces import FAR, LowRes, Surfaces
 from .lighting_plan import LightingPlan
 
 
-def _fade(small: LowRes, analysis: SceneAnalysis) -> tuple[float, float]:
+def fade_distances(small: LowRes, analysis: SceneAnalysis) -> tuple[float, float]:
     """Between which distances from the subject a floor becomes the studio's backdrop."""
     camera, surfaces = small.camera, small.surfaces
     if not (~surfaces.covered).any() and surfaces.laid is None:
         return 0.0, 0.0
-    ground = analysis.floor_height if analysis.floor_height is not None else analysis.lowest
-    chosen = _on_floor(camera, surfaces, ground, analysis, 0) > 0.5
+    chosen = _on_floor(camera, surfaces, analysis, 0) > 0.5
     if not chosen.any():
         return 0.0, 0.0
-    far = _spread(camera, camera.positions(surfaces.depth), analysis)[chosen]
-    reach = float(np.quantile(far, 0.985))
+    away = _spread(camera, camera.positions(surfaces.depth), analysis)
+    reach = float(np.quantile(away[chosen], 0.985))
     end = min(reach * 0.97, analysis.size * 2.4)
-    return end * 0.3, end
+    start = end * 0.3
+    things = _things(surfaces, chosen)
+    if things.any():  # what lies or stands on the floor stays whole, and so does the floor under it
+        start = max(start, float(np.quantile(away[things], 0.98)) * 1.08)
+        end = max(end, start * 1.5)
+    return start, end
+
+
+def _things(surfaces: Surfaces, floor: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is no floor, and what lies flat on it but is of another color."""
+    things = surfaces.covered & ~floor
+    if surfaces.albedo is None:
+        return things
+    paint = np.sqrt(np.maximum(surfaces.albedo, 0))
+    usual = np.median(paint[:, floor], axis=1)[:, None, None]
+    other = floor & (np.abs(paint - usual).max(0) > 0.12)
+    # Where much of a floor differs from its usual color, it is its pattern.
+    return things | other if float(other.sum()) < 0.3 * float(floor.sum()) else things
 
 
 def _spread(camera: Camera, point: Plane, analysis: SceneAnalysis) -> Plane:
@@ -36,9 +53,12 @@ def _spread(camera: Camera, point: Plane, analysis: SceneAnalysis) -> Plane:
     return np.sqrt(x * x + y * y)
 
 
-def _on_floor(
-    camera: Camera, surfaces: Surfaces, ground: float, analysis: SceneAnalysis, first: int
-) -> Plane:
+def _on_floor(camera: Camera, surfaces: Surfaces, analysis: SceneAnalysis, first: int) -> Plane:
+    """0..1: the laid floor, and the scene's own where it goes on beyond the frame."""
+    ground = analysis.floor_height
+    if ground is None:
+        laid = surfaces.laid
+        return np.zeros_like(surfaces.depth) if laid is None else laid.astype(np.float32)
     lift = dot(surfaces.normal, camera.up)
     point = camera.positions(np.minimum(surfaces.depth, FAR), first)
     height = dot(point, camera.up) + np.float32(camera.level - ground)
@@ -95,8 +115,7 @@ def put_behind(
     analysis = plan.analysis
     alpha = surfaces.alpha
     if plan.studio and plan.fade[1] > 0:
-        ground = analysis.floor_height if analysis.floor_height is not None else analysis.lowest
-        near = _on_floor(camera, surfaces, ground, analysis, first)
+        near = _on_floor(camera, surfaces, analysis, first)
         if near.any():
             far = smoothstep(plan.fade[0], plan.fade[1], _spread(camera, point, analysis))
             alpha = alpha * (1 - near * far)

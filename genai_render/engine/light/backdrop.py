@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..look.look import Look
+from ..look.look import Color, Look
 from ..raster.arrays import Plane, smoothstep
 from ..raster.noise import sample_tile, spectral_noise
 from ..raster.resample import blur
@@ -37,13 +37,13 @@ def sky(camera: Camera, look: Look, sun: Vector, seed: int) -> Plane:
     return np.maximum(colors, 0)
 
 
-def studio(camera: Camera, look: Look) -> Plane:
+def studio(camera: Camera, color: Color, brightness: float) -> Plane:
     """(3, h, w) a backdrop that is lit from above its middle and falls off to its edges."""
-    base = np.asarray(look.sky.studio, np.float32)[:, None, None]
+    base = np.asarray(color, np.float32)[:, None, None]
     x = np.linspace(-1, 1, camera.width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, camera.height, dtype=np.float32)[:, None]
     pool = np.exp(-(x * x * 0.55 + (y + 0.15) ** 2 * 0.7))
-    return base * ((np.float32(0.52) + np.float32(0.5) * pool) * np.float32(look.sky.brightness))
+    return base * ((np.float32(0.52) + np.float32(0.5) * pool) * np.float32(brightness))
 
 
 def haze(camera: Camera, look: Look, sun: Vector) -> Plane:

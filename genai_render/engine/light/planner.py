@@ -9,40 +9,57 @@ import numpy as np
 
 from ..grade.tone_mapping import auto_exposure
 from ..look.look import PAINTED, Look
-from ..raster.arrays import Plane
+from ..raster.arrays import Plane, smoothstep
 from ..raster.color import luminance
 from ..raster.parallel import alongside
 from ..raster.progress import Step
 from ..raster.resample import blur, blur_planes, resize_planes
-from ..scene.analysis import SceneAnalysis, analyze_scene, lay_floor
+from ..scene.analysis import SceneAnalysis, analyze_scene
 from ..scene.camera import Camera
 from ..scene.captured_light import find_emission, fit_captured_light
 from ..scene.surfaces import LowRes, Source, Surfaces
 from . import backdrop, bloom, screen_space
-from .atmosphere import _fade, add_air, put_behind
+from .atmosphere import add_air, fade_distances, put_behind
 from .lighting_plan import LightingPlan, Quality
-from .reflections import _mirrored, add_reflections
+from .reflections import add_reflections, mirrored_light
 from .rig import LightFields, Rig
 from .screen_space import flatten_bumps
+from .stage import Stage, set_stage
 
 _SIDES = {"fast": (384, 320), "balanced": (512, 400), "quality": (640, 512)}
 """Pixels on the longer side of the small picture, and of one that is painted over (PAINTED)."""
 
 
+def choose_stage(source: Source, look: Look, quality: Quality = "balanced") -> Stage | None:
+    """The stage for a batch, from one of its pictures; None for one with nothing in it."""
+    small = source.low_res(_SIDES[quality][look.medium in PAINTED])
+    analysis = analyze_scene(small, source.canvas.view)
+    return None if analysis.empty else set_stage(small, analysis, look)
+
+
 def plan_lighting(
-    source: Source, look: Look, seed: int, step: Step, quality: Quality
+    source: Source,
+    look: Look,
+    seed: int,
+    step: Step,
+    quality: Quality,
+    stage: Stage | None = None,
 ) -> LightingPlan:
+    """Lays the stage's floor in `source`. stage: that of the batch; without, the view's own."""
     canvas = source.canvas
     small = source.low_res(_SIDES[quality][look.medium in PAINTED])
     step(0.02, "Looking at the scene")
     analysis = analyze_scene(small, canvas.view)
-    uncovered = float((~small.surfaces.covered).mean())
-    choice = look.sky.backdrop
-    if choice == "auto":
-        choice = "keep" if not analysis.blank else "sky" if analysis.place else "studio"
+    if stage is None:
+        stage = set_stage(small, analysis, look)
+    elif not (analysis.flat or analysis.empty):
+        analysis = replace(analysis, place=stage.place, indoor=stage.indoor)
+    choice = stage.backdrop
     studio = choice == "studio" and not analysis.flat
-    if choice != "keep" and look.sky.floor and uncovered > 0:
-        source.floor = lay_floor(small, analysis, look.sky.studio if studio else look.sky.ground)
+    floor = stage.floor
+    room = not (analysis.flat or analysis.top_down or small.surfaces.covered.all())
+    if floor is not None and room and small.camera.level > floor.height:
+        source.floor = floor
     fit = fit_captured_light(small.surfaces)
     glowing = blur(find_emission(small.surfaces, fit, canvas.view.engine), 0.6)
     rig = Rig.of(look, small.camera, analysis, fit, canvas.view.engine).with_paint_gain(
@@ -54,7 +71,7 @@ def plan_lighting(
     camera, surfaces = small.camera, small.surfaces
 
     def behind(_: object) -> tuple[Plane, Plane]:
-        return _backdrop(source, small, rig, analysis, "studio" if studio else choice, seed)
+        return _backdrop(source, small, rig, analysis, choice, seed)
 
     with alongside(behind) as backdrop_planes:
         lit = _lit(small, rig, analysis, glowing, step)
@@ -62,7 +79,7 @@ def plan_lighting(
         sky, haze = backdrop_planes()
     step(0.24, "Sky")
     rig, fields, smoothed, point, color = lit
-    fade = _fade(small, analysis) if studio and not analysis.place else (0.0, 0.0)
+    fade = fade_distances(small, analysis) if studio and not analysis.place else (0.0, 0.0)
 
     # The small picture in full, for mirrors, exposure and bloom.
     small_sky = resize_planes(sky, camera.height, camera.width, "box")
@@ -76,11 +93,13 @@ def plan_lighting(
         planes |= {f"calm{axis}": smoothed[0][axis] for axis in range(3)} | {"bumpy": smoothed[1]}
     if fields.captured is not None:
         planes |= {f"captured{axis}": fields.captured[axis] for axis in range(3)}
+    if fields.own is not None and fields.own.any():
+        planes["own"] = fields.own
     if fields.bounce is not None:
         planes |= {f"bounce{axis}": fields.bounce[axis] for axis in range(3)}
     if look.surface.wet > 0 and not (analysis.flat or analysis.empty):
         step(0.25, "Reflections")
-        mirrored = _mirrored(small, look, color, small_sky)
+        mirrored = mirrored_light(small, look, color, small_sky)
         planes |= {f"mirror{axis}": mirrored[axis] for axis in range(3)}
         add_reflections(plan, surfaces, color, mirrored, 0, camera)
     add_air(plan, surfaces, color, small_haze, point, camera)
@@ -95,6 +114,7 @@ def plan_lighting(
         plan.exposure, plan.bloom = _exposed(plan, color)
         falling = shaft_light()
     if falling is not None:
+        falling *= 1 - np.float32(0.7) * _near_subject(small, analysis)
         plan.bloom = falling if plan.bloom is None else plan.bloom + falling
     plan.names = list(planes)
     plan.planes = np.stack([planes[name] for name in plan.names]).astype(np.float32)
@@ -105,8 +125,10 @@ def _exposed(plan: LightingPlan, color: Plane) -> tuple[float, Plane | None]:
     """The exposure, and what glows at it."""
     look, analysis, small, studio = plan.look, plan.analysis, plan.small, plan.studio
     weight = _interest(small)
-    # Before a studio's backdrop much is meant to be light.
+    # Before a studio's backdrop much is meant to be light; things of one
+    # shade are meant to look so.
     gray = 0.29 if studio and not analysis.place else 0.21
+    gray *= _paleness(small, weight)
     exposure = (
         2.0**look.grade.exposure
         if analysis.flat
@@ -133,20 +155,25 @@ def _lit(
         if look.light.shadow > 0 and look.light.key > 0:
             # Indoors the walls and the ceiling that the frame shows would shade everything.
             length = size * (0.3 if analysis.indoor else 1.6 if analysis.place else 1.1)
-            shadow = screen_space.shadow(camera, surfaces, rig.key, look.light.softness, length)
+            # Stepped light draws the shadow's outline: it has to be a clean curve.
+            steps = 112 if look.toon.steps else 44
+            shadow = screen_space.shadow(
+                camera, surfaces, rig.key, look.light.softness, length, steps
+            )
             if look.toon.steps:
-                # Stepped light draws the shadow's outline: it has to be a clean curve.
-                shadow = screen_space.smooth(screen_space.smooth(shadow, surfaces, 4), surfaces, 4)
+                for _ in range(3):
+                    shadow = screen_space.smooth(shadow, surfaces, 4)
     step(0.16, "Light between surfaces")
     smoothed = None if analysis.flat or analysis.empty else screen_space.calm_normals(surfaces)
     if smoothed is not None:
         flatten_bumps(look, surfaces, smoothed[0], smoothed[1], rig.calming)
     fields = LightFields(open_, shadow, glowing)
     if surfaces.albedo is not None and rig.trust > 0 and not (analysis.flat or analysis.empty):
-        fields.captured = _captured_light(small)
+        fields.captured, fields.own = _captured_light(small)
+        rig = rig.with_captured_level(fields.captured, surfaces.covered)
     viewer = camera.toward_viewer(0, camera.height)
     point = camera.positions(surfaces.depth)
-    albedo = rig.albedo(surfaces, fields.captured)
+    albedo = rig.albedo(surfaces, fields)
     if fields.captured is not None:
         _, tone = replace(rig, trust=0.0).light(surfaces, albedo, fields, viewer, point)
         rig = rig.with_captured_gain(luminance(fields.captured), tone, surfaces.covered)
@@ -164,8 +191,11 @@ def _backdrop(
     look, sun = rig.look, rig.key
     wide = min(source.width, 1280)
     camera = _grid(source.camera, wide, max(2, round(source.height * wide / source.width)))
-    if choice == "studio":
-        sky = backdrop.studio(camera, look)
+    if choice == "studio" and not analysis.flat:
+        sky = backdrop.studio(camera, look.sky.studio, look.sky.brightness)
+    elif choice == "sky" and analysis.top_down:
+        # Seen from straight above there is no sky: a plain sheet of its color instead.
+        sky = backdrop.studio(camera, look.sky.horizon, look.sky.brightness)
     elif choice == "keep":
         sky = resize_planes(_behind(small), camera.height, camera.width)
     else:
@@ -208,7 +238,7 @@ def _upsampled_within(planes: Plane, small: LowRes) -> Plane:
 
 
 def _bounced(small: LowRes, color: Plane, size: float) -> Plane:
-    """Bounced light, analysis on a still smaller picture."""
+    """Bounced light, found on a still smaller picture."""
     camera, tiny, grid = _tiny(small)
     lit = np.minimum(color[(slice(None), *grid)], np.float32(6))
     bounced = screen_space.bounce(camera, tiny, lit, size * 0.35)
@@ -216,18 +246,47 @@ def _bounced(small: LowRes, color: Plane, size: float) -> Plane:
     return np.maximum(_upsampled_within(bounced, small), 0)
 
 
-def _captured_light(small: LowRes) -> Plane:
-    """(3, h, w) the light in the captured picture: its colour over its albedo, without detail.
+def _captured_light(small: LowRes) -> tuple[Plane, Plane]:
+    """(3, h, w) the light in the captured picture, and (h, w) 0..1 where the albedo misses colors.
 
-    As fine as the small picture is, so that old shadows go with it; thin mirrors and noise stay.
+    The light is the color over the albedo, without detail: as fine as the small picture is, so that
+    old shadows go with it; thin mirrors and noise stay. Light changes its hue slowly; where hues
+    change from place to place, or a black surface shows something, that is the surface's own color:
+    a picture that shines, a colored mirror, a material that has no albedo.
     """
     surfaces = small.surfaces
     assert surfaces.albedo is not None
+    shown, paint = luminance(surfaces.color), luminance(surfaces.albedo)
     light = (surfaces.color + np.float32(0.004)) / (surfaces.albedo + np.float32(0.02))
     np.clip(light, np.float32(0.01), np.float32(6), out=light)
+    covered = surfaces.covered
+    known = covered & (paint > 0.05)
+    usual = float(np.median(luminance(light)[known])) if known.mean() > 0.01 else 1.0
+    own = covered & (paint < 0.025) & (shown > 0.012 + 3 * paint * usual)
+    missed = np.maximum(_many_hued(light, surfaces), own.astype(np.float32))
+    gray = np.where(own, np.float32(usual), luminance(light))
+    light += (gray - light) * missed
     for radius in (2, 2):
         light = screen_space.smooth_all(light, surfaces, radius)
-    return light
+    return light, screen_space.smooth(missed, surfaces, 1)
+
+
+def _many_hued(light: Plane, surfaces: Surfaces) -> Plane:
+    """(h, w) 0..1 where the hue of light changes from place to place, if it does so everywhere.
+
+    Around colored lamps and where things meet it changes as well, in a part of the picture.
+    """
+    covered = surfaces.covered.astype(np.float32)
+    hue = light / np.maximum(luminance(light), np.float32(1e-3)) * covered
+    unit = max(covered.shape) / 512
+    wide = blur(covered, 7 * unit) + np.float32(1e-3)
+    away = np.abs(hue - blur_planes(hue, 7 * unit) / wide).max(0) * covered
+    often = blur((away > 0.25) * covered, 12 * unit) / (blur(covered, 12 * unit) + np.float32(1e-3))
+    seen = surfaces.covered
+    whole = smoothstep(0.3, 0.45, np.asarray(np.median(often[seen]), np.float32)) if seen.any() else 0.0
+    # Dim light has the noise of few samples in its hue.
+    bright = smoothstep(0.01, 0.04, luminance(surfaces.color))
+    return (smoothstep(0.2, 0.45, often) * covered * bright * whole).astype(np.float32)
 
 
 def _behind(small: LowRes) -> Plane:
@@ -248,6 +307,28 @@ def _behind(small: LowRes) -> Plane:
         share = np.maximum(share, np.minimum(wide * 20, 1) * (wide > 1e-4))
         share = np.where(missing > 0, np.maximum(share, missing), share)
     return np.where(bare, small.surfaces.color, result).astype(np.float32)
+
+
+def _near_subject(small: LowRes, analysis: SceneAnalysis) -> Plane:
+    """1 on the subject and what is before it: light that falls through the air is behind them."""
+    surfaces = small.surfaces
+    near = surfaces.covered & (surfaces.depth < analysis.focus + 0.35 * analysis.size)
+    if surfaces.laid is not None:
+        near &= ~surfaces.laid
+    return blur(near.astype(np.float32), 1.5)
+
+
+def _paleness(small: LowRes, weight: Plane) -> float:
+    """1 for surfaces of usual colors, less for dark ones and more for white ones."""
+    surfaces = small.surfaces
+    own = surfaces.covered if surfaces.laid is None else surfaces.covered & ~surfaces.laid
+    if surfaces.albedo is None or not own.any():
+        return 1.0
+    paint = np.log(np.maximum(luminance(surfaces.albedo)[own].astype(np.float64), 0.01))
+    share = weight[own].astype(np.float64)
+    usual = float(np.exp((paint * share).sum() / max(float(share.sum()), 1e-9)))
+    dark = float(np.clip((usual / 0.12) ** 0.5, 0.4, 1.0))
+    return dark * float(np.clip((usual / 0.45) ** 0.4, 1.0, 1.3))
 
 
 def _interest(small: LowRes) -> Plane:

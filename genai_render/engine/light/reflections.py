@@ -14,7 +14,7 @@ from . import screen_space
 from .lighting_plan import LightingPlan
 
 
-def _mirrored(small: LowRes, look: Look, color: Plane, sky: Plane) -> Plane:
+def mirrored_light(small: LowRes, look: Look, color: Plane, sky: Plane) -> Plane:
     """(3, h, w) what wet floors mirror: the scene where a ray finds it, else the sky's colour."""
     camera, surfaces = small.camera, small.surfaces
     wanted = screen_space.floors(camera, surfaces) > 0.01

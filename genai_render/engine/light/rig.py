@@ -22,6 +22,7 @@ class LightFields:
 
     open, shadow: 0..1 planes. bounce: (3, h, w) light. glow: 0..1, how much it shines by itself.
     captured: (3, h, w) the light that fell in the captured picture, smoothed; None where unknown.
+    own: 0..1, how much of a surface's color the captured picture knows and the albedo does not.
     """
 
     open: Plane
@@ -29,6 +30,7 @@ class LightFields:
     glow: Plane
     bounce: Plane | None = None
     captured: Plane | None = None
+    own: Plane | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +40,8 @@ class Rig:
     lamps: where neon lamps are, in camera space, how many metres they reach well, and whether each
     has the left one's colour.
     trust: 0..1, how far the captured picture's own light is worth keeping (0 for Solid views).
-    captured_gain: brings that light to the brightness of the new.
+    captured_gain: brings that light to the brightness of the new. captured_level: its usual
+    brightness where it is lit.
     paint_gain: keeps albedos believable.
     """
 
@@ -52,6 +55,7 @@ class Rig:
     flat: bool
     trust: float
     captured_gain: float
+    captured_level: float
     paint_gain: float
 
     @classmethod
@@ -79,6 +83,7 @@ class Rig:
             0.0 if engine in PLAIN_ENGINES else 1.0,
             1.0,
             1.0,
+            1.0,
         )
 
     @property
@@ -91,42 +96,63 @@ class Rig:
         covered = surfaces.covered
         if not covered.any() or surfaces.albedo is not None:
             return self
-        bright = float(np.quantile(luminance(self._paint(surfaces, None))[covered], 0.95))
+        bright = float(np.quantile(luminance(self._paint(surfaces, None, None))[covered], 0.95))
         return replace(self, paint_gain=min(1.5, 0.8 / bright) if bright > 0.8 else 1.0)
 
-    def with_captured_gain(self, captured: Plane, new: Plane, covered: Plane) -> Rig:
-        """The same rig with the captured light as bright as the new: (h, w) luminances."""
+    def with_captured_level(self, captured: Plane, covered: Plane) -> Rig:
+        """The same rig, knowing how bright the (3, h, w) captured light usually is."""
         if not covered.any():
             return self
-        ratio = float(np.median(new[covered])) / max(float(np.median(captured[covered])), 1e-4)
+        level = float(np.quantile(luminance(captured)[covered], 0.7))
+        return replace(self, captured_level=max(level, 1e-4))
+
+    def with_captured_gain(self, captured: Plane, new: Plane, covered: Plane) -> Rig:
+        """The same rig with the captured light as bright as the new: (h, w) luminances.
+
+        What is hardly lit does not count: most of a night is dark, and its lamps set the level.
+        """
+        if not covered.any():
+            return self
+        lit = covered & (captured > self.captured_level * 0.15)
+        chosen = lit if lit.any() else covered
+        ratio = float(np.median(new[chosen])) / max(float(np.median(captured[chosen])), 1e-4)
         return replace(self, captured_gain=ratio)
 
-    def _paint(self, surfaces: Surfaces, captured: Plane | None) -> Plane:
+    def _paint(self, surfaces: Surfaces, captured: Plane | None, own: Plane | None) -> Plane:
         if surfaces.albedo is None:
             light = self.fit.on(surfaces.normal)
             light **= np.float32(-min(self.look.light.relight, 0.8))
             return surfaces.color * (light * np.float32(self.paint_gain))
         detail = np.float32(self.look.surface.detail * self.trust)
-        if captured is None or detail <= 0:
+        if captured is None or (detail <= 0 and own is None):
             return surfaces.albedo
         # The picture without its light still has its highlights, mirrors and fine shadows; but at
-        # an outline a pixel's colour is that of two things.
-        detail = _inside(surfaces.depth) * detail
+        # an outline a pixel's colour is that of two things, and what is unlit shows nothing.
+        detail = _inside(surfaces.depth, surfaces.normal) * detail
+        detail *= self._lit(captured)
         full = surfaces.color / captured
-        np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
+        if own is None:
+            np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
+        else:
+            most = surfaces.albedo * np.float32(3) + np.float32(0.35)
+            most += (1 - most) * own
+            np.minimum(full, most, out=full)
+            detail = np.maximum(detail, own)
         full -= surfaces.albedo
         full *= detail
         full += surfaces.albedo
         return full
 
-    def albedo(self, surfaces: Surfaces, captured: Plane | None = None) -> Plane:
-        """(3, h, w) linear: the surfaces' own colours, as the look wants them.
+    def _lit(self, captured: Plane) -> Plane:
+        """0..1: how far the captured light is enough to see a surface by."""
+        level = np.float32(max(self.captured_level, 0.06))
+        return smoothstep(0.08, 0.3, luminance(captured) / level)
 
-        captured: see LightFields.
-        """
+    def albedo(self, surfaces: Surfaces, fields: LightFields) -> Plane:
+        """(3, h, w) linear: the surfaces' own colours, as the look wants them."""
         if self.flat:
             return surfaces.color
-        paint = self._paint(surfaces, captured)
+        paint = self._paint(surfaces, fields.captured, fields.own)
         look = self.look.surface
         if look.saturation != 1:
             gray = luminance(paint)
@@ -154,8 +180,10 @@ class Rig:
             return
         for axis in range(3):
             captured = fields.captured[axis] * np.float32(self.captured_gain)
-            np.maximum(captured, np.float32(0.02), out=captured)
             captured /= np.maximum(light[axis], np.float32(0.02))
+            # What the scene leaves unlit is dark, not black: its own color is what is known of it.
+            # Where a lamp is close it is bright, not white.
+            np.clip(captured, np.float32(0.2), np.float32(3), out=captured)
             light[axis] *= captured**keep
 
     def light(
@@ -306,9 +334,10 @@ class Rig:
             spark *= smoothstep(-0.05, 0.2, facing)
             if look.toon.steps and look.toon.highlight > 0:
                 level = gloss * light.key * (0.1 + 0.22 / rough) * 0.45
-                spark += smoothstep(level * 0.85, level * 1.15, spark) * np.float32(
-                    look.toon.highlight
-                )
+                step = smoothstep(level * 0.85, level * 1.15, spark)
+                # On a level floor the highlight's edge would be a stain, not a sparkle.
+                step *= 1 - smoothstep(0.93, 0.98, upward)
+                spark += step * np.float32(look.toon.highlight)
             # The mirrored surroundings: sky above, ground below, by the mirrored ray's height.
             high = across * upward
             high *= 2
@@ -321,6 +350,12 @@ class Rig:
             fresnel += np.float32(0.035 * gloss)
             fresnel *= open_
             fresnel *= open_
+            if surfaces.albedo is not None and self.trust:
+                # What is black in the picture and by itself has few highlights: it would look gray.
+                dull = smoothstep(0.0, 0.06, luminance(albedo)) * np.float32(0.65)
+                dull += np.float32(0.35)
+                fresnel *= dull
+                spark *= dull
             above = smoothstep(-0.15, 0.5, high)
             metal = np.float32(look.surface.metal)
             if look.surface.metal > 0:
@@ -361,13 +396,30 @@ def _between(a: Color, b: Color, t: float) -> Color:
     return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
 
 
-def _inside(depth: Plane) -> Plane:
-    """0 on both sides of an outline, 1 elsewhere. On any plane 1 / depth is linear on screen."""
+def _inside(depth: Plane, normal: Plane) -> Plane:
+    """0 on both sides of an outline and of a crease between two even surfaces, 1 elsewhere."""
     near = 1 / depth
     result = np.ones_like(near)
-    for turned, of in ((near, result), (near.T, result.T)):
+    for turned, facing, of in (
+        (near, normal, result),
+        (near.T, normal.transpose(0, 2, 1), result.T),
+    ):
+        # On any plane 1 / depth is linear on screen.
         bend = np.abs(turned[:-2] + turned[2:] - 2 * turned[1:-1])
         of[1:-1] *= bend < turned[1:-1] * np.float32(0.01)
+        if len(turned) < 5:
+            continue
+        steady = _alike(facing[:, :-1], facing[:, 1:]) > np.float32(0.97)
+        crease = _alike(facing[:, 1:-3], facing[:, 3:-1]) < np.float32(0.85)
+        crease &= steady[:-3] & steady[3:]
+        of[2:-2] *= ~crease
+    return result
+
+
+def _alike(a: Plane, b: Plane) -> Plane:
+    result = a[0] * b[0]
+    result += a[1] * b[1]
+    result += a[2] * b[2]
     return result
 
 

@@ -143,6 +143,11 @@ def shadow(
     side /= np.linalg.norm(side)
     over = np.cross(main, side)
     spread = 0.02 + 0.16 * softness
+    # Above the highest thing in view nothing is hit: what is left to search is searched finely.
+    height_of = dot(point, camera.up)
+    seen = height_of[surfaces.covered]
+    top = np.float32(seen.max()) if seen.size else np.float32(0)
+    pixel = 2.0 / max(abs(camera.scale[0]) * width, 1e-9)  # a pixel's width at a depth of 1
 
     def work(first: int, last: int) -> None:
         chosen = np.flatnonzero(active[first:last])
@@ -159,12 +164,21 @@ def shadow(
             ]
         )
         begin = jitter[first:last].reshape(-1)[chosen]
-        hit, _, _ = march(camera, surfaces.depth, start, normal, ray, length, steps, begin)
+        rise = ray[0] * np.float32(camera.up[0])
+        rise += ray[1] * np.float32(camera.up[1])
+        rise += ray[2] * np.float32(camera.up[2])
+        away = np.float32(1) if camera.ortho else -start[2]
+        above = top - height_of[first:last].reshape(-1)[chosen] - away * np.float32(3 * pixel)
+        reach = np.where(rise > 0.05, above / np.maximum(rise, np.float32(0.05)), length)
+        # Just below it: a ceiling that the frame shows does not shade its room.
+        reach = np.clip(reach * np.float32(0.97), 1e-6, length).astype(np.float32)
+        hit, _, _ = march(camera, surfaces.depth, start, normal, ray, length, steps, begin, reach)
         result[first:last].reshape(-1)[chosen] = 1 - hit
 
     each_band(height, width, work, pixels=1 << 15)
     # The 4 × 4 mean that the offsets are made for, then a little more, kept within surfaces.
-    return smooth(result, surfaces, 2)
+    result = smooth_all(result[None], surfaces, 2, even=True)
+    return smooth_all(result, surfaces, 1)[0]
 
 
 def march(
@@ -176,8 +190,11 @@ def march(
     length: float,
     steps: int,
     begin: Plane,
+    reach: Plane | None = None,
 ) -> tuple[Plane, NDArray[np.intp], Plane]:
     """Follow rays over the screen from (3, n) points. begin: 0..1, where in its step each starts.
+
+    reach: how far each has to go at most, where that is less than `length`.
 
     Returns how surely something was hit (0..1), the flat index of the pixel it was hit in, and how
     far away, as a part of `length`.
@@ -188,7 +205,7 @@ def march(
     away = np.float32(1) if camera.ortho else -start[2]
     origin = start + normal * (away * np.float32(pixel * 1.6))
     # Toward the camera a ray must stop before it passes it.
-    limit = np.full(start.shape[1], length, np.float32)
+    limit = np.full(start.shape[1], length, np.float32) if reach is None else reach.copy()
     if not camera.ortho:
         nearing = ray[2] > 1e-4
         limit[nearing] = np.minimum(limit[nearing], 0.9 * -origin[2][nearing] / ray[2][nearing])
@@ -211,7 +228,7 @@ def march(
         thick = away * np.float32(0.03) + t * np.float32(0.55)
         new = inside & (behind > slack) & (behind < thick) & (hit == 0)
         pixel_hit[new] = index[new]
-        distance[new] = part[new]
+        distance[new] = t[new] * np.float32(1 / length)
         hit[new] = 1
     fade = 1 - np.clip((distance - np.float32(0.7)) / np.float32(0.3), 0, 1)
     return hit * fade, pixel_hit, distance
@@ -297,8 +314,13 @@ def smooth(plane: Plane, surfaces: Surfaces, radius: int, within: bool = True) -
     return smooth_all(plane[None], surfaces, radius, within)[0]
 
 
-def smooth_all(planes: Plane, surfaces: Surfaces, radius: int, within: bool = True) -> Plane:
-    """(n, h, w) planes, each smoothed: their weights are found once."""
+def smooth_all(
+    planes: Plane, surfaces: Surfaces, radius: int, within: bool = True, even: bool = False
+) -> Plane:
+    """(n, h, w) planes, each smoothed: their weights are found once.
+
+    even: the outermost pixels count half, so that a pattern of 2 radius pixels leaves no trace.
+    """
     height, width = surfaces.depth.shape
     depth = np.maximum(surfaces.depth, np.float32(1e-6))
     inverse = 1 / depth
@@ -340,6 +362,8 @@ def smooth_all(planes: Plane, surfaces: Surfaces, radius: int, within: bool = Tr
                     alike += normals[1][part] * normal[1, first:last]
                     alike += normals[2][part] * normal[2, first:last]
                     weight *= np.maximum(alike, 0, out=alike)
+                if even and i in (0, 2 * radius):
+                    weight *= np.float32(0.5)
                 for plane, value in zip(total, around, strict=True):
                     plane += value[part] * weight
                 weights += weight

@@ -3,6 +3,9 @@
 
 The style is the base. Groups of terms apply in a fixed order, and within a group the word that
 stands later in the prompt wins. The longest phrase is taken first.
+
+A material beside the name of a thing ("brass lamp") is meant for that thing. The engine knows no
+things, only a picture, and would turn the whole room to brass: such words are left out, and said.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import functools
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,11 +78,13 @@ class Reading:
     """A prompt, understood as far as it goes.
 
     used: labels of what was understood, "no …" where negated. not_used: the rest, in its words.
+    of_things: what of the rest is a color or a material of one thing.
     """
 
     mentions: tuple[Mention, ...]
     used: tuple[str, ...]
     not_used: tuple[str, ...]
+    of_things: tuple[str, ...] = ()
 
     @property
     def style(self) -> str:
@@ -105,8 +110,14 @@ class Reading:
         parts = []
         if self.used:
             parts.append(f"Used: {', '.join(self.used)}.")
-        if self.not_used:
-            parts.append(f"Not used offline: {', '.join(self.not_used)}.")
+        others = [words for words in self.not_used if words not in self.of_things]
+        if others:
+            parts.append(f"Not used offline: {', '.join(others)}.")
+        if self.of_things:
+            parts.append(
+                "Left out, since offline a color or material goes to everything: "
+                f"{', '.join(self.of_things)}."
+            )
         return " ".join(parts)
 
 
@@ -154,14 +165,16 @@ def parse(tables: Mapping[str, Any]) -> Vocabulary:
     )
 
 
-def read(prompt: str, known: Vocabulary | None = None) -> Reading:
-    """What of the prompt the engine understands."""
+def read(prompt: str, known: Vocabulary | None = None, names: Iterable[str] = ()) -> Reading:
+    """What of the prompt the engine understands. names: of the objects in the scene."""
     known = known or vocabulary()
+    things = {_singular(word) for name in names for word in _name_words(name)}
     tokens = _words(prompt, known.spelling)
     shown = _words(prompt, {})
     mentions: list[Mention] = []
     used: list[str] = []
     rest: list[list[str]] = [[]]
+    owned: list[list[str]] = []
     negated = False
     strength = 1.0
     at = 0
@@ -178,6 +191,16 @@ def read(prompt: str, known: Vocabulary | None = None) -> Reading:
             at += 1
             continue
         length, term = _match(tokens, at, known)
+        owner = None if term is None else _owner(tokens, at, length, term, known, things)
+        if owner is not None:
+            if owner < at:  # "lamp made of brass"
+                rest[-1].extend(shown[owner + 1 : at + length])
+            else:
+                rest[-1].extend(shown[at : at + length])
+            owned.append(rest[-1])
+            strength = 1.0
+            at += length
+            continue
         if term is not None:
             hit = Mention(term, negated, strength)
             mentions = [f for f in mentions if f.term.id != term.id]
@@ -204,7 +227,49 @@ def read(prompt: str, known: Vocabulary | None = None) -> Reading:
             drop_rest()
         at += 1
     others = [" ".join(words) for words in rest if words]
-    return Reading(tuple(mentions), tuple(used), tuple(dict.fromkeys(others)))
+    of_things = tuple(dict.fromkeys(" ".join(words) for words in owned))
+    return Reading(tuple(mentions), tuple(used), tuple(dict.fromkeys(others)), of_things)
+
+
+def _owner(
+    tokens: list[str], at: int, length: int, term: Term, known: Vocabulary, things: set[str]
+) -> int | None:
+    """Where the thing stands that a color or material word is meant for; None for the whole.
+
+    A material right before a word that is no term is that thing's, whether the scene has it or
+    not; a color goes to the whole picture unless the thing is in the scene.
+    """
+    if term.group not in ("material", "color"):
+        return None
+    after = at + length
+    while after < len(tokens) and _is_noun(tokens, after, known):
+        if term.group == "material" or _singular(tokens[after]) in things:
+            return after
+        after += 1
+    before = at - 1
+    while before >= 0 and tokens[before] in known.ignored:
+        before -= 1
+    linked = before < at - 1 or tokens[at] in ("made",)
+    if linked and before >= 0 and _singular(tokens[before]) in things:
+        return before
+    return None
+
+
+def _is_noun(tokens: list[str], at: int, known: Vocabulary) -> bool:
+    word = tokens[at]
+    small = word in _BREAKS or word in known.ignored or word in known.ends
+    small = small or word in known.negations or word in known.stronger
+    return not small and _match(tokens, at, known)[1] is None
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+
+
+def _name_words(name: str) -> list[str]:
+    """The words of an object's name, such as "FloorLamp_02.001"."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word.casefold() for word in re.findall(r"[^\W\d_]{3,}", parted)]
 
 
 def _leads_to_term(tokens: list[str], at: int, known: Vocabulary) -> bool:

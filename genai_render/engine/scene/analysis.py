@@ -6,12 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.canvas import View
+from ..raster.arrays import Plane
+from ..raster.color import luminance
 from .camera import Vector, dot
-from .surfaces import FAR, Floor, LowRes
+from .surfaces import FAR, Floor, LowRes, Surfaces
 
 _BLANK_SPREAD = 0.035
+_TOP_DOWN = -0.85
+"""The camera's tilt below which it looks down on things as on a sheet of paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,9 @@ class SceneAnalysis:
     """focus: depth in metres of the subject. center: its camera-space point. reach: depth in metres
     that nearly everything lies within. size: how wide the view is at the focus, in metres.
 
-    floor_height: in the world, of the floor that is seen, else None.
+    floor_height: in the world, of the floor that is seen and goes on beyond the frame, else None: a
+    plate, a sheet or a map that is seen whole is a thing.
+    top_down: the camera looks down so steeply that no floor leads away to a horizon.
     lowest: height of the lowest thing in view. blank: nothing is drawn behind the scene.
     flat: the canvas is a picture without depth.
     """
@@ -36,6 +43,7 @@ class SceneAnalysis:
     lowest: float
     cropped: bool
     blank: bool
+    top_down: bool = False
 
 
 def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
@@ -63,11 +71,16 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
         levels = height[floor]
         # The lowest level that a good part of the level surfaces share.
         candidate = float(np.quantile(levels, 0.08))
-        if candidate - low < 0.12 * max(far, 1e-6):
+        top_down = camera.tilt < _TOP_DOWN
+        level = floor & (np.abs(height - candidate) < 0.02 * max(middle, 1e-6))
+        if candidate - low < 0.12 * max(far, 1e-6) and not top_down and _leaves_frame(level):
             ground = candidate
 
     ceiling = covered & (lift < -0.9) & (height > camera.level)
     indoor = not flat and share > 0.96 and (ceiling.mean() > 0.01 or (share > 0.995 and far < 15))
+    # A room with a large window: enclosed above and below all the same.
+    enclosed = share > 0.7 and float(covered[-1].mean()) > 0.98 and float(covered[0].mean()) > 0.85
+    indoor = indoor or (not flat and enclosed and float(ceiling.mean()) > 0.02)
     indoor = indoor and camera.tilt > -0.6
 
     focus = (
@@ -97,33 +110,68 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
         low,
         bool(bottom.mean() > 0.02),
         blank,
+        camera.tilt < _TOP_DOWN,
     )
+
+
+def _leaves_frame(floor: NDArray[np.bool_]) -> bool:
+    """A good part of the frame's border shows it."""
+    border = np.concatenate((floor[0], floor[-1], floor[1:-1, 0], floor[1:-1, -1]))
+    return float(border.mean()) > 0.08
 
 
 def lay_floor(small: LowRes, analysis: SceneAnalysis, color: Vector) -> Floor | None:
     """The floor carried on to the horizon, or one of that colour under things that have none.
 
-    None where it would make no sense: indoors, from below, under what the frame cuts off.
+    None where there is no room for one: indoors, from below or straight above, under what the
+    frame cuts off.
     """
-    if analysis.empty or analysis.flat or analysis.indoor:
+    camera, surfaces = small.camera, small.surfaces
+    if analysis.empty or analysis.flat or analysis.indoor or analysis.top_down:
         return None
-    surfaces = small.surfaces
     if analysis.floor_height is not None:
         ground = analysis.floor_height
-        up = surfaces.covered & (dot(surfaces.normal, small.camera.up) > 0.97)
-        point = small.camera.positions(np.minimum(surfaces.depth, FAR))
-        height = dot(point, small.camera.up) + np.float32(small.camera.level)
+        up = surfaces.covered & (dot(surfaces.normal, camera.up) > 0.97)
+        point = camera.positions(np.minimum(surfaces.depth, FAR))
+        height = dot(point, camera.up) + np.float32(camera.level)
         up &= np.abs(height - ground) < max(analysis.size * 0.02, 1e-4)
+        if up.any():
+            # It goes on from its far end: that is where the two meet.
+            up &= surfaces.depth >= np.quantile(surfaces.depth[up], 0.5)
         source = surfaces.albedo if surfaces.albedo is not None else surfaces.color
-        color = tuple(float(np.median(plane[up])) for plane in source) if up.any() else color  # pyright: ignore[reportAssignmentType]
         return Floor(
-            ground - analysis.size * 0.001, analysis.reach * 60 + analysis.size * 60, color
+            ground - analysis.size * 0.001,
+            analysis.reach * 60 + analysis.size * 60,
+            _median(source, up, color),
+            _median(surfaces.color, up, color),
         )
     if analysis.place or analysis.cropped or float(surfaces.covered.mean()) > 0.9:
         return None
-    if small.camera.tilt > -0.05:  # the camera looks level or up: a floor would show its edge
+    if camera.tilt > -0.05:  # the camera looks level or up: a floor would show its edge
         return None
-    return Floor(analysis.lowest, analysis.reach * 12 + analysis.size * 8, color)
+    return Floor(
+        analysis.lowest,
+        analysis.reach * 12 + analysis.size * 8,
+        color,
+        _as_lit(surfaces, color),
+    )
+
+
+def _median(planes: Plane, where: NDArray[np.bool_], otherwise: Vector) -> Vector:
+    if not where.any():
+        return otherwise
+    red, green, blue = (float(np.median(plane[where])) for plane in planes)
+    return red, green, blue
+
+
+def _as_lit(surfaces: Surfaces, color: Vector) -> Vector:
+    """How the color would show in the captured picture: lit as what is there usually is."""
+    if surfaces.albedo is None or not surfaces.covered.any():
+        return color
+    covered = surfaces.covered
+    light = luminance(surfaces.color)[covered] / (luminance(surfaces.albedo)[covered] + 0.02)
+    usual = float(np.median(light))
+    return color[0] * usual, color[1] * usual, color[2] * usual
 
 
 def _subject(small: LowRes, floor: np.ndarray) -> float:

@@ -21,16 +21,18 @@ FAR = np.float32(1e7)
 """Metres; stands for infinity where arithmetic has to go on."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Floor:
     """A horizontal floor that the scene does not have, for things to stand on.
 
-    height: in the world. reach: metres from the camera to which it is laid.
+    height: in the world. reach: metres from the camera to which it is laid. color: its own, linear.
+    shown: that color in the light of the captured picture.
     """
 
     height: float
     reach: float
     color: tuple[float, float, float]
+    shown: tuple[float, float, float]
 
     def depth(self, camera: Camera, first: int, last: int) -> Plane:
         """Depth along the camera's axis of each pixel of these rows; FAR where it is not hit."""
@@ -78,7 +80,7 @@ class Surfaces:
         self.alpha[bare] = 1
         for axis in range(3):
             self.normal[axis][bare] = camera.up[axis]
-            self.color[axis][bare] = floor.color[axis]
+            self.color[axis][bare] = floor.shown[axis]
             if self.albedo is not None:
                 self.albedo[axis][bare] = floor.color[axis]
 

@@ -35,7 +35,8 @@ from ..errors import MissingPart, ServerGone
 from ..servers import Server, servers_of
 from . import library, scheduler
 from .client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
-from .workflow import IMAGE_INPUTS, LABELS, Workflow, choices_of, outputs_of
+from .inputs import IMAGE_INPUTS, LABELS
+from .workflow import Workflow, choices_of, outputs_of
 
 _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away

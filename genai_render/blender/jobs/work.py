@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job as the panel shows it, and the viewport that it is from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...backends.http.retry import WAITING
+
+if TYPE_CHECKING:
+    from ...core.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The 3D Viewport that a job's view is from: by address, compared only, never followed.
+
+    view: its view matrix then, as numbers.
+    """
+
+    space: int
+    view: tuple[float, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A job as the panel shows it."""
+
+    job: Job
+    place: Place | None
+    fraction: float | None = None
+    message: str = ""
+    partial: bytes | None = None
+    notices: list[str] = field(default_factory=list)
+    expected: float | None = None
+    said: frozenset[str] = frozenset()
+
+    @property
+    def title(self) -> str:
+        text = " ".join(self.job.request.prompt.split())
+        return text if len(text) <= 40 else text[:39] + "…"
+
+    @property
+    def waits(self) -> bool:
+        """The provider is given time before it is asked again."""
+        return self.fraction is None and self.message.startswith(WAITING)
+
+    @property
+    def share(self) -> float:
+        """0 to 1, from what the backend says, or from how long it took the last time."""
+        if self.waits:
+            return 0.0
+        if self.fraction is not None:
+            return max(0.0, min(1.0, self.fraction))
+        if self.expected:
+            return min(0.95, self.job.seconds / self.expected)
+        return 0.0

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The offline engine on scenes of other kinds than those that its looks were made on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import synthetic
+from synthetic import Box, Ground, Scene, Sphere
+
+from genai_render.core import catalog
+from genai_render.core.canvas import Canvas
+from genai_render.engine import Look, Stage, read, render, stage_for
+from genai_render.engine.lines.captured_lines import find_captured_lines
+
+STYLES = tuple(catalog.shipped().styles)
+
+CHART = Scene(
+    (
+        Box((-2, -1.5, 0), (2, 1.5, 0.02), (0.85, 0.85, 0.82)),
+        Box((-1.6, -1.2, 0.02), (-1.0, 0.2, 0.04), (0.7, 0.08, 0.06)),
+        Box((-0.6, -1.2, 0.02), (0.0, 0.9, 0.04), (0.06, 0.2, 0.6)),
+        Box((0.4, -1.2, 0.02), (1.0, -0.3, 0.04), (0.05, 0.4, 0.12)),
+    ),
+    (0, 0, 7),
+    (0, 0, 0),
+    lens_mm=50,
+)
+PLATE = Scene(
+    (
+        Box((-2, -2, -0.2), (2, 2, 0), (0.75, 0.3, 0.08)),
+        Box((-1.5, 0.2, 0), (-0.3, 1.4, 1.2), (0.1, 0.3, 0.55)),
+        Sphere((0.9, -0.6, 0.5), 0.5, (0.7, 0.65, 0.1)),
+    ),
+    (6, -8, 6),
+    (0, 0, 0.2),
+    lens_mm=45,
+)
+
+
+def style(name: str, prompt: str = "") -> Look:
+    look = Look.from_mapping(catalog.shipped().style(name).look)
+    return read(prompt).apply(look) if prompt else look
+
+
+def up_of(canvas: Canvas) -> np.ndarray:
+    """The world's up in camera space."""
+    return np.asarray(canvas.view.camera_to_world)[2, :3]
+
+
+def gray(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(float) @ (0.2126, 0.7152, 0.0722)
+
+
+def outline_kept(pixels: np.ndarray, covered: np.ndarray) -> float:
+    """The share of the outline's pixels at which the picture has an edge."""
+    light = pixels.astype(float)
+    edge = np.zeros(covered.shape)
+    edge[:, 1:] = np.abs(np.diff(light, axis=1)).max(-1)
+    edge[1:] = np.maximum(edge[1:], np.abs(np.diff(light, axis=0)).max(-1))
+    near = edge.copy()
+    for axis in (0, 1):
+        for way in (-1, 1):
+            near = np.maximum(near, np.roll(edge, way, axis))
+    border = np.zeros_like(covered)
+    border[:, 1:] |= covered[:, 1:] != covered[:, :-1]
+    border[1:] |= covered[1:] != covered[:-1]
+    return float((near[border] > 12).mean())
+
+
+# --- where surfaces meet ------------------------------------------------------------------------
+
+
+def test_a_thing_has_no_dark_stairs_where_it_stands_on_its_floor():
+    """Along the shaded side's lower edge no pixel is darker than those just above and below."""
+    canvas = synthetic.canvas("default_cube", 1024, 768, background=True)
+    pixels = gray(render(canvas, style("auto"), seed=1))
+    side = canvas.covered & (canvas.normal[..., 0] > 0.5)
+    below = []
+    for x in np.flatnonzero(side.any(0))[8:-8]:
+        bottom = int(np.flatnonzero(side[:, x]).max())
+        edge = pixels[bottom - 1 : bottom + 2, x].min()
+        above, floor = pixels[bottom - 4 : bottom - 1, x], pixels[bottom + 3 : bottom + 6, x]
+        below.append(min(above.min(), floor.min()) - edge)
+    assert len(below) > 60
+    assert np.quantile(below, 0.9) < 4
+
+
+def test_a_thin_wall_casts_an_even_shadow():
+    """Seen from above, a long wall's shadow has no stripes and no mosaic."""
+    wall = Scene(
+        (
+            Box((-6, -5, -0.2), (6, 5, 0), (0.6, 0.6, 0.58)),
+            Box((-3, 0, 0), (3, 0.12, 1.5), (0.5, 0.3, 0.2)),
+        ),
+        (0, 0, 16),
+        (0, 0, 0),
+        lens_mm=45,
+    )
+    canvas = synthetic.canvas(wall, 480, 360)
+    low = {"azimuth": 150.0, "elevation": 40.0}
+    shaded = style("movie").with_({"light": low})
+    open_ = shaded.with_({"light": {"shadow": 0.0}})
+    lost = gray(render(canvas, open_, seed=1)) - gray(render(canvas, shaded, seed=1))
+    middle = lost[:, 190:290]
+    deep = np.flatnonzero(middle.mean(1) > 0.5 * middle.mean(1).max())
+    shadow = middle[deep[0] : deep[-1] + 1]
+    assert shadow.mean() > 25
+    assert (shadow - shadow.mean(1, keepdims=True)).std() < 1.0
+
+
+def test_a_ceiling_leaves_no_ripples_on_the_wall_below_it():
+    room = Scene(
+        (
+            Box((-3, -4, 0), (3, 3, 2.7), (0.5, 0.6, 0.3)),
+            Box((-3, -4, 2.6), (3, 3, 2.7), (0.12, 0.3, 0.08)),
+        ),
+        (0.5, -3.6, 1.5),
+        (-0.6, 1.5, 1.3),
+        (-0.3, -0.8, 0.6),
+        0.4,
+        lens_mm=24,
+    )
+    canvas = synthetic.canvas(room, 480, 320)
+    pixels = gray(render(canvas, style("movie", "no grain"), seed=1))
+    ceiling = canvas.normal @ up_of(canvas) < -0.9
+    strip = []
+    for x in range(180, 420):
+        bottom = int(np.flatnonzero(ceiling[:, x]).max())
+        strip.append(pixels[bottom + 4 : bottom + 14, x])
+    along = np.asarray(strip)
+    smooth = np.apply_along_axis(lambda v: np.convolve(v, np.ones(41) / 41, "valid"), 0, along)
+    assert (along[20:-20] - smooth).std() < 1.5
+
+
+# --- the subject stays --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("look", STYLES)
+@pytest.mark.parametrize("background", [True, False])
+def test_a_chart_seen_from_above_keeps_its_outline_and_colors(look, background):
+    canvas = synthetic.canvas(CHART, 320, 240, background=background)
+    pixels = render(canvas, style(look), seed=1)
+    assert outline_kept(pixels, canvas.covered) > 0.9
+    shown = pixels.astype(float)
+    red = (canvas.albedo[..., 0] > 200) & (canvas.albedo[..., 1] < 120)
+    blue = (canvas.albedo[..., 2] > 180) & (canvas.albedo[..., 0] < 120)
+    tint = shown - shown.mean(-1, keepdims=True)
+    assert tint[red].mean(0)[0] > tint[blue].mean(0)[0] + 15
+    assert tint[blue].mean(0)[2] > tint[red].mean(0)[2] + 15
+
+
+@pytest.mark.parametrize("look", ["auto", "movie", "3d_model", "japanese_anime"])
+def test_the_backdrop_of_what_is_seen_from_above_takes_no_color_from_it(look):
+    red = replace(CHART, things=(Box((-2, -1.5, 0), (2, 1.5, 0.02), (0.6, 0.05, 0.04)),))
+    blue = replace(CHART, things=(Box((-2, -1.5, 0), (2, 1.5, 0.02), (0.05, 0.08, 0.6)),))
+    hues = []
+    for scene in (red, blue):
+        canvas = synthetic.canvas(scene, 240, 180)
+        behind = render(canvas, style(look), seed=1)[:12].reshape(-1, 3).astype(float).mean(0)
+        hues.append(behind / behind.mean())
+    assert np.abs(hues[0] - hues[1]).max() < 0.08
+
+
+@pytest.mark.parametrize("look", ["auto", "movie", "3d_anime"])
+def test_a_plate_seen_whole_is_a_thing_and_not_the_ground(look):
+    canvas = synthetic.canvas(PLATE, 320, 240)
+    pixels = render(canvas, style(look), seed=1)
+    assert outline_kept(pixels, canvas.covered) > 0.85
+    plate = canvas.covered & (canvas.normal @ up_of(canvas) > 0.99) & (canvas.albedo[..., 2] < 100)
+    behind = pixels[~canvas.covered].astype(float).mean(0)
+    orange = pixels[plate].astype(float).mean(0)
+    assert orange[0] - orange[2] > 40, "it keeps its color"
+    assert behind[0] - behind[2] < 0.6 * (orange[0] - orange[2]), "and does not run on as a floor"
+
+
+def test_a_sheet_on_a_floor_does_not_fade_with_it():
+    """The floor becomes the studio's backdrop; the paper that lies on it far out does not."""
+    scene = Scene(
+        (
+            Ground(half=9, color=(0.5, 0.48, 0.45)),
+            Box((-0.4, -0.4, 0), (0.4, 0.4, 0.8), (0.2, 0.3, 0.5)),
+            Box((-3.4, -2.0, 0), (-1.4, 0.6, 0.01), (0.75, 0.15, 0.1)),
+        ),
+        (0.5, -7, 3.6),
+        (-0.6, 0, 0.2),
+        lens_mm=32,
+    )
+    canvas = synthetic.canvas(scene, 320, 240)
+    pixels = render(canvas, style("auto", "studio"), seed=1).astype(float)
+    paper = canvas.covered & (canvas.albedo[..., 0] > canvas.albedo[..., 1].astype(int) + 60)
+    assert paper.sum() > 800
+    red = (pixels[..., 0] - pixels[..., 2])[paper]
+    assert np.quantile(red, 0.05) > 0.6 * np.median(red)
+
+
+# --- what the scene leaves dark -----------------------------------------------------------------
+
+
+def unlit(scene: Scene, width: int = 240, height: int = 180) -> Canvas:
+    """As captured where no light falls: the color is black, the albedo is not."""
+    canvas = synthetic.canvas(scene, width, height)
+    side = canvas.covered & (canvas.normal[..., 0] > 0.3)
+    color = canvas.color.copy()
+    color[side, :3] = color[side, :3] // 40
+    return replace(canvas, color=color)
+
+
+@pytest.mark.parametrize("look", STYLES)
+def test_white_tiles_that_no_light_reaches_are_not_black(look):
+    scene = synthetic.default_cube()
+    canvas = unlit(scene)
+    pixels = gray(render(canvas, style(look), seed=1))
+    dark = canvas.covered & (canvas.normal[..., 0] > 0.3)
+    light = canvas.covered & ~dark
+    assert pixels[dark].mean() > 0.25 * pixels[light].mean()
+    assert pixels[dark].mean() > 30
+
+
+def test_a_picture_that_shines_by_itself_keeps_its_colors():
+    """A screen's material has no albedo: what the capture shows is its color."""
+    canvas = synthetic.canvas("product", 240, 180)
+    screen = canvas.covered & (canvas.albedo[..., 0] > 190) & (canvas.albedo[..., 1] < 110)
+    y, x = np.nonzero(screen)
+    color, albedo = canvas.color.copy(), canvas.albedo.copy()
+    stripes = np.where((x // 8 % 2 == 0)[:, None], (40, 190, 70), (60, 60, 220))
+    color[y, x, :3], albedo[y, x] = stripes, 0
+    for look in ("auto", "japanese_anime"):
+        pixels = render(replace(canvas, color=color, albedo=albedo), style(look), seed=1)
+        shown = pixels[y, x].astype(float)
+        green, blue = shown[x // 8 % 2 == 0].mean(0), shown[x // 8 % 2 == 1].mean(0)
+        assert green[1] > green[2] + 30
+        assert blue[2] > blue[1] + 30
+        assert gray(shown).mean() > 25
+
+
+def test_a_scene_of_black_things_stays_dark():
+    black = replace(
+        synthetic.product(),
+        things=tuple(replace(t, color=(0.012, 0.012, 0.013)) for t in synthetic.product().things),
+    )
+    canvas = synthetic.canvas(black, 240, 180)
+    things = canvas.covered & (np.abs(canvas.normal @ up_of(canvas)) < 0.9)
+    pixels = gray(render(canvas, style("auto", "studio"), seed=1))
+    usual = gray(render(synthetic.canvas("product", 240, 180), style("auto", "studio"), seed=1))
+    assert pixels[things].mean() < 0.6 * usual[things].mean()
+
+
+# --- one stage for a batch ----------------------------------------------------------------------
+
+
+def test_the_stage_of_a_batch_does_not_change_with_its_frames():
+    """A ball crosses the frame; what is behind it is the same in every picture."""
+    frames = []
+    for x in (-2.5, 0.0, 2.5):
+        ball = Sphere((x, 0, 0.4), 0.4, (0.8, 0.3, 0.05))
+        scene = Scene(
+            (ball, Box((-0.4, 1, 0), (0.4, 1.6, 1), (0.2, 0.2, 0.6))), (0, -8, 3), (0, 0, 0.3)
+        )
+        frames.append(synthetic.canvas(scene, 240, 160))
+    look = style("auto")
+    stage = stage_for(frames[0], look)
+    assert stage is not None
+    again = Stage.from_json(stage.to_json())
+    assert again == stage
+    pictures = [render(frame, look, seed=1, stage=again).astype(float) for frame in frames]
+    bare = ~(frames[0].covered | frames[1].covered | frames[2].covered)
+    bare[:, :40] = bare[:, -40:] = False
+    for a, b in pairwise(pictures):
+        assert np.abs(a - b)[bare].mean() < 12
+
+
+def test_a_stage_of_one_camera_serves_another():
+    front = synthetic.canvas(PLATE, 200, 150)
+    above = synthetic.canvas(replace(PLATE, eye=(0, 0, 12), target=(0, 0, 0)), 200, 150)
+    stage = stage_for(front, style("auto"))
+    assert stage is not None
+    assert stage.backdrop == "studio"
+    assert stage.floor is not None
+    picture = render(above, style("auto"), seed=1, stage=stage)
+    assert outline_kept(picture, above.covered) > 0.85
+
+
+@pytest.mark.parametrize(
+    "broken", [{}, {"backdrop": "space", "place": False, "indoor": False, "floor": None}]
+)
+def test_a_broken_stage_is_refused(broken):
+    with pytest.raises((KeyError, ValueError)):
+        Stage.from_json(broken)
+
+
+# --- what the capture has drawn -----------------------------------------------------------------
+
+
+def with_lines(canvas: Canvas, transparent: bool) -> tuple[Canvas, np.ndarray]:
+    """Lines as Freestyle draws them: along outlines and creases, half of them outside."""
+    changed = np.zeros(canvas.covered.shape, bool)
+    changed[:, 1:] = np.abs(np.diff(canvas.normal, axis=1)).max(-1) > 0.3
+    changed[1:] |= np.abs(np.diff(canvas.normal, axis=0)).max(-1) > 0.3
+    line = changed.copy()
+    line[:, :-1] |= changed[:, 1:]
+    line[:-1] |= changed[1:]
+    color = canvas.color.copy()
+    color[line] = (8, 8, 10, 255)
+    if not transparent:
+        color[..., 3] = 255
+        color[~canvas.covered & ~line, :3] = 200
+    return replace(canvas, color=color), line
+
+
+@pytest.mark.parametrize("transparent", [True, False])
+@pytest.mark.parametrize("look", ["auto", "3d_anime", "movie"])
+def test_lines_that_are_in_the_canvas_stay(transparent, look):
+    plain = synthetic.canvas(PLATE, 480, 360)
+    canvas, line = with_lines(plain, transparent)
+    pixels = gray(render(canvas, style(look), seed=1))
+    around = np.zeros_like(line)
+    for axis in (0, 1):
+        for way in (-4, 4):
+            around |= np.roll(line, way, axis)
+    assert np.median(pixels[line]) < 0.45 * np.median(pixels[around & ~line])
+
+
+def test_no_lines_are_found_where_none_are_drawn():
+    for name in synthetic.SCENES:
+        assert find_captured_lines(synthetic.canvas(name, 320, 240)) is None
+    assert find_captured_lines(synthetic.canvas(CHART, 320, 240)) is None
+    assert find_captured_lines(synthetic.canvas(PLATE, 320, 240, background=True)) is None
