@@ -283,7 +283,9 @@ def _many_hued(light: Plane, surfaces: Surfaces) -> Plane:
     away = np.abs(hue - blur_planes(hue, 7 * unit) / wide).max(0) * covered
     often = blur((away > 0.25) * covered, 12 * unit) / (blur(covered, 12 * unit) + np.float32(1e-3))
     seen = surfaces.covered
-    whole = smoothstep(0.3, 0.45, np.asarray(np.median(often[seen]), np.float32)) if seen.any() else 0.0
+    whole = (
+        smoothstep(0.3, 0.45, np.asarray(np.median(often[seen]), np.float32)) if seen.any() else 0.0
+    )
     # Dim light has the noise of few samples in its hue.
     bright = smoothstep(0.01, 0.04, luminance(surfaces.color))
     return (smoothstep(0.2, 0.45, often) * covered * bright * whole).astype(np.float32)
