@@ -12,6 +12,7 @@ from ..core.events import CancelToken
 from ..core.model_lists import KnownList, Listed, new_in
 from ..core.provider import Provider
 from .base import create_backend
+from .http.errors import OnlineAccessOff
 from .http.settings import BackendSettings, access
 
 
@@ -28,14 +29,19 @@ class Answered:
 
 def refreshed(settings: BackendSettings, cancel: CancelToken) -> Iterator[Answered]:
     """The lists of the providers that have a key, one after the other; costs nothing. For a worker
-    thread. Raises Cancelled, and CredentialsError where no provider has a key."""
+    thread. Raises Cancelled, and where nobody was asked OnlineAccessOff, or CredentialsError: no
+    provider has a key."""
     catalog, asked = settings.models(), 0
+    offline: OnlineAccessOff | None = None
     day = date.today().isoformat()
     for provider in catalog.providers.values():
         if not provider.models.path:
             continue
         try:
             access(settings, provider.id)
+        except OnlineAccessOff as error:
+            offline = offline or error
+            continue
         except (CredentialsError, InvalidInput):
             continue  # without a key, or without an address as a deployment of one's own has it
         asked += 1
@@ -48,6 +54,8 @@ def refreshed(settings: BackendSettings, cancel: CancelToken) -> Iterator[Answer
             yield Answered(provider, problem=error.with_traceback(None))
             continue
         yield Answered(provider, KnownList(day, models), tuple(new_in(catalog, provider, models)))
+    if not asked and offline is not None:
+        raise offline.with_traceback(None)
     if not asked:
         raise CredentialsError(
             "No provider was asked for its models.",

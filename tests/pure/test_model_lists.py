@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("httpx2")
 
+from genai_render.backends.http.errors import OnlineAccessOff
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.refresh import refreshed
 from genai_render.core import catalog, cost, model_lists
@@ -196,6 +197,13 @@ def test_one_provider_that_fails_does_not_keep_the_others_from_being_asked(openr
 def test_without_a_key_nobody_is_asked():
     with pytest.raises(CredentialsError):
         list(refreshed(settings(), CancelToken()))
+
+
+def test_with_online_access_off_only_what_is_on_this_computer_is_asked(openrouter):
+    local = replace(settings(openrouter=openrouter.base_url), online_access=False)
+    assert [one.provider.id for one in refreshed(local, CancelToken())] == ["openrouter"]
+    with pytest.raises(OnlineAccessOff):
+        list(refreshed(replace(settings(), online_access=False), CancelToken()))
 
 
 def test_nonsense_in_a_list_is_left_out():

@@ -6,10 +6,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-import bpy
-
 from ...backends.http.errors import OnlineAccessOff
-from ...backends.refresh import refreshed
+from ...backends.refresh import Answered, refreshed
 from ...console import Console
 from ...core import cost
 from ...core.catalog import Model
@@ -62,30 +60,34 @@ def models(parsed: argparse.Namespace, console: Console) -> int:
 
 def _refresh(console: Console) -> None:
     """Ask the providers. Raises the first problem where none has answered."""
-    if not bpy.app.online_access:
-        raise OnlineAccessOff(
-            "The lists of models need the network.", "", backend_settings.how_to_allow()
-        )
     lists: dict[str, KnownList] = {}
     problem: GenAIError | None = None
     known = catalogs.load()
-    for one in refreshed(backend_settings.for_all(known), CancelToken()):
-        label = one.provider.label
-        if one.known is None:
+    try:
+        for one in refreshed(backend_settings.for_all(known), CancelToken()):
             problem = problem or one.problem
-            text = one.problem.text if one.problem is not None else ""
-            console.event("not_refreshed", provider=one.provider.id, problem=text)
-            console.line(f"{label}: {text}")
-            continue
-        lists[one.provider.id] = one.known
-        names, new = one.known.models, [listed.name for listed in one.new]
-        console.event(
-            "refreshed", provider=one.provider.id, day=one.known.day, models=len(names), new=new
-        )
-        console.line(f"{label}: {len(names)} models, {len(new)} of them new here.")
+            if one.known is not None:
+                lists[one.provider.id] = one.known
+            _tell(one, console)
+    except OnlineAccessOff:
+        raise OnlineAccessOff(
+            "The lists of models need the network.", "", backend_settings.how_to_allow()
+        ) from None
     if not lists and problem is not None:
         raise problem
     catalogs.keep_lists(lists)
+
+
+def _tell(one: Answered, console: Console) -> None:
+    provider = one.provider
+    if one.known is None:
+        text = one.problem.text if one.problem is not None else ""
+        console.event("not_refreshed", provider=provider.id, problem=text)
+        console.line(f"{provider.label}: {text}")
+        return
+    count, new = len(one.known.models), [listed.name for listed in one.new]
+    console.event("refreshed", provider=provider.id, day=one.known.day, models=count, new=new)
+    console.line(f"{provider.label}: {count} models, {len(new)} of them new here.")
 
 
 def _price(model: Model, prices: dict[str, float | None]) -> str:
