@@ -10,7 +10,6 @@ else:
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +28,8 @@ class _Lazy:
         return vars(importlib.import_module(self._name))
 
     def __getattr__(self, attribute: str) -> Any:
-        name = self._name
-        return getattr(sys.modules.get(name) or importlib.import_module(name), attribute)
+        # Not sys.modules: there it stands as soon as another thread begins to load it.
+        return getattr(importlib.import_module(self._name), attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         setattr(importlib.import_module(self._name), attribute, value)
