@@ -46,15 +46,16 @@ def parser() -> argparse.ArgumentParser:
     one = command("install", "build the zip for a Blender and install it there")
     one.add_argument("--blender", required=True, metavar="EXE")
     command("bench", "time the offline engine; other words go to tests/bench.py")
+    command("faults", "random harm, --minutes N from --seed N; other words go to tests/faults")
     return reader
 
 
 def main(arguments: Sequence[str]) -> int:
     reader = parser()
     options, others = reader.parse_known_args(list(arguments))
-    if others and options.command not in ("test", "bench"):
+    if others and options.command not in ("test", "bench", "faults"):
         reader.error(f"unknown: {' '.join(others)}")
-    with_bpy = options.command in ("demo", "test", "bench")
+    with_bpy = options.command in ("demo", "test", "bench", "faults")
     fits = sys.version_info[:2] in BPY_PYTHONS if with_bpy else sys.version_info >= (3, 11)
     if not fits:
         return hand_over(Path(__file__).resolve(), arguments, BPY_PYTHONS)
@@ -84,6 +85,8 @@ def run(options: argparse.Namespace, others: Sequence[str]) -> int:
         return extension_zip.make_zips(project, options.platform, options.python, options.output)
     if options.command == "install":
         return install.install(project, options.blender)
+    if options.command == "faults":
+        return testing.faults(project, others)
     return testing.bench(project, others)
 
 

@@ -77,3 +77,11 @@ def bench(project: Project, arguments: Sequence[str]) -> int:
         cwd=project.root,
         env=bpy_environ(project),
     )
+
+
+def faults(project: Project, arguments: Sequence[str]) -> int:
+    """Random kills, corruptions, protocol faults and images, and a table of what came of them."""
+    python = main_environment(project).ensure()
+    return subprocess.call(
+        [str(python), "-m", "tests.faults", *arguments], cwd=project.root, env=bpy_environ(project)
+    )

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from ..core.errors import NotFound
+from ..core.errors import GenAIError, NotFound
+from .http import errors as http_errors
 
 if TYPE_CHECKING:
     from ..core.events import CancelToken, Event
     from ..core.model_lists import Listed
     from ..core.request import RenderRequest
     from .http.settings import BackendSettings
+
+T = TypeVar("T")
 
 BackendKind = Literal["offline", "cloud", "compatible", "self-hosted"]
 
@@ -138,7 +141,52 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
     ships.
     """
     row = backend_info(name)
-    return getattr(importlib.import_module(row.module, __package__), row.class_name)(settings)
+    made = getattr(importlib.import_module(row.module, __package__), row.class_name)(settings)
+    return _Typed(made, row.label) if row.kind != "offline" else made
+
+
+class _Typed:
+    """A backend, with what nobody foresaw of a server's answer turned into BadAnswer.
+
+    Memory that runs out stays MemoryError: the queue has words of its own for that.
+    """
+
+    def __init__(self, backend: Backend, label: str) -> None:
+        self._backend = backend
+        self._label = label
+
+    def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        events = self._typed(lambda: self._backend.run(request, cancel), cancel)
+        try:
+            while True:
+                event = self._typed(lambda: next(events, None), cancel)
+                if event is None:
+                    return
+                yield event
+        finally:
+            close: Callable[[], None] | None = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    def check(self, cancel: CancelToken, endpoint: str = "") -> str:
+        return self._typed(lambda: self._backend.check(cancel, endpoint), cancel)
+
+    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+        return self._typed(lambda: self._backend.model_names(cancel, endpoint), cancel)
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return self._typed(lambda: self._backend.model_list(cancel, endpoint), cancel)
+
+    def _typed(self, call: Callable[[], T], cancel: CancelToken) -> T:
+        problem: GenAIError
+        try:
+            return call()
+        except (GenAIError, MemoryError):
+            raise
+        except Exception as failure:
+            problem = http_errors.unexpected(self._label, failure)
+        cancel.check()
+        raise problem
 
 
 def check_access(

@@ -7,10 +7,10 @@ import contextlib
 
 from ..core import log
 from ..core.errors import GenAIError
-from . import addon, cli, keymaps, operators, panels, preferences
-from .jobs import history_news
-from .settings import options, scene_settings, window_state
-from .viewport import gizmos, live_preview, overlay, projection, viewport_rest
+from . import addon, cli, keymaps, operators, panels, preferences, render_engine
+from .jobs import history_news, result_image
+from .settings import options, scene_settings, stored_properties, window_state
+from .viewport import drawn_color, gizmos, live_preview, overlay, projection, viewport_rest
 
 # In the order of registering; taken away in reverse.
 _MODULES = (
@@ -21,13 +21,17 @@ _MODULES = (
     options,
     projection,
     history_news,
+    result_image,
+    render_engine,
     overlay,
     operators,
     gizmos,
     panels,
     keymaps,
     viewport_rest,
+    drawn_color,
     live_preview,
+    stored_properties,
 )
 
 

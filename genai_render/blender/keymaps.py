@@ -17,7 +17,7 @@ _KEYS: tuple[tuple[str, str, str, dict[str, Any], dict[str, Any]], ...] = (
     ("3D View", "genai_render.generate", "RET", {"ctrl": True}, {}),
     ("3D View", "genai_render.hide_result", "ESC", {}, {}),
     ("3D View", "genai_render.wipe", "BACK_SLASH", {}, {}),
-    ("Frames", "genai_render.step_result", "LEFT_ARROW", {}, {"by": -1}),
+    ("Frames", "genai_render.previous_result", "LEFT_ARROW", {}, {}),
     ("Frames", "genai_render.step_result", "RIGHT_ARROW", {}, {"by": 1}),
 )
 

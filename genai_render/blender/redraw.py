@@ -14,11 +14,18 @@ def viewports() -> None:
                 area.tag_redraw()
 
 
+def popup(context: bpy.types.Context) -> None:
+    """The pop-up that a button was pressed in, which Blender draws as it was else."""
+    region = getattr(context, "region_popup", None)
+    if region is not None:
+        region.tag_refresh_ui()
+
+
 def sidebars() -> None:
-    """Only the sidebars of the 3D Viewports: the scene itself is not drawn again."""
+    """Only the sidebars that have ours: the scene itself is not drawn again."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()

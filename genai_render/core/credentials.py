@@ -7,16 +7,14 @@ to a file. It belongs to one origin ("https://api.openai.com") and goes nowhere 
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
-import threading
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
+from . import known_secrets
 from .errors import CredentialsError, InvalidInput
 from .redaction import REMOVED, redact_keys
 
@@ -32,8 +30,6 @@ IN_KEYRING = "the system keyring"
 # A key as a provider shows it back, with its middle starred out: its ends are still part of it.
 _MASKED = re.compile(r"\b(?:sk-|AIza)[\w.-]*\*[\w*.-]*")
 
-_SHORTEST = 4  # a shorter text is no key, and hiding it would garble ordinary messages
-
 
 class Secret:
     """A key. Shown, formatted, pickled or put in JSON it never gives its value; `reveal` does."""
@@ -42,7 +38,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self.__value = value
-        _remember(value)
+        known_secrets.remember(value)
 
     def reveal(self) -> str:
         """The value, for the one place that sends it."""
@@ -76,33 +72,9 @@ class Secret:
         raise TypeError("a key cannot be pickled")
 
 
-_known: set[str] = set()
-_known_lock = threading.Lock()
-
-
-def _remember(value: str) -> None:
-    """Every form in which a server or a library could give the key back to us."""
-    if len(value) < _SHORTEST:
-        return
-    raw = value.encode()
-    forms = {
-        value,
-        urllib.parse.quote(value, safe=""),
-        json.dumps(value)[1:-1],
-        base64.b64encode(raw).decode().rstrip("="),
-        raw.hex(),
-    }
-    with _known_lock:
-        _known.update(forms)
-
-
 def redact(text: str) -> str:
     """The text without any key that was ever used here, nor anything that looks like one."""
-    with _known_lock:
-        forms = sorted(_known, key=len, reverse=True)
-    for form in forms:
-        text = text.replace(form, REMOVED)
-    return redact_keys(_MASKED.sub(REMOVED, text))
+    return redact_keys(_MASKED.sub(REMOVED, known_secrets.hidden(text)), known_secrets.SHORTEST)
 
 
 def origin_of(url: str) -> str:
@@ -208,7 +180,12 @@ class Credentials:
         cannot be a key.
         """
         key = value.strip()
-        if len(key) < _SHORTEST or not key.isascii() or not key.isprintable() or " " in key:
+        if (
+            len(key) < known_secrets.SHORTEST
+            or not key.isascii()
+            or not key.isprintable()
+            or " " in key
+        ):
             raise InvalidInput(
                 "This is not a key.", action="Copy it again, whole and without anything else."
             )

@@ -247,21 +247,19 @@ def _pixels(image: Image.Image, orientation: int, factor: int = 1) -> NDArray[np
     width, height = image.size
     rows = max(1, _STRIP_PIXELS // width // factor) * factor
     to_srgb = _Converter(image)
-    out: NDArray[np.uint8] | None = None
-    stored: NDArray[np.uint8] | None = None
+    out = stored = np.empty((0, 0, 0), np.uint8)
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         strip = to_srgb(strip)
         if factor > 1:
             strip = strip.reduce(factor)
         part = np.asarray(strip)
-        if out is None or stored is None:
+        if top == 0:
             tall = -(-height // factor)
             shape = (part.shape[1], tall) if orientation >= 5 else (tall, part.shape[1])
             out = np.empty((*shape, part.shape[2]), np.uint8)
             stored = _as_stored(out, orientation)
         stored[top // factor : top // factor + part.shape[0]] = part
-    assert out is not None
     return out
 
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-REMOVED = "[removed]"
+from . import known_secrets
+from .known_secrets import LONG, REMOVED
 
 # Compiled when they are first used: Blender starts without them.
 
@@ -70,21 +71,24 @@ def _path() -> re.Pattern[str]:
     )
 
 
-def redact_keys(text: str) -> str:
-    """The text without anything that looks like an API key, a token or a password.
+def redact_keys(text: str, shortest: int = LONG) -> str:
+    """The text without anything that looks like an API key, a token or a password, and without any
+    key that was used here and has at least so many characters, in whatever spelling.
 
+    shortest: fewer for what a server sent; a short password may well be a word of the user's.
     What no file could hold (halves of characters, from a broken file name) becomes "?".
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
+    text = known_secrets.hidden(text, shortest)
     text = _keys().sub(REMOVED, text)
     text = _bearer().sub(rf"\1 {REMOVED}", text)
     text = _in_url().sub(rf"\1{REMOVED}", text)
     return _user_in_url().sub(rf"\1{REMOVED}@", text)
 
 
-def redact(text: str) -> str:
+def redact(text: str, shortest: int = LONG) -> str:
     """`redact_keys`, and of absolute paths only the last part."""
-    return _path().sub(r"\1", redact_keys(text))
+    return _path().sub(r"\1", redact_keys(text, shortest))
 
 
 def base_name(name: str) -> str:
@@ -92,22 +96,22 @@ def base_name(name: str) -> str:
     return re.split(r"[\\/]", name.rstrip("\\/"))[-1]
 
 
-def redact_json(value: Any) -> Any:
+def redact_json(value: Any, shortest: int = LONG) -> Any:
     """JSON values with every text redacted, and what is named like a secret removed.
 
-    Whatever is not a JSON value becomes its text.
+    Whatever is not a JSON value becomes its text. shortest: see `redact_keys`.
     """
     if isinstance(value, str):
-        return redact(value)
+        return redact(value, shortest)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):
         return {
-            redact(str(key)): REMOVED
+            redact(str(key), shortest): REMOVED
             if entry and isinstance(entry, str) and _secret_name().match(str(key))
-            else redact_json(entry)
+            else redact_json(entry, shortest)
             for key, entry in value.items()
         }
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [redact_json(entry) for entry in value]
-    return redact(str(value))
+        return [redact_json(entry, shortest) for entry in value]
+    return redact(str(value), shortest)

@@ -59,6 +59,7 @@ LADDER = (
     "blender/capture/",
     "blender/cli/",
     "blender/jobs/",
+    "blender/render_engine/",
     "blender/viewport/",
     "blender/panels/",
     "blender/operators/",

@@ -369,7 +369,13 @@ class _Proxy(Server):
 
 def test_a_proxy_is_used_for_other_computers():
     with OpenAIServer() as inner, _Proxy(inner) as proxy:
-        made = run(openai(inner, base_url="http://studio.example/v1", proxy=proxy.origin), OPENAI)
+        there = {"base_url": "http://studio.example/v1", "proxy": proxy.origin}
+        made = run(openai(inner, **there), OPENAI)
+        assert type(made.error) is CredentialsError  # the proxy would see the key
+        assert "studio.example" in made.error.text
+        assert "the proxy 127.0.0.1" in made.error.text
+        assert proxy.received == []
+        made = run(openai(inner, **there, plain_key=True), OPENAI)
     assert made.error is None
     assert proxy.received[0].target.startswith("http://studio.example/v1/")
 
@@ -378,9 +384,10 @@ def test_the_system_s_proxy_is_used_unless_it_was_switched_off(monkeypatch, guar
     with OpenAIServer() as inner, _Proxy(inner) as proxy:
         monkeypatch.setenv("http_proxy", proxy.origin)
         monkeypatch.setenv("no_proxy", "")
-        made = run(openai(inner, base_url="http://studio.example/v1"), OPENAI)
+        there = {"base_url": "http://studio.example/v1", "plain_key": True}
+        made = run(openai(inner, **there), OPENAI)
         assert made.error is None
-        made = run(openai(inner, base_url="http://studio.example/v1", proxy="none"), OPENAI)
+        made = run(openai(inner, **there, proxy="none"), OPENAI)
         assert type(made.error) is ConnectionFailed
     assert [place for place, _ in guarded_sockets] == ["getaddrinfo"] * 2
 
@@ -455,7 +462,7 @@ def test_cancel_while_a_name_is_looked_up(monkeypatch):
         raise OSError("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    endpoints = {"openai": Endpoint(base_url="http://studio.example/v1", key=KEY, proxy="none")}
+    endpoints = {"openai": Endpoint(base_url="https://studio.example/v1", key=KEY, proxy="none")}
     backend = create_backend("openai", BackendSettings(endpoints=endpoints))
     made = run_and_cancel(backend, OPENAI, asked)
     release.set()

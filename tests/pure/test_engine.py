@@ -482,7 +482,7 @@ def test_two_references_blend_by_their_weights(canvases):
 
 def test_roles_that_cannot_be_used_are_said():
     said = notes([reference((1, 2, 3), "subject"), reference((1, 2, 3), "composition")])
-    assert said[0] == "subject: used for its colours only"
+    assert said[0] == "subject: used for its colors only"
     assert said[1].startswith("composition: cannot be used offline")
     assert Palette.of([reference((9, 9, 9), "composition")]) is None
     assert Palette.of([reference((9, 9, 9), weight=0.0)]) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,11 @@ import pytest
 pytest.importorskip("openai")
 
 from genai_render.backends.base import create_backend
+from genai_render.backends.cloud import answers as answers_module
 from genai_render.backends.http import retry
 from genai_render.backends.http.errors import BadAnswer, OnlineAccessOff, Rejected
-from genai_render.backends.http.settings import BackendSettings, Endpoint
+from genai_render.backends.http.reach import Reach, may_be_fetched, reach_of_name
+from genai_render.backends.http.settings import BackendSettings, Endpoint, access
 from genai_render.core import catalog, images
 from genai_render.core.catalog import Catalog, Model, Option
 from genai_render.core.credentials import Credentials, Secret
@@ -216,9 +219,82 @@ def test_a_file_that_is_gone_or_no_image_is_said(found, words):
 
 
 def test_with_online_access_off_an_address_elsewhere_is_not_fetched():
-    with Server(lambda request: answers({"url": "http://192.0.2.1/1.png"})) as server:
+    with Server(lambda request: answers({"url": "https://8.8.8.8/1.png"})) as server:
         made = make(server, online=False)
     assert type(made.error) is OnlineAccessOff
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://192.168.1.1/1.png",
+        "http://10.0.0.7:8188/view?filename=a.png",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[fe80::1]/1.png",
+        "http://router.local/1.png",
+        "http://nas/1.png",
+        "http://8.8.8.8/1.png",  # over the internet without encryption
+        "https://2130706433/1.png",  # this computer, as one number
+        "https://0x7f.1/1.png",
+        "https://[::ffff:192.168.0.1]/1.png",
+        "https://[64:ff9b::7f00:1]/1.png",
+        "https://100.64.0.1/1.png",
+    ],
+)
+def test_an_address_where_the_server_itself_is_not_is_not_fetched(address, monkeypatch):
+    real, tried = socket.socket.connect, []
+
+    def connect(self, to):
+        tried.append(to[0])
+        return real(self, to)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with Server(lambda request: answers({"url": address})) as server:
+        made = make(server)
+    assert type(made.error) is BadAnswer
+    assert "Nothing was fetched" in made.error.text
+    assert set(tried) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1"])
+def test_a_public_name_that_leads_to_this_network_is_not_followed(where, monkeypatch):
+    """The connection looks at the address, however the name was meant."""
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (where, 443))]
+    )
+    given = BackendSettings(endpoints={"far": Endpoint("https://8.8.8.8/v1", proxy="none")})
+    access_there = access(given, "far")
+    with pytest.raises(BadAnswer, match=r"on (this computer|the local network)"):
+        answers_module.downloaded(
+            *("https://pictures.public.example/1.png", access_there, CancelToken(), True, "X"),
+            lambda call: call(),
+        )
+
+
+def test_how_near_an_address_is():
+    for name, expected in {
+        "localhost": Reach.HERE,
+        "a.localhost": Reach.HERE,
+        "127.9.9.9": Reach.HERE,
+        "0.0.0.0": Reach.HERE,
+        "::1": Reach.HERE,
+        "[::ffff:127.0.0.1]": Reach.HERE,
+        "172.16.0.1": Reach.LOCAL,
+        "fd00::1": Reach.LOCAL,
+        "224.0.0.1": Reach.LOCAL,
+        "printer.lan": Reach.LOCAL,
+        "1.1.1.1": Reach.PUBLIC,
+        "2606:4700::1111": Reach.PUBLIC,
+        "cdn.example.com": None,
+    }.items():
+        assert reach_of_name(name) is expected, name
+    assert may_be_fetched("http://127.0.0.1:9/x.png", Reach.HERE)
+    assert not may_be_fetched("http://127.0.0.1:9/x.png", Reach.LOCAL)
+    assert may_be_fetched("http://192.168.0.9/x.png", Reach.LOCAL)
+    assert not may_be_fetched("https://192.168.0.9/x.png", Reach.PUBLIC)
+    assert may_be_fetched("https://cdn.example.com/x.png", Reach.PUBLIC)
+    assert not may_be_fetched("http://cdn.example.com/x.png", Reach.PUBLIC)
 
 
 def test_several_are_asked_for_one_by_one_where_n_is_not_taken():

@@ -249,6 +249,26 @@ def test_a_scene_of_black_things_stays_dark():
     assert pixels[things].mean() < 0.6 * usual[things].mean()
 
 
+def test_a_plain_wall_has_no_blotches_of_color():
+    """The noise of a picture of few samples, in patches as a denoiser leaves them."""
+    canvas = synthetic.canvas("interior", 320, 240)
+    chance = np.random.default_rng(4).normal(0, 1, (30, 40, 3))
+    patches = chance.repeat(8, 0).repeat(8, 1) * (1, 0.3, 1)
+    color = canvas.color.copy()
+    color[..., :3] = np.clip(color[..., :3] * (1 + 0.05 * patches), 0, 255).astype(np.uint8)
+    wall = canvas.covered & (canvas.normal[..., 2] > 0.99) & (canvas.albedo[..., 0] > 200)
+    wall &= np.ptp(canvas.albedo.astype(int), axis=-1) < 40
+    clean = render(canvas, style("auto"), seed=1).astype(float)[wall]
+    noisy = render(replace(canvas, color=color), style("auto"), seed=1).astype(float)[wall]
+
+    def spread(pixels: np.ndarray) -> float:
+        return float((pixels[:, 0] / pixels[:, 2]).std())
+
+    sent = color[wall].astype(float)
+    assert wall.sum() > 1000
+    assert spread(noisy) - spread(clean) < 0.3 * spread(sent)
+
+
 # --- one stage for a batch ----------------------------------------------------------------------
 
 

@@ -143,16 +143,16 @@ class BlenderWindow:
         self._xdotool("mouseup", str(button))
         self.settle()
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+    def drag(self, start: tuple[float, float], end: tuple[float, float], button: int = 1) -> None:
         self.move_mouse(*start)
         self.settle()
-        self._xdotool("mousedown", "1")
+        self._xdotool("mousedown", str(button))
         for step in range(1, 9):
             x = start[0] + (end[0] - start[0]) * step / 8
             y = start[1] + (end[1] - start[1]) * step / 8
             self._xdotool("mousemove", str(round(x)), str(round(y)))
             time.sleep(0.06)
-        self._xdotool("mouseup", "1")
+        self._xdotool("mouseup", str(button))
         self.settle()
 
     def scroll(self, down: int) -> None:

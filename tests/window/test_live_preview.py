@@ -28,39 +28,44 @@ def recorded(scene: BlenderWindow) -> Iterator[BlenderWindow]:
     scene.run(_NO_RECORD)
 
 
-def test_nothing_of_ours_is_drawn_before_the_viewport_has_finished(recorded: BlenderWindow) -> None:
+def test_the_picture_is_what_the_viewport_has_drawn(recorded: BlenderWindow) -> None:
+    """It comes when the viewport has finished, and EEVEE draws nothing anew for it."""
     scene = recorded
     scene.wait_for("('ours', 'SOLID') in drawn", 60)
-    scene.run("drawn.clear()")
+    scene.run("drawn.clear(); offscreen.clear(); pictures.clear()")
     x, y, width, height = scene.region()
     scene.move_mouse(x + width * 0.4, y + height * 0.5)
     scene.key("z")
     scene.settle(0.5)
     scene.key("2")  # Material Preview in the pie menu
-    scene.wait_for("('ours', 'MATERIAL') in drawn", 900)
+    scene.wait_for("('picture', 'MATERIAL') in drawn", 900)
     scene.settle(1)
-    drawn = [tuple(one) for one in scene.run("answer = drawn")]
     scene.screenshot("material-preview")
-    first = drawn.index(("ours", "MATERIAL"))
-    before = drawn[:first].count(("viewport", "MATERIAL"))
+    drawn = [tuple(one) for one in scene.run("answer = drawn")]
+    before = drawn[: drawn.index(("picture", "MATERIAL"))].count(("viewport", "MATERIAL"))
     assert before >= SAMPLES, f"the viewport had not finished: {drawn}"
-    assert drawn[first + 1] == ("ours done", "MATERIAL"), "our own draw is taken for Blender's"
-    assert ("ours", "SOLID") not in drawn[:first]
+    assert scene.run("answer = offscreen") == []
 
-    # An edit of the material is waited for in the same way.
+    # An edit of the material is waited for in the same way, and is in the picture.
     scene.run(
         "drawn.clear()\n"
-        "made = bpy.data.materials.new('Noise')\n"
+        "made = bpy.data.materials.new('Red')\n"
         "made.use_nodes = True\n"
-        "tree = made.node_tree\n"
-        "noise = tree.nodes.new('ShaderNodeTexNoise')\n"
-        "tree.links.new(noise.outputs[0], tree.nodes['Principled BSDF'].inputs[0])\n"
+        "made.node_tree.nodes['Principled BSDF'].inputs[0].default_value = (1, 0, 0, 1)\n"
         "bpy.data.objects['Suzanne'].data.materials.append(made)"
     )
-    scene.wait_for("('ours', 'MATERIAL') in drawn", 900)
+    scene.wait_for("('picture', 'MATERIAL') in drawn", 900)
     drawn = [tuple(one) for one in scene.run("answer = drawn")]
-    first = drawn.index(("ours", "MATERIAL"))
-    assert drawn[:first].count(("viewport", "MATERIAL")) >= SAMPLES
+    before = drawn[: drawn.index(("picture", "MATERIAL"))].count(("viewport", "MATERIAL"))
+    assert before >= SAMPLES
+    red = scene.run("answer = int((pictures[-1][..., 0] > pictures[-1][..., 1] + 60.0).sum())")
+    assert red > 50
+    assert scene.run("answer = offscreen") == []
+
+    # With samples without end, the viewport never has finished; the picture comes all the same.
+    scene.run("drawn.clear(); bpy.context.scene.eevee.taa_samples = 0; area().tag_redraw()")
+    scene.wait_for("('picture', 'MATERIAL') in drawn", 900)
+    assert scene.run("answer = offscreen") == []
 
 
 def test_depth_and_normals_are_drawn_without_eevee(recorded: BlenderWindow) -> None:
@@ -129,12 +134,21 @@ def by_us_offscreen(context, space, *view):
     offscreen.append(space.shading.type)
     return real_offscreen(context, space, *view)
 
+def shown(pixels):
+    drawn.append(("picture", area().spaces.active.shading.type))
+    pictures.append(pixels.astype(float))
+    real_set(pixels)
+
+pictures = []
+real_set = live_preview.thumbnails.set_canvas
+live_preview.thumbnails.set_canvas = shown
 real_draw, real_offscreen = view_capture.draw, view_capture._draw_view
 view_capture.draw, view_capture._draw_view = by_us, by_us_offscreen
 handler = bpy.types.SpaceView3D.draw_handler_add(by_viewport, (), "WINDOW", "POST_PIXEL")
 live_preview.live().refresh()
 """
 _NO_RECORD = """
+live_preview.thumbnails.set_canvas = real_set
 view_capture.draw, view_capture._draw_view = real_draw, real_offscreen
 bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
 bpy.context.window_manager.genai_render.canvas_view = "COLOR"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -17,7 +16,8 @@ from ...core.cost import Usage
 from ...core.credentials import origin_of
 from ...core.errors import GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken
-from ..http import errors
+from ..http import errors, json_answers
+from ..http.reach import may_be_fetched, reach_of_server
 from ..http.retry import retry_after
 from ..http.settings import Access
 
@@ -74,7 +74,7 @@ def json_value(response: Any, label: str) -> dict[str, Any] | list[Any]:
             "Check the server's base URL and whether a proxy or a login page is in between.",
         )
     try:
-        body = json.loads(response.content)
+        body = json_answers.parse(response.content)
     except ValueError:
         body = None
     if isinstance(body, (dict, list)):
@@ -111,7 +111,7 @@ def opened(text: str, label: str) -> bytes:
     """The image in a base64 text. Raises BadAnswer."""
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
-        images.decode(data, "The image")
+        images.verify(data, "The image")
     except (binascii.Error, ValueError, ImageError):
         pass
     else:
@@ -127,7 +127,8 @@ def downloaded(
     label: str,
     guarded: Callable[[Callable[[], Any]], Any],
 ) -> bytes:
-    """The image at an address that the server gave. The key goes along only to its own."""
+    """The image at an address that the server gave: its own, or a public one, or one as near as
+    itself. The key goes along only to its own."""
     from ..http import transport
 
     whole = urllib.parse.urljoin(where.base_url + "/", address)
@@ -135,6 +136,13 @@ def downloaded(
     if origin is None:
         raise errors.bad_answer(label, "It points to an image at an address of no use.")
     own = origin == where.origin
+    server = reach_of_server(where.origin)
+    if not own and not may_be_fetched(whole, server):
+        raise errors.bad_answer(
+            label,
+            f"It points to an image at {errors.plain(origin, 100)}, and may not.",
+            "Nothing was fetched from there. Ask who runs the server.",
+        )
     http = transport.open_client(
         where.endpoint,
         whole,
@@ -144,6 +152,7 @@ def downloaded(
         where.provider.key_header,
         where.provider.key_format,
         label=label,
+        nearest=None if own else server,
     )
     with contextlib.closing(http):
         answer = guarded(lambda: http.get(whole))
@@ -152,7 +161,7 @@ def downloaded(
             label, f"The image it points to cannot be had (error {answer.status_code})."
         )
     try:
-        images.decode(answer.content, "The image")
+        images.verify(answer.content, "The image")
     except ImageError:
         pass
     else:

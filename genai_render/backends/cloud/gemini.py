@@ -224,7 +224,7 @@ class GeminiBackend:
         if heard.image is None:
             raise _no_image(heard)
         try:
-            images.decode(heard.image, "The image")
+            images.verify(heard.image, "The image")
             info = images.probe(heard.image)
         except ImageError:
             info = None
@@ -475,7 +475,7 @@ def _usage(counted: Any) -> Usage | None:
 
 def _opens(data: bytes) -> bool:
     try:
-        images.decode(data, "The image")
+        images.verify(data, "The image")
     except ImageError:
         return False
     return True

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from ...core import catalog
 from ...core.catalog import Catalog, Model
 from ...core.credentials import Credentials, Secret, origin_of
-from ...core.errors import InvalidInput
+from ...core.errors import CredentialsError, InvalidInput
 from ...core.provider import Provider
 from .errors import OnlineAccessOff
 from .proxies import NO_PROXY, SYSTEM_PROXY
@@ -26,6 +27,8 @@ class Endpoint:
     connect_timeout, read_timeout: seconds; the latter is how long the server may stay silent,
         which for an image can be minutes.
     key: in place of the one that is looked up. needs_key: without one nothing is sent.
+    plain_key: the user was warned, by this server's name, that its key can be read on the way, and
+        allows it all the same.
     """
 
     base_url: str = ""
@@ -37,6 +40,12 @@ class Endpoint:
     read_timeout: float = 300.0
     key: Secret | None = None
     needs_key: bool = True
+    plain_key: bool = False
+
+    @property
+    def overall(self) -> float:
+        """Seconds that a request may take altogether, also where something comes now and then."""
+        return 2 * self.read_timeout + 10.0
 
     def __post_init__(self) -> None:
         if self.base_url:
@@ -110,6 +119,42 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+PLAIN_KEY_VARIABLE = "GENAI_RENDER_PLAIN_KEY"
+"""Origins, with commas in between, that a key may go to without encryption."""
+
+
+def check_key_may_go(endpoint: Endpoint, origin: str) -> None:
+    """Raises CredentialsError for a key that others could read on its way: over plain http it goes
+    to this computer only, unless the user allowed it for that server."""
+    parts = urllib.parse.urlsplit(origin)
+    if parts.scheme != "http" or is_loopback(parts.hostname or ""):
+        return
+    if not may_send_plain(endpoint, origin):
+        raise CredentialsError(
+            f"The key for {parts.netloc} was not sent: {plain_key_warning(endpoint, origin)}",
+            action='Use an address that begins with "https", or allow it for this server in the '
+            "add-on's preferences.",
+        )
+
+
+def may_send_plain(endpoint: Endpoint, origin: str) -> bool:
+    """Whether the user allowed it for that server."""
+    named = os.environ.get(PLAIN_KEY_VARIABLE, "").split(",")
+    return endpoint.plain_key or origin in [text.strip().rstrip("/") for text in named]
+
+
+def plain_key_warning(endpoint: Endpoint, origin: str) -> str:
+    """What the user is told before it is allowed, with the names of those who would see it."""
+    host = urllib.parse.urlsplit(origin).netloc
+    proxy = ""
+    if endpoint.proxy not in (SYSTEM_PROXY, NO_PROXY, ""):
+        proxy = f", and the proxy {urllib.parse.urlsplit(endpoint.proxy).hostname}"
+    return (
+        f"everybody on the network between this computer and {host}{proxy} could read it, "
+        "because its address begins with http."
+    )
 
 
 def address_of(settings: BackendSettings, name: str, base_url: str = "") -> str:

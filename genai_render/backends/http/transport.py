@@ -20,6 +20,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ from .errors import (
     bad_answer,
     plain,
 )
-from .settings import NO_PROXY, SYSTEM_PROXY, Endpoint, is_loopback
+from .reach import Reach, reach_of
+from .settings import NO_PROXY, SYSTEM_PROXY, Endpoint, check_key_may_go, is_loopback
 
 MADE_UP_KEY = "kept-elsewhere"
 """What the SDKs get for a key."""
@@ -51,13 +53,17 @@ _BROKEN = (
     httpcore2.ProxyError,
 )
 
-MAX_ANSWER_BYTES = 512 * 1024 * 1024
+MAX_ANSWER_BYTES = 160 * 1024 * 1024
+"""Of an answer as it is used: what was compressed counts by what it becomes."""
+MAX_PARTS = 1_000_000
+"""Of an answer in JSON: each takes far more memory than the characters that it is written in."""
+_PIECE = 256 * 1024  # bytes that are unpacked between two looks at the cancel token
 _MOMENT = 0.1  # seconds between two looks at the cancel token
 _WRITE_TIMEOUT = 60.0
 
 # All that leaves this computer in a header. The SDKs would add what the environment names.
 _HEADERS = (
-    *("host", "user-agent", "accept", "accept-encoding", "connection", "content-type"),
+    *("host", "user-agent", "accept", "connection", "content-type"),
     *("content-length", "transfer-encoding", "idempotency-key", "x-goog-api-client"),
     *("x-server-timeout", "openai-organization", "openai-project"),
     *("upgrade", "sec-websocket-key", "sec-websocket-version"),
@@ -92,8 +98,12 @@ def open_client(
     key_format: str = "Bearer {}",
     label: str = "The server",
     headers: Mapping[str, str] | None = None,
+    nearest: Reach | None = None,
 ) -> httpx2.Client:
     """An HTTP client for one origin, to be closed by the caller.
+
+    nearest: for an address that a server gave: where that server is. Nothing else than a place
+        there, or on the internet, is reached.
 
     Its errors are ours: OnlineAccessOff before anything else happens, ConnectionFailed while
     nothing was sent whole, TimedOut and ConnectionCut after that, Cancelled within a moment.
@@ -103,7 +113,9 @@ def open_client(
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redacting)
     transport = _Transport(
-        endpoint, base_url, cancel, online_access, key, key_header, key_format, label, headers or {}
+        *(endpoint, base_url, cancel, online_access, key, key_header, key_format, label),
+        headers or {},
+        nearest,
     )
     timeout = httpx2.Timeout(
         endpoint.read_timeout, connect=endpoint.connect_timeout, write=_WRITE_TIMEOUT
@@ -125,6 +137,7 @@ class _Transport(httpx2.BaseTransport):
         key_format: str,
         label: str,
         headers: Mapping[str, str],
+        nearest: Reach | None,
     ) -> None:
         self._origin = origin_of(base_url)
         self._host = urllib.parse.urlsplit(self._origin).hostname or ""
@@ -143,6 +156,7 @@ class _Transport(httpx2.BaseTransport):
             "pool": None,
         }
         self._endpoint = endpoint
+        self._network = _Network(cancel, online_access, label, endpoint, self._origin, nearest)
         self._pool: httpcore2.ConnectionPool | None = None
         self._lock = threading.Lock()
 
@@ -156,7 +170,10 @@ class _Transport(httpx2.BaseTransport):
             )
         if not self._online_access and not is_loopback(self._host):
             raise OnlineAccessOff()
+        if self._key is not None:
+            check_key_may_go(self._endpoint, self._origin)
         body = _Body(request.stream)
+        self._network.begin()
         try:
             answer = self._open_pool().handle_request(self._core_request(request, body))
         except GenAIError:
@@ -164,10 +181,20 @@ class _Transport(httpx2.BaseTransport):
         except _BROKEN as error:
             kind, why = type(error), plain(error)
         else:
+            if answer.status == 101:  # from here on it is a conversation, as long as it takes
+                self._network.without_end()
+            try:
+                unpack = _unpacker(answer.headers)
+            except ValueError as error:
+                answer.close()
+                raise bad_answer(
+                    self._label,
+                    f"It is packed in a way that was not asked for: {plain(error, 60)}.",
+                ) from None
             return httpx2.Response(
                 answer.status,
-                headers=answer.headers,
-                stream=_Answer(self, answer),
+                headers=[(n, v) for n, v in answer.headers if n.lower() != b"content-encoding"],
+                stream=_Answer(self, answer, unpack, self._cancel),
                 extensions=answer.extensions,
             )
         raise self._failure(kind, why, body.sent)
@@ -185,6 +212,7 @@ class _Transport(httpx2.BaseTransport):
             for name, value in request.headers.raw
             if name.decode("latin-1").lower() in _HEADERS
         ]
+        headers.append((b"accept-encoding", b"gzip, deflate, identity"))
         headers += [(name.encode(), value.encode()) for name, value in self._headers.items()]
         if self._key is not None:
             value = self._key_format.format(self._key.reveal())
@@ -213,9 +241,7 @@ class _Transport(httpx2.BaseTransport):
                     # A connection kept from before may be dead by now, and then nobody could
                     # tell whether the server has the request.
                     "max_keepalive_connections": 0,
-                    "network_backend": _Network(
-                        self._cancel, self._online_access, self._label, self._endpoint
-                    ),
+                    "network_backend": self._network,
                 }
                 proxy = _proxy_for(self._endpoint.proxy, self._origin)
                 if proxy is None:
@@ -245,6 +271,13 @@ class _Transport(httpx2.BaseTransport):
                 "Check the network and try again.",
             )
         once = "It was not repeated by itself, because it may have been charged."
+        if issubclass(kind, _Overdue):
+            return TimedOut(
+                f"{self._label} did not come to an end within {self._endpoint.overall:.0f} "
+                "seconds.",
+                "It sent something now and then, and never all of it." if answering else "",
+                f"Try again, or allow more time in the add-on's preferences. {once}",
+            )
         if issubclass(kind, httpcore2.TimeoutException):
             return TimedOut(
                 f"{self._label} did not answer within {self._endpoint.read_timeout:.0f} seconds.",
@@ -268,38 +301,117 @@ class _Body(httpx2.SyncByteStream):
         self.sent = True
 
 
+class _Overdue(httpcore2.ReadTimeout):
+    """A request took too long altogether, however often something came."""
+
+
 class _Answer(httpx2.SyncByteStream):
-    def __init__(self, transport: _Transport, answer: httpcore2.Response) -> None:
+    """The bytes of an answer, unpacked: counted as they become, a piece at a time."""
+
+    def __init__(
+        self,
+        transport: _Transport,
+        answer: httpcore2.Response,
+        unpack: _Unpack,
+        cancel: CancelToken,
+    ) -> None:
         self._transport = transport
         self._answer = answer
+        self._unpack = unpack
+        self._cancel = cancel
 
     def __iter__(self) -> Iterator[bytes]:
-        total = 0
+        total, parts, is_json = 0, 0, None
         try:
-            for part in self._answer.iter_stream():
-                total += len(part)
-                if total > MAX_ANSWER_BYTES:
-                    raise bad_answer("The server", "The answer has no end.")
-                yield part
+            for packed in self._answer.iter_stream():
+                for piece in self._unpack(packed):
+                    self._cancel.check()
+                    total += len(piece)
+                    if total > MAX_ANSWER_BYTES:
+                        raise bad_answer("The server", "The answer has no end.")
+                    if is_json is None and piece.strip():
+                        is_json = piece.lstrip()[:1] in _JSON_BEGINS
+                    if is_json:
+                        parts += sum(map(piece.count, (b",", b"[", b"{", b"\n")))
+                        if parts > MAX_PARTS:
+                            raise bad_answer("The server", "The answer has too many parts.")
+                    yield piece
             return
+        except zlib.error as error:
+            kind, why = None, plain(error, 60)
         except _BROKEN as error:
             kind, why = type(error), plain(error)
+        if kind is None:
+            raise bad_answer("The server", f"The answer is damaged ({why}).")
         raise self._transport.during_answer(kind, why)
 
     def close(self) -> None:
         self._answer.close()
 
 
+_Unpack = Callable[[bytes], Iterator[bytes]]
+_JSON_BEGINS = (b"{", b"[", b"d", b"e", b":")  # or a stream of "data:" and "event:" lines
+
+
+def _unpacker(headers: Iterable[tuple[bytes, bytes]]) -> _Unpack:
+    """What turns the bytes that come into those that are meant.
+
+    Raises ValueError for what was packed twice, or in a way that was not asked for.
+    """
+    named = b",".join(value for name, value in headers if name.lower() == b"content-encoding")
+    ways = [way for part in named.split(b",") if (way := part.strip().lower()) != b"identity"]
+    ways = [way for way in ways if way]
+    if not ways:
+        return lambda data: iter((data,))
+    if len(ways) > 1 or ways[0] not in (b"gzip", b"x-gzip", b"deflate"):
+        raise ValueError(named.decode("latin-1"))
+    unpacker: Any = None
+
+    def unpack(data: bytes) -> Iterator[bytes]:
+        nonlocal unpacker
+        if unpacker is None:
+            if not data:
+                return
+            # "deflate" means zlib's form, and some servers mean the bare one.
+            bare = ways[0] == b"deflate" and data[0] & 15 != 8
+            unpacker = zlib.decompressobj(-15 if bare else 47)
+        while data and not unpacker.eof:
+            piece = unpacker.decompress(data, _PIECE)
+            data = unpacker.unconsumed_tail
+            if piece:
+                yield piece
+
+    return unpack
+
+
 class _Network(httpcore2.NetworkBackend):
     """Sockets that look at the cancel token ten times a second, without a thread to watch it."""
 
     def __init__(
-        self, cancel: CancelToken, online_access: bool, label: str, endpoint: Endpoint
+        self,
+        cancel: CancelToken,
+        online_access: bool,
+        label: str,
+        endpoint: Endpoint,
+        origin: str,
+        nearest: Reach | None,
     ) -> None:
         self._cancel = cancel
         self._online_access = online_access
         self._label = label
         self._endpoint = endpoint
+        self._origin = origin
+        self._nearest = nearest
+        # A request and its connection are one thread's.
+        self._of_thread = threading.local()
+
+    def begin(self) -> None:
+        """A request begins in this thread: from now on its time counts."""
+        self._of_thread.deadline = _Deadline(time.monotonic() + self._endpoint.overall)
+
+    def without_end(self) -> None:
+        """This thread's request has become a conversation."""
+        self._of_thread.deadline.moment = None
 
     def connect_tcp(
         self,
@@ -317,6 +429,7 @@ class _Network(httpcore2.NetworkBackend):
         for family, address in self._addresses(host, port, timeout):
             if not self._online_access and not is_loopback(str(address[0])):
                 raise OnlineAccessOff()
+            self._check_reach(host, str(address[0]))
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
                 self._connect(sock, address, timeout)
@@ -332,7 +445,8 @@ class _Network(httpcore2.NetworkBackend):
             except BaseException:
                 sock.close()
                 raise
-            return _Stream(sock, self._cancel, host)
+            deadline = getattr(self._of_thread, "deadline", None) or _Deadline(None)
+            return _Stream(sock, self._cancel, host, deadline)
         raise ConnectionFailed(
             f"No server can be reached at {host}:{port}.",
             why,
@@ -340,6 +454,20 @@ class _Network(httpcore2.NetworkBackend):
             if is_loopback(host)
             else "Check the network, the proxy and the server's address.",
         )
+
+    def _check_reach(self, host: str, address: str) -> None:
+        """By the address that is really connected to, whatever its name says. A proxy is where
+        the user put it."""
+        if self._nearest is None or _proxy_for(self._endpoint.proxy, self._origin) is not None:
+            return
+        found = reach_of(address)
+        public = found is Reach.PUBLIC and self._origin.startswith("https:")
+        if found is not self._nearest and not public:
+            raise bad_answer(
+                self._label,
+                f"It points to {host}, which is on {found.value}.",
+                "Nothing was fetched from there. Ask who runs the server.",
+            )
 
     def sleep(self, seconds: float) -> None:
         if self._cancel.wait(seconds):
@@ -397,11 +525,25 @@ class _Network(httpcore2.NetworkBackend):
                     return None
 
 
+class _Deadline:
+    """When a request has to be over. moment: of time.monotonic(); None for never."""
+
+    def __init__(self, moment: float | None) -> None:
+        self.moment = moment
+
+    def check(self) -> None:
+        if self.moment is not None and time.monotonic() > self.moment:
+            raise _Overdue("no end in time")
+
+
 class _Stream(httpcore2.NetworkStream):
-    def __init__(self, sock: socket.socket, cancel: CancelToken, host: str) -> None:
+    def __init__(
+        self, sock: socket.socket, cancel: CancelToken, host: str, deadline: _Deadline
+    ) -> None:
         self._sock = sock
         self._cancel = cancel
         self._host = host
+        self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._patiently(
@@ -440,7 +582,7 @@ class _Stream(httpcore2.NetworkStream):
             secured = ssl_context.wrap_socket(
                 self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
-            stream = _Stream(secured, self._cancel, self._host)
+            stream = _Stream(secured, self._cancel, self._host, self._deadline)
             self._sock = secured
             stream._patiently(
                 secured.do_handshake, timeout, httpcore2.ConnectTimeout, httpcore2.ConnectError
@@ -482,6 +624,7 @@ class _Stream(httpcore2.NetworkStream):
         self._sock.settimeout(_MOMENT)
         while True:
             self._cancel.check()
+            self._deadline.check()
             try:
                 return step()
             except (TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

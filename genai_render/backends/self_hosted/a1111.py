@@ -7,11 +7,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import queue
 import re
 import secrets
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from ...core.model_lists import Listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors as http_errors
+from ..http import json_answers
 from ..http.settings import BackendSettings
 from ..parallel import ChildToken
 from . import errors
@@ -279,13 +280,15 @@ class A1111Backend:
             watch = _Watch(call.task, not client.is_sdnext(), client.jobs() == 0)
         thread.start()
         answer: Any = None
+        pulse = _Pulse(server.where.endpoint.read_timeout)
         try:
             while answer is None:
                 cancel.check()
                 try:
                     answer = box.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
-                    yield from self._looked(server, watch, cancel)
+                    pulse.check(server.label)
+                    yield from self._looked(server, watch, cancel, pulse)
         finally:
             token.cancel()
             if answer is None or isinstance(answer, (Cancelled, errors.ServerGone)):
@@ -302,18 +305,21 @@ class A1111Backend:
         assert answer is not None
         yield from self._results(server, call, answer)
 
-    def _looked(self, server: Server, watch: _Watch, cancel: CancelToken) -> Iterator[Event]:
+    def _looked(
+        self, server: Server, watch: _Watch, cancel: CancelToken, pulse: _Pulse
+    ) -> Iterator[Event]:
         """How far it is; nothing while the server draws for somebody else."""
         try:
             with self._client(server, cancel) as client:
                 task = client.task(watch.task, watch.preview) if watch.by_task else None
                 watch.by_task = task is not None
                 ours = bool(task.get("active")) if task is not None else watch.alone
-                state = client.progress(picture=task is None) if ours else {}
+                state = client.progress(picture=ours and task is None)
         except Cancelled:
             raise
         except GenAIError:
             return  # a busy server may not answer in time: the call itself tells what is wrong
+        pulse.take(state)
         if not ours:
             if task is not None and task.get("queued"):
                 yield Progress(None, http_errors.plain(task.get("textinfo", ""), 80) or "Waiting")
@@ -359,7 +365,7 @@ class A1111Backend:
             data = _bytes(str(text), server.label)
             try:
                 about = images.probe(data)
-                images.decode(data, "The image")
+                images.verify(data, "The image")
             except ImageError:
                 about = None
             if about is None:
@@ -389,6 +395,31 @@ class A1111Backend:
 
 
 _CALLED = {"depth": "depth", "normal": "normals"}
+
+
+class _Pulse:
+    """The call says nothing until the images are there: whether the server still lives is in what
+    it tells of its progress. seconds: how long it may stay silent."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+        self._seen: Any = None
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """It moved on, or works at something, be it for somebody else."""
+        told = state.get("state")
+        seen = (state.get("progress"), str(told), state.get("current_task"))
+        if seen != self._seen:
+            self._seen, self._last = seen, time.monotonic()
+
+    def check(self, label: str) -> None:
+        if time.monotonic() - self._last > self._seconds:
+            raise http_errors.TimedOut(
+                f"{label} did not get any further within {self._seconds:.0f} seconds.",
+                action="Look at the server's own log, or allow more time in the add-on's "
+                "preferences.",
+            )
 
 
 def _control_model(kind: str, wanted: str, controls: Controls) -> str | None:
@@ -502,7 +533,7 @@ def _bytes(text: str, label: str) -> bytes:
 def _info(text: Any) -> dict[str, Any]:
     """`info` is JSON in a text."""
     try:
-        values = json.loads(text)
+        values = json_answers.parse(text)
     except (TypeError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

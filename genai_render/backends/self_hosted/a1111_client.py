@@ -8,7 +8,6 @@ copy of it (lllyasviel/stable-diffusion-webui-forge, dfdcbab), the ControlNet ex
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import Cancelled, GenAIError
 from ...core.events import CancelToken
 from ..http import errors as http_errors
+from ..http import json_answers
 from . import errors
 from .comfyui.client import authorization, unauthorized
 from .servers import Server
@@ -215,7 +215,7 @@ class A1111Client:
         if status in (401, 403):
             raise unauthorized(self.label)
         try:
-            body = json.loads(response.content)
+            body = json_answers.parse(response.content)
         except ValueError:
             body = None
         said = ""

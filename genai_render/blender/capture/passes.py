@@ -25,6 +25,7 @@ from mathutils import Matrix
 from ...core import lazy
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
+from ..settings import scene_settings
 from . import camera as camera_frame
 from . import scene_copy
 from .exr import read_passes
@@ -45,6 +46,9 @@ else:
 CYCLES = "CYCLES"
 WORKBENCH = "BLENDER_WORKBENCH"
 _NEEDS_REAL_GPU = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "HYDRA_STORM")
+
+_EEVEE = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0, 0) else "BLENDER_EEVEE"
+_CANVAS_ENGINES = {"AUTO": _EEVEE, "EEVEE": _EEVEE, "CYCLES": CYCLES, "WORKBENCH": WORKBENCH}
 
 # Samples per pixel at most, and rays from the camera at most, so that a large picture does not
 # take for ever. The denoiser makes up for the rest: a capture guides a picture, it is no final one.
@@ -253,6 +257,8 @@ def color_engine(scene: bpy.types.Scene, wanted: str) -> str:
     """The engine that draws the colour: the wanted one, or the scene's, or Cycles where that
     needs a GPU that is not here. A software GPU will do for Workbench, but not for EEVEE."""
     engine = scene.render.engine if wanted == "auto" else wanted
+    if engine == scene_settings.RENDER_ENGINE:  # ours: it draws on what another one has drawn
+        engine = _CANVAS_ENGINES[scene_settings.canvas_engine(scene)]
     if engine == CYCLES:
         return CYCLES
     if engine == WORKBENCH:
@@ -273,7 +279,11 @@ def _color_settings(scene: Any, spec: CaptureSpec) -> None:
     render = scene.render
     if not spec.background:
         render.film_transparent = True
-    # A canvas is sRGB, whatever display the user works on.
+    use_srgb_display(scene)
+
+
+def use_srgb_display(scene: Any) -> None:
+    """A canvas is sRGB, whatever display the user works on."""
     devices = scene.display_settings.bl_rna.properties["display_device"].enum_items.keys()
     if scene.display_settings.display_device != "sRGB" and "sRGB" in devices:
         transform, look = scene.view_settings.view_transform, scene.view_settings.look
@@ -539,6 +549,15 @@ def _rec709(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     if matrix is None:
         return linear
     return linear @ np.array(matrix, np.float32).T
+
+
+def linear_from_rec709(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear colors as this file computes with them."""
+    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", "")
+    matrix = _WORKING_SPACES.get(space)
+    if matrix is None:
+        return linear
+    return (linear @ np.linalg.inv(np.array(matrix)).T).astype(np.float32)
 
 
 def _srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:

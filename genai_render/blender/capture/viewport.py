@@ -250,6 +250,13 @@ def is_rendered_elsewhere(context: bpy.types.Context, space: bpy.types.SpaceView
     return space.shading.type == "RENDERED" and context.scene.render.engine not in _OWN_ENGINES
 
 
+def is_drawn_by_eevee(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> bool:
+    """Whether to draw it anew would take a second EEVEE, with Blender waiting for it."""
+    if space.shading.type == "RENDERED":
+        return context.scene.render.engine in ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")
+    return space.shading.type == "MATERIAL"
+
+
 def _shading_of(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> str:
     """What is drawn for colour: the viewport's own mode, or the nearest that can be drawn."""
     if space.shading.type == "WIREFRAME":

@@ -9,15 +9,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import bpy
+import numpy as np
 from mathutils import Matrix, Vector
 
 from ...core.framing import fit_view, ratio
-from .camera import camera_aspect, frame_of, render_shape, unit_metres
+from .camera import (
+    camera_aspect,
+    frame_of,
+    projection_in_metres,
+    render_shape,
+    unit_metres,
+    world_matrix,
+)
 
 if TYPE_CHECKING:
     from ...core.canvas import View
 
 _MARGIN = 6  # pixels
+_SAME_PIXELS = 3  # that two views of the same place may be apart, which numbers of 32 bits cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,40 @@ def _camera_frame(
     )
 
 
+def where_seen(
+    context: bpy.types.Context,
+    region: bpy.types.Region,
+    rv3d: bpy.types.RegionView3D,
+    view: View,
+) -> tuple[float, float, float, float] | None:
+    """Left, bottom, right and top of what a view shows, in pixels of the region; None if the region
+    is looked into from another place, so that no rectangle of it shows the same.
+    """
+    metres = unit_metres(context.scene)
+    to_world = np.array(view.camera_to_world, np.float64)
+    to_world[:3, 3] /= metres
+    projection = np.array(view.projection_matrix, np.float64)
+    to_camera = np.diag([1 / metres] * 3 + [1.0]) @ np.linalg.inv(projection)
+    to_region = np.array(rv3d.window_matrix, np.float64) @ np.array(rv3d.view_matrix, np.float64)
+    middle = max(rv3d.view_distance, 1e-3) * metres
+    corners = np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
+    planes = []
+    for depth in (middle, 4 * middle):
+        _, _, z, w = projection @ (0.0, 0.0, -depth, 1.0)
+        clip = np.column_stack((corners * w, np.full(4, z), np.full(4, w)))
+        seen = clip @ to_camera.T @ to_world.T @ to_region.T
+        if (seen[:, 3] <= 0).any():
+            return None
+        planes.append((seen[:, :2] / seen[:, 3:] * 0.5 + 0.5) * (region.width, region.height))
+    near, far = planes
+    left, bottom = near[0]
+    right, top = near[2]
+    straight = np.array([(left, bottom), (right, bottom), (right, top), (left, top)])
+    if max(np.abs(near - far).max(), np.abs(near - straight).max()) > _SAME_PIXELS:
+        return None
+    return (left, bottom, right, top) if left < right and bottom < top else None
+
+
 def _clear_frame(
     context: bpy.types.Context, area: bpy.types.Area, region: bpy.types.Region
 ) -> tuple[float, float, float, float]:
@@ -200,6 +243,23 @@ def _part_matrix(low: tuple[float, float], high: tuple[float, float]) -> Matrix:
     matrix[0][0], matrix[0][3] = 1 / width, -(low[0] + high[0] - 1) / width
     matrix[1][1], matrix[1][3] = 1 / height, -(low[1] + high[1] - 1) / height
     return matrix
+
+
+def is_seen_by(context: bpy.types.Context, camera: bpy.types.Object, view: View) -> bool:
+    """Whether a camera, where it is now, frames a view."""
+    metres = unit_metres(context.scene)
+    depsgraph = context.evaluated_depsgraph_get()
+    evaluated = camera.evaluated_get(depsgraph)
+    framed = frame_of(evaluated, depsgraph, render_shape(context.scene.render))
+    projection = framed.fitted(view.aspect, "extend").projection()
+    wanted = np.array(view.projection_matrix, np.float64)
+    seen = np.array(projection_in_metres(projection, framed.perspective, metres), np.float64)
+    place = np.array(view.camera_to_world, np.float64)
+    place[:3, 3] /= metres
+    here = np.array(world_matrix(evaluated), np.float64)
+    # Where in the picture a ray goes; what is only about near and far does not matter.
+    same_frame = np.allclose(seen[[0, 1, 3]], wanted[[0, 1, 3]], rtol=2e-3, atol=2e-3)
+    return same_frame and np.allclose(here, place, rtol=1e-3, atol=1e-3)
 
 
 def go_to(

@@ -46,7 +46,7 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     _render(commands.add_parser("render", help="make images of the scene", allow_abbrev=False))
     _capture(
         commands.add_parser(
-            "capture", help="write the canvas only: colour, depth, normals", allow_abbrev=False
+            "capture", help="write the canvas only: color, depth, normals", allow_abbrev=False
         )
     )
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
@@ -186,7 +186,7 @@ def _history(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--since", metavar="YYYY-MM-DD")
     listing.add_argument("--until", metavar="YYYY-MM-DD")
     listing.add_argument("--blend", metavar="NAME", help="made from this .blend file")
-    listing.add_argument("--favourite", action="store_true", help="only favourites")
+    listing.add_argument("--favourite", action="store_true", help="only favorites")
     listing.add_argument("--bin", action="store_true", help="what was deleted")
     listing.add_argument("--limit", type=int, default=50, metavar="N")
     action("show", "everything that is known of a result", ids="+")
@@ -194,7 +194,7 @@ def _history(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--format", choices=FORMATS, help="default: as it is")
     export.add_argument("--quality", type=int, default=90, metavar="1-100", help="WebP and JPEG")
-    action("favourite", "mark as a favourite", ids="+").add_argument(
+    action("favourite", "mark as a favorite", ids="+").add_argument(
         "--off", action="store_true", help="take the mark away"
     )
     action("delete", "put into the bin", ids="+")

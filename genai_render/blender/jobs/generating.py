@@ -7,7 +7,7 @@ through the session's gate."""
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -45,19 +45,24 @@ def generate(context: bpy.types.Context) -> Work:
             "There is nothing in the view.", action="Turn it to your objects, or show them."
         )
     to_canvas = functools.partial(viewport.to_canvas, drawn, metres=unit_metres(context.scene))
-    return session.session().submit(prepared, _place(view), to_canvas, prepared.notices)
+    return session.session().submit(prepared, place_of(context), to_canvas, prepared.notices)
 
 
 def submit(context: bpy.types.Context, prepared: Prepared) -> Work:
     """Start what needs no view captured. Raises what stands against it."""
-    place = _place(viewport_frame.find_view(context))
-    return session.session().submit(prepared, place, said=prepared.notices)
+    return session.session().submit(prepared, place_of(context), said=prepared.notices)
 
 
-def _place(view: Any) -> Place | None:
-    """The viewport where the result will be shown."""
+def place_of(context: bpy.types.Context) -> Place | None:
+    """The viewport that is meant, where a result will be shown; None if there is none."""
+    view = viewport_frame.find_view(context)
     if view is None:
         return None
     area, region, space = view
     matrix = viewport_frame.region_data(space, area, region).view_matrix
-    return Place(space.as_pointer(), tuple(value for row in matrix for value in row))
+    return Place(
+        space.as_pointer(),
+        region.as_pointer(),
+        context.scene.session_uid,
+        tuple(value for row in matrix for value in row),
+    )

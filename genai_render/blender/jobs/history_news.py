@@ -19,17 +19,21 @@ def _heard(work: Work, event: JobEvent) -> None:
 
 
 @bpy.app.handlers.persistent
-def _file_changed(*_: object) -> None:
-    history_page.file_changed()
+def _file_saved(*_: object) -> None:
+    history_page.file_saved()
+
+
+@bpy.app.handlers.persistent
+def _file_opened(*_: object) -> None:
+    history_page.file_opened()
 
 
 def register() -> None:
     listeners.listen(_heard)
-    bpy.app.handlers.load_post.append(_file_changed)
-    bpy.app.handlers.save_post.append(_file_changed)
+    bpy.app.handlers.load_post.append(_file_opened)
+    bpy.app.handlers.save_post.append(_file_saved)
 
 
 def unregister() -> None:
-    for handlers in (bpy.app.handlers.load_post, bpy.app.handlers.save_post):
-        if _file_changed in handlers:
-            handlers.remove(_file_changed)
+    bpy.app.handlers.load_post.remove(_file_opened)
+    bpy.app.handlers.save_post.remove(_file_saved)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core.canvas import View
 from ...core.errors import GenAIError
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, redraw
@@ -27,7 +28,7 @@ _LONGEST_CHAIN = 64  # of edits of edits
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """items: at most PAGE of them. start: how many come before. total: how many there are.
+    """items: as many as fit. start: how many come before. total: how many there are.
 
     rebuilding: how far the index is, while it is made again and not all can be found yet.
     """
@@ -40,47 +41,53 @@ class Page:
 
 
 class HistoryPage:
-    """The page that was looked up last, for the filters and the number that were set then.
+    """The pages that were looked up last, of each size that is shown, for the filters that were
+    set then.
 
     details: what the store says of single items, by id.
     """
 
     def __init__(self) -> None:
-        self.page: Page | None = None
+        self.pages: dict[int, Page] = {}
         self.details: dict[str, dict[str, Any]] = {}
         self._wanted: tuple[Any, ...] = ()
 
-    def look_up(self, context: bpy.types.Context) -> Page:
+    def look_up(self, context: bpy.types.Context, size: int) -> Page:
         filters, paging = _filters(context), window_state.paging()
-        wanted = (*filters.values(), paging.number)
-        if self.page is None or wanted != self._wanted:
-            if self._wanted and wanted[:-1] != self._wanted[:-1]:
-                paging.number = 1  # another search begins at its beginning
-            self.page = self._find(filters, paging)
-            self._wanted = (*filters.values(), paging.number)
-        return self.page
+        wanted = tuple(filters.values())
+        if wanted != self._wanted:
+            if self._wanted:
+                paging.start = 0  # another search begins at its beginning
+            self.pages.clear()
+            self._wanted = wanted
+        paging.size = size
+        start = paging.start // size * size
+        known = self.pages.get(size)
+        if known is None or known.start != start:
+            known = self.pages[size] = self._find(filters, start, size)
+            if known.start < start:
+                paging.start = known.start
+        return known
 
-    def _find(self, filters: dict[str, Any], paging: window_state.Paging) -> Page:
+    def _find(self, filters: dict[str, Any], start: int, size: int) -> Page:
         try:
             store = session.session().store
             total = store.count(**filters)
-            last = max(1, (total - 1) // PAGE + 1)
-            paging.number = min(paging.number, last)
-            start = (paging.number - 1) * PAGE
-            items = store.search(**filters, limit=PAGE, offset=start)
+            start = min(start, max(0, total - 1) // size * size)
+            items = store.search(**filters, limit=size, offset=start)
             rebuilding = store.rebuilding
             if rebuilding is not None:
                 self._look_again_soon()
             return Page(tuple(items), start, total, rebuilding=rebuilding)
         except GenAIError as error:
-            return Page((), 0, 0, error.text)
+            return Page((), start, 0, error.text)
 
     def _look_again_soon(self) -> None:
         if not bpy.app.timers.is_registered(invalidate):
             bpy.app.timers.register(invalidate, first_interval=_REBUILDING_SECONDS)
 
     def forget(self) -> None:
-        self.page = None
+        self.pages.clear()
         self.details.clear()
 
     def close(self) -> None:
@@ -92,9 +99,9 @@ def _history() -> HistoryPage:
     return addon.state(HistoryPage)
 
 
-def page(context: bpy.types.Context) -> Page:
+def page(context: bpy.types.Context, size: int = PAGE) -> Page:
     """What to show now: looked up when the filters or History have changed."""
-    return _history().look_up(context)
+    return _history().look_up(context, size)
 
 
 def _filters(context: bpy.types.Context) -> dict[str, Any]:
@@ -117,9 +124,9 @@ def _filters(context: bpy.types.Context) -> dict[str, Any]:
 
 
 def known_empty() -> bool:
-    """Whether the page has been looked up and there is nothing on it."""
-    known = _history().page
-    return known is not None and not known.items
+    """Whether History has been looked up and there is nothing in it to show."""
+    known = _history().pages.values()
+    return bool(known) and not any(page.items for page in known)
 
 
 def turn(pages: int) -> None:
@@ -138,10 +145,10 @@ def item(item_id: str) -> Item | None:
     """An item by its id, from the page if it is there."""
     if not item_id:
         return None
-    known = _history().page
-    for one in known.items if known is not None else ():
-        if one.id == item_id:
-            return one
+    for known in _history().pages.values():
+        for one in known.items:
+            if one.id == item_id:
+                return one
     try:
         return session.session().store.get(item_id)
     except GenAIError:
@@ -174,23 +181,42 @@ def made_from_view(item_id: str) -> str:
     return ""
 
 
+def view_of(item_id: str) -> View | None:
+    """What an image shows the scene from; None if it was made without a view."""
+    origin = made_from_view(item_id)
+    values = (record(origin).get("request") or {}).get("canvas") if origin else None
+    return View.from_json(values) if values else None
+
+
 def siblings(item_id: str) -> list[str]:
     """The ids of the page, for going through them from this one; itself if it is elsewhere."""
-    known = _history().page
-    ids = [one.id for one in known.items] if known is not None else []
-    return ids if item_id in ids else [item_id]
+    for known in _history().pages.values():
+        ids = [one.id for one in known.items]
+        if item_id in ids:
+            return ids
+    return [item_id]
 
 
 def hear(work: Work, event: JobEvent) -> None:
     """A new image is selected, and History is another one."""
     if isinstance(event, Saved):
-        window_state.paging().number = 1
-        window_state.window().selected = event.id
+        if work.file == session.session().file:
+            window_state.paging().start = 0
+            window_state.window().selected = event.id
         invalidate()
     elif isinstance(event, Finished):
         invalidate()
 
 
-def file_changed() -> None:
+def file_saved() -> None:
     """The filters may be about the file that is open."""
     _history().forget()
+
+
+def file_opened() -> None:
+    """What was shown and told is of the file before."""
+    _history().forget()
+    window_state.window().selected = ""
+    current = session.opened()
+    if current is not None:
+        current.leave_file()

@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import GenAIError, SceneError
+from ...core.framing import AUTO
 from ...core.preflight import Prepared, prepare
 from ...core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
 from .. import addon, backend_settings, catalog, scene_changes
@@ -132,6 +133,20 @@ def _what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
 
 def _prepare(context: bpy.types.Context) -> Prepared:
     settings = scene_settings.settings(context)
+    # Without any viewport, there is no shape to ask for; that it is missing is said then.
+    aspect = (_frame_aspect(context) or 1.0) if settings.use_canvas else None
+    return _prepare_with(context, aspect, settings.aspect, settings.count)
+
+
+def for_render(context: bpy.types.Context, aspect: float) -> Prepared:
+    """One picture with the panel's settings, in the shape of the frame that is rendered."""
+    return _prepare_with(context, aspect, AUTO, 1)
+
+
+def _prepare_with(
+    context: bpy.types.Context, canvas_aspect: float | None, aspect: str, count: int
+) -> Prepared:
+    settings = scene_settings.settings(context)
     try:
         model = choices.chosen_model(settings)
     except GenAIError as error:
@@ -149,9 +164,9 @@ def _prepare(context: bpy.types.Context) -> Prepared:
             prompt=prompt,
             model=model.id,
             style=choices.chosen_style(settings).id,
-            aspect=settings.aspect,
+            aspect=aspect,
             resolution=settings.resolution,
-            count=settings.count,
+            count=count,
             seed=settings.seed if settings.use_seed else None,
             mode=settings.mode,
             references=chosen_references(settings),
@@ -161,9 +176,7 @@ def _prepare(context: bpy.types.Context) -> Prepared:
             parent=settings.parent,
         )
 
-    # Without any viewport, there is no shape to ask for; that it is missing is said then.
-    aspect = (_frame_aspect(context) or 1.0) if settings.use_canvas else None
-    return prepare(model, build, aspect).but(lambda _: _raise(problem))
+    return prepare(model, build, canvas_aspect).but(lambda _: _raise(problem))
 
 
 def _raise(problem: GenAIError | None) -> None:

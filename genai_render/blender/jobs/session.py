@@ -35,12 +35,16 @@ _SPENDING_SECONDS = 10.0  # another Blender may be spending, too
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something to read in the panel: an error or a notice of a job that is over."""
+    """Something to read in the panel: an error or a notice of a job that is over.
+
+    deleted: the item whose deletion it is about, which can be restored.
+    """
 
     text: str
     is_error: bool
     when: float
     work: Work | None = None
+    deleted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ class Spending:
 
 
 class Session:
-    """One job queue with its gate, and one History, made when they are first needed."""
+    """One job queue with its gate, and one History, made when they are first needed.
+
+    file: how many files were opened since then, to tell which one a job is from.
+    """
 
     def __init__(self) -> None:
         # Not before there is a session: Blender starts without it.
@@ -74,6 +81,7 @@ class Session:
             lambda model: backend_settings.check_access(catalog.catalog(), model, wait=False),
         )
         self.last_deleted = ""
+        self.file = 0
         self._timer = self._tick  # one object: Blender knows a timer by its address
         self._spending: tuple[float, str, Spending] | None = None
 
@@ -98,9 +106,9 @@ class Session:
         backend = create_backend(model.backend, settings)
         complete = None if to_canvas is None else _with_canvas(to_canvas)
         job = self.gate.submit(prepared, backend.run, complete)
-        self.told = [told for told in self.told if told.is_error]
+        self.told = [told for told in self.told if told.is_error or told.deleted]
         took = self._took.get((job.request.model, job.request.resolution))
-        work = Work(job, place, expected=took, said=frozenset(said))
+        work = Work(job, place, self.file, expected=took, said=frozenset(said))
         self._works[job.id] = work
         if not bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.register(self._timer, first_interval=TICK_SECONDS, persistent=True)
@@ -135,20 +143,30 @@ class Session:
         self._spending = time.monotonic(), blend, found
         return found
 
-    def tell(self, text: str, is_error: bool, work: Work | None = None) -> None:
-        self.told.append(Told(text, is_error, time.monotonic(), work))
+    def tell(self, text: str, is_error: bool, work: Work | None = None, deleted: str = "") -> None:
+        self.told.append(Told(text, is_error, time.monotonic(), work, deleted))
         del self.told[:-KEPT_MESSAGES]
 
     def delete(self, item_id: str) -> None:
-        """Move an item to the deleted ones, and know it as the last one."""
-        self.store.delete(item_id)
+        """Move an item to the deleted ones, know it as the last one, and say so."""
+        item = self.store.delete(item_id)
         self.last_deleted = item_id
+        words = " ".join(item.prompt.split())
+        self.tell(
+            f'Deleted "{words if len(words) <= 40 else words[:39] + "…"}"', False, None, item_id
+        )
 
     def restore(self, item_id: str) -> Item:
         """Take an item back from the deleted ones."""
         item = self.store.restore(item_id)
         self.last_deleted = ""
+        self.told = [told for told in self.told if told.deleted != item_id]
         return item
+
+    def leave_file(self) -> None:
+        """Another file was opened: what was told is about the one before."""
+        self.file += 1
+        self.told.clear()
 
     def close(self) -> None:
         """Cancel everything; what is being written is finished first."""

@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 class Place:
     """The 3D Viewport that a job's view is from: by address, compared only, never followed.
 
-    view: its view matrix then, as numbers.
+    region: which part of it, in quad view. scene: what it showed, by a number that no other scene
+    of any file has in this run of Blender. view: its view matrix then, as numbers.
     """
 
     space: int
+    region: int = 0
+    scene: int = 0
     view: tuple[float, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A job as the panel shows it."""
+    """A job as the panel shows it. file: see `Session.file`."""
 
     job: Job
     place: Place | None
+    file: int = 0
     fraction: float | None = None
     message: str = ""
     partial: bytes | None = None

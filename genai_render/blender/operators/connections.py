@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 from bpy.props import IntProperty, StringProperty
 
-from .. import addon, catalog
+from .. import addon, catalog, redraw
 from ..backend_settings import for_connection
 from ..connections import keys
 from ..connections.providers import connection
@@ -99,7 +99,31 @@ class GENAI_RENDER_OT_server_models(_ServerOperator):
         return {"FINISHED"}
 
 
+class GENAI_RENDER_OT_allow_online_access(TellingOperator):
+    """Turn on Allow Online Access in Blender's preferences, for all its extensions"""
+
+    bl_idname = "genai_render.allow_online_access"
+    bl_label = "Allow Online Access"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if bpy.app.online_access_override:
+            cls.poll_message_set("Blender was started with --offline-mode: start it without")
+            return False
+        if bpy.app.online_access:
+            cls.poll_message_set("It is allowed already")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        context.preferences.system.use_online_access = True
+        redraw.sidebars()
+        return {"FINISHED"}
+
+
 _CLASSES = (
+    GENAI_RENDER_OT_allow_online_access,
     GENAI_RENDER_OT_test_access,
     GENAI_RENDER_OT_key_remove,
     GENAI_RENDER_OT_server_add,

@@ -14,6 +14,7 @@ from ...core.errors import GenAIError, ImageError, NotFound
 from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
+from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings
 from .reporting import ItemOperator
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 else:
     np = lazy.module("numpy")
+_WIDTH = 480
 
 
 class GENAI_RENDER_OT_edit(ItemOperator):
@@ -47,8 +49,9 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         # Read once: the dialog is drawn again at every move of the mouse.
         self._source = session.session().store.image(self.item(context).id)
         self._known: tuple[Any, Prepared] | None = None
+        self._masks: dict[str, bytes] = {}
         return context.window_manager.invoke_props_dialog(  # pyright: ignore
-            self, width=480, confirm_text="Edit"
+            self, width=_WIDTH, confirm_text="Edit"
         )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -63,7 +66,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         prepared = self._prepared_for_dialog(context)
         problem = prepared.problem
         if problem is not None and (self.prompt.strip() or isinstance(problem, NotFound)):
-            layout.label(text=problem.what, icon="INFO", translate=False)
+            wrapped(layout, context, problem.text, icon="INFO", width=_WIDTH)
         style = choices.known_style(scene_settings.settings(context))
         facts = [
             prepared.model.label if prepared.model is not None else "",
@@ -106,11 +109,20 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 references=request_builder.chosen_references(settings),
                 options=options.option_values(context.scene, model),
                 source=source,
-                mask=self._mask(source),
+                mask=self._known_mask(source),
                 parent=self.item_id(context),
             )
 
         return prepare(model, build)
+
+    def _known_mask(self, source: bytes) -> bytes | None:
+        """In the dialog, made once for each image that is chosen, not at every letter."""
+        masks = getattr(self, "_masks", {})
+        if self.mask and self.mask not in masks:
+            made = self._mask(source)
+            assert made is not None, "one is named"
+            masks[self.mask] = made
+        return masks.get(self.mask)
 
     def _mask(self, source: bytes) -> bytes | None:
         if not self.mask:

@@ -39,7 +39,7 @@ class GENAI_RENDER_OT_repeat(ItemOperator):
     """Make the selected image's request again, with the view and references that it had"""
 
     bl_idname = "genai_render.repeat"
-    bl_label = "New from Same Settings"
+    bl_label = "Make Again with Same Settings"
     bl_options = {"REGISTER"}
 
     vary: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
@@ -57,10 +57,10 @@ class GENAI_RENDER_OT_repeat(ItemOperator):
 
 
 class GENAI_RENDER_OT_vary(ItemOperator):
-    """Make another image from the selected one's view, references and settings, with a new seed"""
+    """Make another image from the selected one's view, references and settings"""
 
     bl_idname = "genai_render.vary"
-    bl_label = "Vary Image"
+    bl_label = "Vary with New Seed"
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:

@@ -10,16 +10,17 @@ from typing import Any
 import bpy
 
 from ...core.errors import GenAIError
-from .. import catalog
-from ..capture import viewport_frame
+from ...core.history.item import Item
+from .. import catalog, redraw
 from ..jobs import history_page, session
+from ..panels import details, history_browser
 from ..settings import choices, options, reference_store, scene_settings, window_state
 from ..viewport import overlay
-from .reporting import ItemOperator, TellingOperator, open_folder
+from .reporting import ItemOperator, TellingOperator, attempt, open_folder
 
 
 class GENAI_RENDER_OT_select(TellingOperator):
-    """Click: show this image over the view. Shift-click: compare it with the selected one"""
+    """Click: show it over the view. Shift-click: compare it, or not any more"""
 
     bl_idname = "genai_render.select"
     bl_label = "Select Image"
@@ -33,28 +34,92 @@ class GENAI_RENDER_OT_select(TellingOperator):
         item = history_page.item(properties.id)
         if item is None:
             return "Select this image"
-        return f"{item.prompt}\n\n{cls.__doc__}"
+        return f"{item.prompt}\n\n{_facts(item)}\n\n{cls.__doc__}"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         self.compare = event.shift
-        return self.execute(context)
+        done = self.execute(context)
+        redraw.popup(context)
+        return done
 
     def act(self, context: bpy.types.Context) -> set[str]:
         state = window_state.window(context)
-        found = viewport_frame.find_view(context)
-        space = 0 if found is None else found[2].as_pointer()
-        if self.compare and state.selected and state.selected != self.id:
-            shown = overlay.shown()
-            ids = list(shown.ids) if shown is not None and shown.compared else [state.selected]
+        compared = _compared()
+        if self.compare and (compared or state.selected not in ("", self.id)):
+            ids = compared or [state.selected]
             if self.id in ids:
                 ids.remove(self.id)
+            elif len(ids) >= overlay.MOST_COMPARED:
+                self.report({"WARNING"}, f"At most {overlay.MOST_COMPARED} images are compared")
             else:
-                ids = [*ids, self.id][-overlay.MOST_COMPARED :]
-            overlay.show(ids, 0, space, compared=len(ids) > 1)
-            return {"FINISHED"}
+                ids.append(self.id)
+            if len(ids) > 1:
+                overlay.show(context, ids, compared=True)
+                return {"FINISHED"}
+            self.id = ids[0]
         state.selected = self.id
         ids = history_page.siblings(self.id)
-        overlay.show(ids, ids.index(self.id), space)
+        overlay.show(context, ids, ids.index(self.id))
+        return {"FINISHED"}
+
+
+def _compared() -> list[str]:
+    """The images that lie side by side now."""
+    shown = overlay.shown()
+    return list(shown.ids) if shown is not None and shown.compared else []
+
+
+def _facts(item: Item) -> str:
+    known = catalog.catalog()
+    model, style = known.models.get(item.model), known.styles.get(item.style)
+    cost = "unknown" if item.cost_usd is None else f"${item.cost_usd:.3f}"
+    facts = {
+        "Style": style.label if style is not None else item.style,
+        "Model": model.label if model is not None else item.model,
+        "Seed": "none" if item.seed is None else str(item.seed),
+        "Cost": "free" if item.cost_usd == 0 else cost,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in facts.items() if value)
+
+
+class GENAI_RENDER_OT_leave_comparison(TellingOperator):
+    """Show one image again"""
+
+    bl_idname = "genai_render.leave_comparison"
+    bl_label = "Leave Comparison"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not _compared():
+            cls.poll_message_set("No images are compared")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        compared, state = _compared(), window_state.window(context)
+        state.selected = state.selected if state.selected in compared else compared[0]
+        ids = history_page.siblings(state.selected)
+        overlay.show(context, ids, ids.index(state.selected))
+        redraw.popup(context)
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_browse(TellingOperator):
+    """Look through History with large pictures"""
+
+    bl_idname = "genai_render.browse"
+    bl_label = "Browse History"
+    bl_options = {"REGISTER"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
+        self._shape = history_browser.shape(context)
+        return context.window_manager.invoke_popup(self, width=self._shape.width)  # pyright: ignore
+
+    def draw(self, context: bpy.types.Context) -> None:
+        history_browser.draw(self.layout, context, self._shape)
+
+    def act(self, context: bpy.types.Context) -> set[str]:
         return {"FINISHED"}
 
 
@@ -71,6 +136,7 @@ class GENAI_RENDER_OT_turn_page(TellingOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         history_page.turn(self.by)
+        redraw.popup(context)
         return {"FINISHED"}
 
 
@@ -93,8 +159,7 @@ class GENAI_RENDER_OT_compare(ItemOperator):
         chosen = [item.id, *others][: self.count]
         if len(chosen) < 2:
             raise GenAIError("There is only one image.", action="Make another one first.")
-        found = viewport_frame.find_view(context)
-        overlay.show(chosen, 0, 0 if found is None else found[2].as_pointer(), compared=True)
+        overlay.show(context, chosen, compared=True)
         return {"FINISHED"}
 
 
@@ -109,6 +174,7 @@ class GENAI_RENDER_OT_favourite(ItemOperator):
         item = self.item(context)
         session.session().store.set_favourite(item.id, not item.favourite)
         history_page.invalidate()
+        redraw.popup(context)
         return {"FINISHED"}
 
 
@@ -116,7 +182,7 @@ class GENAI_RENDER_OT_delete(ItemOperator):
     """Move the image to the deleted ones, from where it can be restored"""
 
     bl_idname = "genai_render.delete"
-    bl_label = "Delete from History"
+    bl_label = "Delete Image"
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
@@ -126,7 +192,7 @@ class GENAI_RENDER_OT_delete(ItemOperator):
             overlay.hide()
         window_state.window(context).selected = ""
         history_page.invalidate()
-        self.report({"INFO"}, "Deleted. Undo it with Restore Deleted Image")
+        redraw.popup(context)
         return {"FINISHED"}
 
 
@@ -154,14 +220,15 @@ class GENAI_RENDER_OT_restore(TellingOperator):
         item = current.restore(item_id)
         state.selected = item.id
         history_page.invalidate()
+        redraw.popup(context)
         return {"FINISHED"}
 
 
 class GENAI_RENDER_OT_empty_bin(TellingOperator):
-    """Delete all deleted images for good"""
+    """Erase all deleted images, which cannot be undone"""
 
     bl_idname = "genai_render.empty_bin"
-    bl_label = "Empty Deleted Images"
+    bl_label = "Delete for Good"
     bl_options = {"REGISTER"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
@@ -170,7 +237,7 @@ class GENAI_RENDER_OT_empty_bin(TellingOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         erased = session.session().store.empty_bin()
         history_page.invalidate()
-        self.report({"INFO"}, f"{erased} images are gone for good")
+        self.report({"INFO"}, f"{erased} images are deleted for good")
         return {"FINISHED"}
 
 
@@ -242,18 +309,20 @@ class GENAI_RENDER_OT_details(ItemOperator):
     """Everything that is known about the image"""
 
     bl_idname = "genai_render.details"
-    bl_label = "Image Details"
+    bl_label = "Show Image Details"
     bl_options = {"REGISTER"}
+    _known: details.Details
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
-        return context.window_manager.invoke_popup(self, width=520)  # pyright: ignore
+        def ask() -> Any:
+            # Read once: the pop-up is drawn again at every move of the mouse.
+            self._known = details.gather(self.item(context))
+            return context.window_manager.invoke_popup(self, width=details.WIDTH)
+
+        return attempt(self, ask)
 
     def draw(self, context: bpy.types.Context) -> None:
-        from ..panels import details
-
-        item = history_page.item(self.item_id(context))
-        if item is not None:
-            details.draw(self.layout, item)
+        details.draw(self.layout, context, self._known)
 
     def act(self, context: bpy.types.Context) -> set[str]:
         return {"FINISHED"}
@@ -273,6 +342,8 @@ class GENAI_RENDER_OT_copy_prompt(ItemOperator):
 
 _CLASSES = (
     GENAI_RENDER_OT_select,
+    GENAI_RENDER_OT_leave_comparison,
+    GENAI_RENDER_OT_browse,
     GENAI_RENDER_OT_turn_page,
     GENAI_RENDER_OT_compare,
     GENAI_RENDER_OT_favourite,

@@ -6,60 +6,61 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import bpy
 
 from ...core.errors import InvalidInput
 from ...core.request import PROMPT_LIMIT, prompt_length
+from ..capture import viewport_frame
 from ..jobs import request_builder, saved_prompts, scene_description
 from ..settings import scene_settings
 from .reporting import TellingOperator
 
-_LINES = 8
-_LINE = {"options": {"SKIP_SAVE", "TEXTEDIT_UPDATE"}}
+_WIDTH = 720
+_LETTERS = 104  # of a line that fits into its field
+_FREE_LINES = 6
+_TEXT_SHARE = 0.3  # of the viewport, for a Text Editor
+
+
+class GenAIPromptLine(bpy.types.PropertyGroup):
+    """A line of the dialog. goes_on: it was broken there only because it was too long."""
+
+    text: bpy.props.StringProperty(options={"SKIP_SAVE", "TEXTEDIT_UPDATE"})  # pyright: ignore[reportInvalidTypeForm]
+    goes_on: bpy.props.BoolProperty(options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
 
 
 class GENAI_RENDER_OT_edit_prompt(TellingOperator):
-    """Write the prompt in several lines"""
+    """Write the prompt in as many lines as it needs"""
 
     bl_idname = "genai_render.edit_prompt"
     bl_label = "Edit Prompt"
     bl_options = {"REGISTER", "UNDO"}
 
     # One property a line: Blender has no text field of several lines.
-    line_0: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_1: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_2: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_3: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_4: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_5: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_6: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-    line_7: bpy.props.StringProperty(**_LINE)  # pyright: ignore
-
-    def _lines(self) -> list[str]:
-        return [getattr(self, f"line_{number}") for number in range(_LINES)]
+    lines: bpy.props.CollectionProperty(type=GenAIPromptLine, options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
-        lines = []
-        for line in request_builder.prompt_of(scene_settings.settings(context)).splitlines() or [
-            ""
-        ]:
-            lines += textwrap.wrap(line, 90, drop_whitespace=True) or [""]
-        if len(lines) > _LINES:
-            lines = [*lines[: _LINES - 1], " ".join(lines[_LINES - 1 :])]
-        for number, line in enumerate(lines):
-            setattr(self, f"line_{number}", line)
+        self.lines.clear()
+        prompt = request_builder.prompt_of(scene_settings.settings(context))
+        for paragraph in prompt.splitlines():
+            parts = textwrap.wrap(paragraph, _LETTERS) or [""]
+            for number, part in enumerate(parts, 1):
+                line = self.lines.add()
+                line.text, line.goes_on = part, number < len(parts)
+        for _ in range(_FREE_LINES):
+            self.lines.add()
         return context.window_manager.invoke_props_dialog(  # pyright: ignore
-            self, width=640, confirm_text="Use"
+            self, width=_WIDTH, confirm_text="Use"
         )
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         column = layout.column(align=True)
-        for number in range(_LINES):
+        for number, line in enumerate(self.lines):
             row = column.row(align=True)
             row.activate_init = number == 0
-            row.prop(self, f"line_{number}", text="")
+            row.prop(line, "text", text="")
         length = prompt_length(self._text())
         row = layout.row()
         row.alert = length > PROMPT_LIMIT
@@ -67,7 +68,8 @@ class GENAI_RENDER_OT_edit_prompt(TellingOperator):
         row.label(text=f"{length}/{PROMPT_LIMIT}", translate=False)
 
     def _text(self) -> str:
-        return "\n".join(self._lines()).strip()
+        whole = "".join(line.text.strip() + (" " if line.goes_on else "\n") for line in self.lines)
+        return "\n".join(line.rstrip() for line in whole.splitlines()).strip()
 
     def act(self, context: bpy.types.Context) -> set[str]:
         set_prompt(context, self._text())
@@ -75,7 +77,7 @@ class GENAI_RENDER_OT_edit_prompt(TellingOperator):
 
 
 class GENAI_RENDER_OT_prompt_to_text(TellingOperator):
-    """Write the prompt in a text of the Text Editor, however long"""
+    """Write the prompt in the Text Editor, however long, below the viewport if none is open"""
 
     bl_idname = "genai_render.prompt_to_text"
     bl_label = "Prompt in Text Editor"
@@ -88,11 +90,36 @@ class GENAI_RENDER_OT_prompt_to_text(TellingOperator):
             text = bpy.data.texts.new("Prompt")
             text.write(settings.prompt)
             settings.prompt_text = text
-        for area in context.window.screen.areas if context.window else ():
-            if area.type == "TEXT_EDITOR":
-                area.spaces.active.text = text  # pyright: ignore
-                break
+        area = _text_editor(context)
+        if area is None:
+            self.report({"INFO"}, f'The prompt is the text "{text.name}" of the Text Editor now')
+            return {"FINISHED"}
+        space: Any = area.spaces.active
+        space.text, space.show_word_wrap = text, True
         return {"FINISHED"}
+
+
+def _text_editor(context: bpy.types.Context) -> bpy.types.Area | None:
+    """An open one, or one that is split off the viewport."""
+    if context.window is None:
+        return None
+    screen = context.window.screen
+    for area in screen.areas:
+        if area.type == "TEXT_EDITOR":
+            return area
+    found = viewport_frame.find_view(context)
+    if found is None:
+        return None
+    known = {area.as_pointer() for area in screen.areas}
+    with context.temp_override(area=found[0], region=found[1]):
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=_TEXT_SHARE)
+    # The lower of the two: which one Blender takes for the new one is its own affair.
+    made = next((area for area in screen.areas if area.as_pointer() not in known), None)
+    if made is None:
+        return None
+    lower = min(made, found[0], key=lambda area: area.y)
+    lower.type = "TEXT_EDITOR"
+    return lower
 
 
 class GENAI_RENDER_OT_save_prompt(TellingOperator):
@@ -236,6 +263,7 @@ def set_prompt(context: bpy.types.Context, prompt: str) -> None:
 
 
 _CLASSES = (
+    GenAIPromptLine,
     GENAI_RENDER_OT_edit_prompt,
     GENAI_RENDER_OT_prompt_to_text,
     GENAI_RENDER_OT_save_prompt,

@@ -16,6 +16,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from ...core import images
 from ...core.errors import GenAIError, ImageError, StorageError
+from .. import addon
 from ..jobs import session
 from ..settings import reference_store, scene_settings
 from .reporting import ItemOperator, TellingOperator, attempt
@@ -31,6 +32,16 @@ _SLOT = {
 }
 
 
+class _LastFolder:
+    """Where the last reference came from, in this run of Blender."""
+
+    def __init__(self) -> None:
+        self.path = ""
+
+    def close(self) -> None:
+        pass
+
+
 def slot_of(context: bpy.types.Context, number: int) -> Any:
     """The slot with that number; for 0, the first that is free, else the first."""
     slots = scene_settings.references(scene_settings.settings(context))
@@ -40,10 +51,10 @@ def slot_of(context: bpy.types.Context, number: int) -> Any:
 
 
 class GENAI_RENDER_OT_reference_file(bpy.types.Operator, ImportHelper):
-    """Choose a picture from a file as a reference"""
+    """Choose an image file as a reference"""
 
     bl_idname = "genai_render.reference_file"
-    bl_label = "GenAI Reference File"
+    bl_label = "Add Reference"
     bl_options = {"REGISTER", "UNDO"}
 
     slot: bpy.props.IntProperty(**_SLOT, options={"SKIP_SAVE"})  # pyright: ignore
@@ -52,16 +63,38 @@ class GENAI_RENDER_OT_reference_file(bpy.types.Operator, ImportHelper):
         type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"}
     )
     filter_glob: bpy.props.StringProperty(default=_PICTURES, options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+    # The browser takes these from its operator by their names.
+    display_type: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        items=[
+            ("DEFAULT", "Default", ""),
+            ("LIST_VERTICAL", "Vertical List", ""),
+            ("LIST_HORIZONTAL", "Horizontal List", ""),
+            ("THUMBNAIL", "Thumbnails", ""),
+        ],
+        default="THUMBNAIL",
+        options={"SKIP_SAVE", "HIDDEN"},
+    )
+    filter_image: bpy.props.BoolProperty(default=True, options={"SKIP_SAVE", "HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+    filter_folder: bpy.props.BoolProperty(default=True, options={"SKIP_SAVE", "HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         if self.directory and len(self.files):  # dropped onto Blender
             return self.execute(context)
-        return ImportHelper.invoke(self, context, event)  # pyright: ignore
+        # The folder of the last one, and no name: its own would be that of the .blend.
+        folder = addon.state(_LastFolder).path or bpy.path.abspath("//") or str(Path.home())
+        self.filepath = str(Path(folder) / "x")[:-1]
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Nothing: which slot it goes to was chosen with the button."""
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # pyright: ignore
         return attempt(self, lambda: self._load(context))
 
     def _load(self, context: bpy.types.Context) -> set[str]:
+        if self.filepath:
+            addon.state(_LastFolder).path = str(Path(self.filepath).parent)
         names = [one.name for one in self.files if one.name]
         paths = [Path(self.directory) / name for name in names] or [Path(self.filepath)]
         for number, path in enumerate(paths[:2]):
@@ -161,10 +194,9 @@ class GENAI_RENDER_OT_reference_swap(TellingOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(
-            slot.digest for slot in scene_settings.references(scene_settings.settings(context))
-        ):
-            cls.poll_message_set("There is no reference")
+        slots = scene_settings.references(scene_settings.settings(context))
+        if not all(slot.digest for slot in slots):
+            cls.poll_message_set("There are no two references to swap")
             return False
         return True
 

@@ -5,11 +5,12 @@
 # pyright: reportOptionalMemberAccess=false
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import bpy
 
-from ...core.errors import StorageError
+from ...core.errors import GenAIError, StorageError
 from ..capture import viewport_frame
 from ..jobs import history_page
 from ..settings import window_state
@@ -27,7 +28,7 @@ class GENAI_RENDER_OT_show_result(ItemOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
         ids = history_page.siblings(item.id)
-        overlay.show(ids, ids.index(item.id), _space(context))
+        overlay.show(context, ids, ids.index(item.id))
         window_state.window(context).selected = item.id
         return {"FINISHED"}
 
@@ -52,7 +53,7 @@ class GENAI_RENDER_OT_hide_result(TellingOperator):
 
 
 class GENAI_RENDER_OT_step_result(TellingOperator):
-    """Show the next or previous image"""
+    """Show the next image, or with -1 steps the one before"""
 
     bl_idname = "genai_render.step_result"
     bl_label = "Next Image over View"
@@ -71,11 +72,22 @@ class GENAI_RENDER_OT_step_result(TellingOperator):
         return True
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        overlay.step(self.by)
-        shown = overlay.shown()
-        if shown is not None and shown.ids:
-            window_state.window(context).selected = shown.ids[shown.index]
-        return {"FINISHED"}
+        return _step(context, self.by)
+
+
+class GENAI_RENDER_OT_previous_result(TellingOperator):
+    """Show the previous image"""
+
+    bl_idname = "genai_render.previous_result"
+    bl_label = "Previous Image over View"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return GENAI_RENDER_OT_step_result.poll.__func__(cls, context)  # pyright: ignore
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        return _step(context, -1)
 
 
 class GENAI_RENDER_OT_wipe(TellingOperator):
@@ -112,6 +124,8 @@ class GENAI_RENDER_OT_open_image(ItemOperator):
             self.report({"INFO"}, f'"{image.name}" is loaded; choose it in an Image Editor')
             return {"FINISHED"}
         area.spaces.active.image = image  # pyright: ignore
+        # Only when Blender has laid out an area that is new is it known how large it is.
+        bpy.app.timers.register(functools.partial(_fit, area.as_pointer()), first_interval=0.1)
         return {"FINISHED"}
 
 
@@ -141,7 +155,9 @@ class GENAI_RENDER_OT_camera_background(ItemOperator):
         return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        image = load_image(self.item(context))
+        item = self.item(context)
+        _check_is_from(context, item.id)
+        image = load_image(item)
         data: Any = context.scene.camera.data
         data.show_background_images = True
         ours = (
@@ -151,8 +167,34 @@ class GENAI_RENDER_OT_camera_background(ItemOperator):
         ours.image = image
         ours.display_depth = "FRONT" if self.in_front else "BACK"
         ours.alpha = self.alpha
-        ours.frame_method = "FIT"
+        # An image of another shape shows more than the camera does: its shorter side fits.
+        ours.frame_method = "CROP"
         return {"FINISHED"}
+
+
+def _check_is_from(context: bpy.types.Context, item_id: str) -> None:
+    """Raises GenAIError if the scene's camera, where it is, does not see what the image shows."""
+    camera: Any = context.scene.camera
+    view = history_page.view_of(item_id)
+    action = f'Generate it in the view of the camera "{camera.name}".'
+    if view is None:
+        raise GenAIError("This image was made without a view.", action=action)
+    if not view.camera:
+        raise GenAIError(
+            "This image was made from a free view, so nothing would lie where it is.",
+            action=action,
+        )
+    if view.camera != camera.name:
+        raise GenAIError(
+            f'This image is from the camera "{view.camera}", not from "{camera.name}".',
+            action="Make that camera the scene's active one.",
+        )
+    if not viewport_frame.is_seen_by(context, camera, view):
+        raise GenAIError(
+            f'The camera "{camera.name}" has moved, turned or changed its lens since.',
+            "The image would lie over other places of the scene.",
+            "Put it back (Return to Its View shows from where it was), or generate again.",
+        )
 
 
 def _is_ours(image: bpy.types.Image | None) -> bool:
@@ -189,14 +231,28 @@ def sensible_name(item: Any) -> str:
     return "-".join([*words[:5], item.id[-6:]])[:80]
 
 
-def _space(context: bpy.types.Context) -> int:
-    found = viewport_frame.find_view(context)
-    return 0 if found is None else found[2].as_pointer()
+def _step(context: bpy.types.Context, by: int) -> set[str]:
+    overlay.step(by)
+    shown = overlay.shown()
+    if shown is not None and shown.ids:
+        window_state.window(context).selected = shown.ids[shown.index]
+    return {"FINISHED"}
 
 
 def _here(context: bpy.types.Context) -> bool:
     """In the viewport that the image lies over."""
     return overlay.is_over(context.space_data)
+
+
+def _fit(address: int) -> None:
+    """Show the whole image in an Image Editor, if it is there still."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.as_pointer() != address or area.type != "IMAGE_EDITOR":
+                continue
+            region = next(one for one in area.regions if one.type == "WINDOW")
+            with bpy.context.temp_override(window=window, area=area, region=region):
+                bpy.ops.image.view_all(fit_view=True)
 
 
 def _image_editor(context: bpy.types.Context) -> bpy.types.Area | None:
@@ -223,6 +279,7 @@ _CLASSES = (
     GENAI_RENDER_OT_show_result,
     GENAI_RENDER_OT_hide_result,
     GENAI_RENDER_OT_step_result,
+    GENAI_RENDER_OT_previous_result,
     GENAI_RENDER_OT_wipe,
     GENAI_RENDER_OT_open_image,
     GENAI_RENDER_OT_camera_background,

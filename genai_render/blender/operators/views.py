@@ -120,11 +120,10 @@ def _canvas(item_id: str) -> Canvas:
 
 
 def _view(item_id: str) -> View:
-    origin = history_page.made_from_view(item_id)
-    values = (history_page.record(origin).get("request") or {}).get("canvas") if origin else None
-    if not values:
+    view = history_page.view_of(item_id)
+    if view is None:
         raise GenAIError("This image was made without a view.", action="Choose another one.")
-    return View.from_json(values)
+    return view
 
 
 _CLASSES = (

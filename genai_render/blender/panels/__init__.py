@@ -3,9 +3,19 @@
 
 from __future__ import annotations
 
-from . import history, main, menus, result, servers, spending
+from . import history, image_actions, main, menus, output, references, result, servers, spending
 
-_MODULES = (main, result, history, servers, spending, menus)
+_MODULES = (
+    main,
+    output,
+    servers,
+    references,
+    image_actions,
+    result,
+    history,
+    spending,
+    menus,
+)
 
 
 def register() -> None:

@@ -1,45 +1,83 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that is known of an image, in a pop-up."""
+"""All that is known of an image, in a pop-up: read when it opens, only drawn after that."""
 
 from __future__ import annotations
 
-import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails
+from . import tiles
+from .wrapping import wrapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import bpy
+
     from ...core.history.item import Item
 
-_LETTERS = 70
+WIDTH = 520
+_MARGINS = 24
+_LARGE_UNITS = 14.0
+_PICTURES = (
+    ("canvas", "View"),
+    ("depth", "Depth"),
+    ("normal", "Normals"),
+    ("reference-1", "Reference 1"),
+    ("reference-2", "Reference 2"),
+)
 
 
-def draw(layout: Any, item: Item) -> None:
-    record = history_page.record(item.id)
+@dataclass(frozen=True, slots=True)
+class Details:
+    """pictures: what was sent, as it is kept: the key of its thumbnail, its title and its file."""
+
+    item: Item
+    record: dict[str, Any]
+    pictures: tuple[tuple[str, str, Path], ...]
+
+
+def gather(item: Item) -> Details:
+    files = {path.stem: path for path in sorted(item.folder.glob("*.*"), reverse=True)}
+    pictures = [
+        (f"{item.id}/{stem}", title, files[stem]) for stem, title in _PICTURES if stem in files
+    ]
+    return Details(item, history_page.record(item.id), tuple(pictures))
+
+
+def draw(layout: Any, context: bpy.types.Context, details: Details) -> None:
+    item, record = details.item, details.record
     icon = thumbnails.picture_icon(f"{item.id}/thumb", item.thumbnail_path, at_once=True)
     if icon:
-        layout.template_icon(icon, scale=12.0)
-    _text(layout, "Prompt", item.prompt)
+        column = layout.column(align=True)
+        empty = _LARGE_UNITS * max(0.0, 1 - item.height / item.width) if item.width else 0.0
+        tiles.move(column, -empty / 2)
+        column.template_icon(icon, scale=_LARGE_UNITS)
+        tiles.move(column, -empty / 2)
+    _text(layout, context, "Prompt", item.prompt)
     sent = str((record.get("result") or {}).get("prompt_sent", ""))
     if sent and sent != item.prompt:
-        _text(layout, "As Sent", sent)
+        _text(layout, context, "As Sent", sent)
     _facts(layout, item, record)
-    _pictures(layout, item)
+    row = layout.row()
+    for key, title, path in details.pictures:
+        column = row.column(align=True)
+        column.template_icon(thumbnails.picture_icon(key, path, at_once=True), scale=4.0)
+        name = column.row()
+        name.alignment = "CENTER"
+        name.label(text=title)
     row = layout.row(align=True)
     row.operator("genai_render.copy_prompt", icon="COPYDOWN").id = item.id
     row.operator("genai_render.reveal", text="Show Files", icon="FILE_FOLDER").id = item.id
 
 
-def _text(layout: Any, title: str, text: str) -> None:
+def _text(layout: Any, context: bpy.types.Context, title: str, text: str) -> None:
     box = layout.box()
     box.label(text=title)
-    column = box.column(align=True)
-    column.scale_y = 0.8
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, _LETTERS)]
-    for line in lines[:14]:
-        column.label(text=line, translate=False)
+    wrapped(box, context, text, width=WIDTH - _MARGINS)
 
 
 def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
@@ -67,24 +105,3 @@ def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
     for name, value in facts:
         names.label(text=name)
         values.label(text=value, translate=False)
-
-
-def _pictures(layout: Any, item: Item) -> None:
-    """The view's colour, depth and normals, and the references, as they are kept."""
-    row = layout.row()
-    for stem, title in (
-        ("canvas", "View"),
-        ("depth", "Depth"),
-        ("normal", "Normals"),
-        ("reference-1", "Reference 1"),
-        ("reference-2", "Reference 2"),
-    ):
-        path = next(iter(sorted(item.folder.glob(f"{stem}.*"))), None)
-        if path is None:
-            continue
-        column = row.column(align=True)
-        icon = thumbnails.picture_icon(f"{item.id}/{stem}", path, at_once=True)
-        column.template_icon(icon, scale=4.0)
-        name = column.row()
-        name.alignment = "CENTER"
-        name.label(text=title)

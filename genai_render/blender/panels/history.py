@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""History: everything that was made, to look at and to use again."""
+"""History: everything that was made, to look at and to use again.
+
+In the sidebars of the 3D Viewport and the Image Editor, in as many columns as fit.
+"""
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
@@ -13,54 +16,89 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import catalog
 from ..jobs import history_page
-from ..settings import thumbnails, window_state
-from .main import SidebarPanel
-from .wrapping import wrapped
+from ..settings import window_state
+from . import image_actions, tiles
+from .main import CATEGORY, SidebarPanel
+from .wrapping import UNIT, room, shortened, wrapped
 
 if TYPE_CHECKING:
     from ...core.history.item import Item
 
-COLUMNS = 3
+_TILE_UNITS = 4.0  # about how wide a tile is
+_ROWS = 4
+_PICTURE_UNITS = 2.2  # in the list
 
 
-class GENAI_RENDER_PT_history(SidebarPanel, bpy.types.Panel):
-    bl_idname = "GENAI_RENDER_PT_history"
+class _HistoryPanel:
     bl_label = "History"
-    bl_order = 4
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.operator(  # pyright: ignore[reportAttributeAccessIssue]
+            "genai_render.browse", text="", icon="FULLSCREEN_ENTER", emboss=False
+        )
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
+        layout: Any = self.layout  # pyright: ignore[reportAttributeAccessIssue]
         state = window_state.window(context)
         row = layout.row(align=True)
         row.prop(state, "search", text="", icon="VIEWZOOM", placeholder="Search")
         row.prop(state, "only_favourites", text="", icon="SOLO_ON")
         row.popover("GENAI_RENDER_PT_filters", text="", icon="FILTER")
         row.prop(state, "layout", expand=True, icon_only=True)
-        page = history_page.page(context)
-        if page.problem:
-            wrapped(layout, context, page.problem, icon="ERROR")
-            return
+        columns = max(2, int(room(context) / (_TILE_UNITS * UNIT)))
+        page = history_page.page(context, columns * _ROWS)
         if page.rebuilding is not None:
             layout.progress(factor=page.rebuilding.fraction, text=page.rebuilding.text)
-        if not page.items:
-            empty = "Nothing was deleted" if state.show_bin else "Nothing here yet"
-            layout.label(text="Nothing found" if _filtered(state) else empty)
+        if not draw_empty(layout, context, state, page):
             return
         if state.layout == "GRID":
-            _draw_grid(layout, state, page.items)
+            tiles.draw(layout, page.items, columns, room(context) / UNIT / columns)
         else:
             _draw_list(layout, context, state, page.items)
-        _draw_turning(layout, state, page)
+        draw_turning(layout, state, page)
         if state.show_bin:
-            row = layout.row(align=True)
-            row.operator("genai_render.restore", text="Restore", icon="LOOP_BACK")
-            row.operator("genai_render.empty_bin", text="Empty", icon="TRASH")
-        else:
-            row = layout.row(align=True)
-            for count in (2, 4):
-                compare = row.operator("genai_render.compare", text=f"Compare {count}")
-                compare.count = count
-            row.operator("genai_render.reveal", text="", icon="FILE_FOLDER")
+            draw_deleted(layout)
+            return
+        hint = layout.row()
+        hint.alignment, hint.active = "CENTER", False
+        hint.label(text="Shift-click to compare")
+
+
+class GENAI_RENDER_PT_history(SidebarPanel, _HistoryPanel, bpy.types.Panel):
+    bl_idname = "GENAI_RENDER_PT_history"
+    bl_order = 5
+
+
+class GENAI_RENDER_PT_image_history(_HistoryPanel, bpy.types.Panel):
+    """With the selected image's actions, as there is no other panel of ours next to it."""
+
+    bl_idname = "GENAI_RENDER_PT_image_history"
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+
+    def draw(self, context: bpy.types.Context) -> None:
+        item = history_page.item(window_state.window(context).selected)
+        if item is not None:
+            image_actions.draw_main(self.layout, item)
+            self.layout.operator("genai_render.open_image", icon="IMAGE_DATA")
+        super().draw(context)
+
+
+def draw_empty(layout: Any, context: Any, state: Any, page: history_page.Page) -> bool:
+    """Whether there is anything to show; says so if there is not."""
+    if page.problem:
+        wrapped(layout, context, page.problem, icon="ERROR")
+    elif not page.items:
+        empty = "Nothing was deleted" if state.show_bin else "Nothing here yet"
+        layout.label(text="Nothing found" if _filtered(state) else empty)
+    return bool(page.items)
+
+
+def draw_deleted(layout: Any) -> None:
+    row = layout.row(align=True)
+    row.operator("genai_render.restore", text="Restore", icon="LOOP_BACK")
+    row.operator("genai_render.empty_bin", text="Delete for Good", icon="TRASH")
 
 
 def _filtered(state: Any) -> bool:
@@ -68,43 +106,25 @@ def _filtered(state: Any) -> bool:
     return bool(state.search) or any(flags) or state.period != "ALL"
 
 
-def _draw_grid(layout: Any, state: Any, items: tuple[Item, ...]) -> None:
-    grid = layout.grid_flow(
-        row_major=True, columns=COLUMNS, even_columns=True, even_rows=True, align=True
-    )
-    for item in items:
-        cell = grid.column(align=True)
-        icon = thumbnails.picture_icon(item.id, item.thumbnail_path)
-        if icon:
-            cell.template_icon(icon, scale=4.0)
-        _pick(cell, state, item, ago(item.created))
-
-
 def _draw_list(layout: Any, context: Any, state: Any, items: tuple[Item, ...]) -> None:
     column = layout.column(align=True)
+    pixels = room(context) - _PICTURE_UNITS * UNIT - 12
     for item in items:
         row = column.row(align=True)
-        icon = thumbnails.picture_icon(item.id, item.thumbnail_path)
-        if icon:
-            picture = row.column()
-            picture.ui_units_x = 2.2
-            picture.template_icon(icon, scale=2.0)
+        picture = row.column()
+        picture.ui_units_x = _PICTURE_UNITS
+        tiles.draw(picture, (item,), 1, _PICTURE_UNITS)
         words = row.column(align=True)
-        prompt = " ".join(item.prompt.split())
-        _pick(words, state, item, prompt if len(prompt) <= 34 else prompt[:33] + "…")
+        words.operator(
+            "genai_render.select",
+            text=shortened(context, item.prompt, pixels),
+            icon="SOLO_ON" if item.favourite else "NONE",
+            depress=item.id == state.selected,
+            translate=False,
+        ).id = item.id
         facts = words.row()
         facts.active = False
         facts.label(text=f"{_style(item)} · {ago(item.created)}", translate=False)
-
-
-def _pick(layout: Any, state: Any, item: Item, text: str) -> None:
-    layout.operator(
-        "genai_render.select",
-        text=text,
-        icon="SOLO_ON" if item.favourite else "NONE",
-        depress=item.id == state.selected,
-        translate=False,
-    ).id = item.id
 
 
 def _style(item: Item) -> str:
@@ -112,7 +132,7 @@ def _style(item: Item) -> str:
     return style.label if style is not None else item.style
 
 
-def _draw_turning(layout: Any, state: Any, page: history_page.Page) -> None:
+def draw_turning(layout: Any, state: Any, page: history_page.Page) -> None:
     if page.total <= len(page.items):
         return
     row = layout.row(align=True)
@@ -142,6 +162,11 @@ def ago(when: datetime) -> str:
     return when.astimezone().strftime("%d %b")
 
 
+def draw_filters(layout: Any, state: Any) -> None:
+    for name in ("only_this_file", "only_model", "only_style", "show_bin"):
+        layout.prop(state, name)
+
+
 class GENAI_RENDER_PT_filters(bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_filters"
     bl_label = "Filter History"
@@ -151,13 +176,12 @@ class GENAI_RENDER_PT_filters(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         state = window_state.window(context)
         column = self.layout.column(align=True)
-        for name in ("only_this_file", "only_model", "only_style", "show_bin"):
-            column.prop(state, name)
+        draw_filters(column, state)
         column.separator()
         column.prop(state, "period", text="")
 
 
-_CLASSES = (GENAI_RENDER_PT_filters, GENAI_RENDER_PT_history)
+_CLASSES = (GENAI_RENDER_PT_filters, GENAI_RENDER_PT_history, GENAI_RENDER_PT_image_history)
 
 
 def register() -> None:

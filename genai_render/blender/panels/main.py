@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tab in the sidebar: the view, the prompt, the button, and what is under way."""
+"""The tab in the sidebar: the view, the prompt, the style, the button, and what is under way.
+
+Nothing above the button changes its height by itself, so that the button stays where it is: what
+is told, and what is under way, stands below.
+"""
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
@@ -10,18 +14,22 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core import cost
+from ...backends.http import errors as http_errors
 from .. import catalog
 from ..jobs import request_builder, session
-from ..settings import choices, options, reference_store, scene_settings, thumbnails, window_state
-from .wrapping import wrapped
+from ..settings import choices, scene_settings, thumbnails, window_state
+from . import tiles
+from .wrapping import UNIT, lines, room, shortened, wrapped
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
     from ...core.preflight import Prepared
     from ..jobs.work import Work
 
 CATEGORY = "GenAI"
+_VIEW_UNITS = 7.0
+_PROMPT_LINES = 4
+_STYLE_UNITS = 3.4
+_STYLE_LINES = 3
 
 
 class SidebarPanel:
@@ -41,9 +49,11 @@ class GENAI_RENDER_PT_main(SidebarPanel, bpy.types.Panel):
         prepared = request_builder.prepared(context)
         _draw_view(layout, context, settings, prepared)
         _draw_prompt(layout, context, settings)
-        _draw_style(layout, settings)
-        _draw_generate(layout, context, settings, prepared)
-        _draw_jobs(layout, context)
+        _draw_style(layout, context, settings)
+        _draw_generate(layout, settings, prepared)
+        _draw_problem(layout, context, prepared)
+        _draw_jobs(layout)
+        _draw_messages(layout, context)
 
 
 def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> None:
@@ -59,15 +69,16 @@ def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> 
     buttons.prop(state, "show_frame", text="", icon="SELECT_SET")
     if not settings.use_canvas:
         return
-    icon = thumbnails.canvas_icon()
-    if icon:
-        layout.template_icon(icon, scale=8.0)
-    else:
-        layout.label(text="The view appears here", icon="IMAGE_DATA")
-    if prepared.spec is not None:
-        row = layout.row()
-        row.alignment = "CENTER"
-        row.label(text=prepared.spec.text, translate=False)
+    column = layout.column(align=True)
+    # As high as it is with any picture, and without one. Blender fits a picture into a square.
+    aspect = max(1.0, thumbnails.canvas_aspect())
+    side = max(_VIEW_UNITS, min(_VIEW_UNITS * aspect, room(context) / UNIT))
+    tiles.move(column, (_VIEW_UNITS - side) / 2)
+    column.template_icon(thumbnails.canvas_icon(), scale=side)
+    tiles.move(column, (_VIEW_UNITS - side) / 2)
+    row = column.row()
+    row.alignment = "CENTER"
+    row.label(text="" if prepared.spec is None else prepared.spec.text, translate=False)
 
 
 def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
@@ -77,10 +88,10 @@ def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
         row.prop(settings, "prompt_text", text="")
     else:
         row.prop(settings, "prompt", text="", placeholder="What do you want to see?")
-    row.operator("genai_render.edit_prompt", text="", icon="GREASEPENCIL")
+        row.operator("genai_render.edit_prompt", text="", icon="GREASEPENCIL")
+    row.operator("genai_render.prompt_to_text", text="", icon="TEXT")
     row.menu("GENAI_RENDER_MT_prompts", text="", icon="DOWNARROW_HLT")
-    if len(settings.prompt) > 30 and settings.prompt_text is None:
-        wrapped(column.box(), context, settings.prompt, most=6)
+    _draw_prompt_lines(column.box(), context, settings)
     row = column.row(align=True)
     row.prop(settings, "enhance")
     if settings.enhance:
@@ -90,33 +101,45 @@ def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
     count.label(text=request_builder.prompt_count(settings), translate=False)
 
 
-def _draw_style(layout: Any, settings: Any) -> None:
+def _draw_prompt_lines(box: Any, context: Any, settings: Any) -> None:
+    prompt = request_builder.prompt_of(settings).strip()
+    pixels = room(context) - 12
+    broken = lines(context, prompt or iface_("Light, mood, materials, style"), pixels)
+    if len(broken) > _PROMPT_LINES:
+        rest = " ".join(broken[_PROMPT_LINES - 1 :])
+        broken = [*broken[: _PROMPT_LINES - 1], shortened(context, rest, pixels)]
+    column = box.column(align=True)
+    column.scale_y = 0.75
+    column.active = bool(prompt)
+    for line in (*broken, "", "", "")[:_PROMPT_LINES]:
+        column.label(text=line, translate=False)
+
+
+def _draw_style(layout: Any, context: Any, settings: Any) -> None:
     styles = catalog.catalog().styles
     if not styles:
         return
     row = layout.row(align=True)
     picture = row.column()
-    picture.template_icon_view(settings, "style", show_labels=True, scale=3.0, scale_popup=6.0)
+    picture.ui_units_x = _STYLE_UNITS
+    picture.template_icon_view(
+        settings, "style", show_labels=True, scale=_STYLE_UNITS, scale_popup=6.0
+    )
     words = row.column()
     style = styles.get(choices.STYLE.id_of(settings))
     chosen = words.row()
     chosen.alert = style is None
     chosen.prop(settings, "style", text="")
-    if style is not None:
-        text = words.column(align=True)
-        text.scale_y = 0.75
-        text.active = False
-        for line in _halves(style.description):
-            text.label(text=line)
+    about = iface_(style.description) if style is not None else ""
+    pixels = room(context) - _STYLE_UNITS * UNIT - 8
+    text = words.column(align=True)
+    text.scale_y = 0.75
+    text.active = False
+    for line in (*lines(context, about, pixels), "", "", "")[:_STYLE_LINES]:
+        text.label(text=line, translate=False)
 
 
-def _halves(text: str, letters: int = 26) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, letters, max_lines=3, placeholder="…")
-
-
-def _draw_generate(layout: Any, context: Any, settings: Any, prepared: Prepared) -> None:
+def _draw_generate(layout: Any, settings: Any, prepared: Prepared) -> None:
     label = iface_("Generate")
     if settings.count > 1:
         label = iface_("Generate {count} Images").format(count=settings.count)
@@ -125,32 +148,43 @@ def _draw_generate(layout: Any, context: Any, settings: Any, prepared: Prepared)
     row = layout.row()
     row.scale_y = 1.6
     row.operator("genai_render.generate", text=label, icon="RENDER_STILL", translate=False)
-    if prepared.problem is not None:
-        wrapped(layout, context, prepared.problem.text, icon="INFO")
-    else:
+
+
+def _draw_problem(layout: Any, context: Any, prepared: Prepared) -> None:
+    if prepared.problem is None:
         for notice in prepared.notices:
             wrapped(layout, context, notice, icon="INFO")
-
-
-def _draw_jobs(layout: Any, context: Any) -> None:
-    current = session.opened()
-    if current is None:
         return
-    works = current.works()
+    wrapped(layout, context, prepared.problem.text, icon="INFO")
+    if isinstance(prepared.problem, http_errors.OnlineAccessOff):
+        layout.operator("genai_render.allow_online_access", icon="INTERNET")
+
+
+def _draw_jobs(layout: Any) -> None:
+    current = session.opened()
+    works = current.works() if current is not None else []
     for work in works:
         row = layout.row(align=True)
         row.progress(factor=work.share, text=progress_text(work))
         row.operator("genai_render.cancel", text="", icon="X").job = work.job.id
     if len(works) > 1:
         layout.operator("genai_render.cancel_all", text="Cancel All")
-    if current.told:
+
+
+def _draw_messages(layout: Any, context: Any) -> None:
+    current = session.opened()
+    if current is None or not current.told:
+        return
+    for told in current.told:
         box = layout.box()
-        for told in current.told:
-            box.alert = told.is_error
-            wrapped(box, context, told.text, icon="ERROR" if told.is_error else "INFO")
-        row = box.row()
-        row.alignment = "RIGHT"
-        row.operator("genai_render.clear_messages", text="Close", emboss=False, icon="X")
+        box.alert = told.is_error
+        wrapped(box, context, told.text, icon="ERROR" if told.is_error else "INFO")
+        if told.deleted:
+            restore = box.operator("genai_render.restore", text="Restore", icon="LOOP_BACK")
+            restore.id = told.deleted
+    row = layout.row()
+    row.alignment = "RIGHT"
+    row.operator("genai_render.clear_messages", text="Close", emboss=False, icon="X")
 
 
 def progress_text(work: Work) -> str:
@@ -163,91 +197,6 @@ def progress_text(work: Work) -> str:
     if work.expected and work.expected > work.job.seconds:
         spent += f" of about {work.expected:.0f} s"
     return f"{work.message} · {spent}" if work.message else spent
-
-
-class GENAI_RENDER_PT_references(SidebarPanel, bpy.types.Panel):
-    bl_idname = "GENAI_RENDER_PT_references"
-    bl_label = "References"
-    bl_order = 2
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        settings = scene_settings.settings(context)
-        row = layout.row(align=False)
-        for number, slot in enumerate(scene_settings.references(settings), 1):
-            _draw_slot(row.column(align=True), slot, number)
-        if any(slot.digest for slot in scene_settings.references(settings)):
-            layout.operator("genai_render.reference_swap", icon="ARROW_LEFTRIGHT", text="Swap")
-
-
-def _draw_slot(column: Any, slot: Any, number: int) -> None:
-    box = column.box()
-    if not slot.digest:
-        # Where a picture will be, so that nothing jumps when it comes.
-        box.operator("genai_render.reference_file", text="Open", icon="FILEBROWSER").slot = number
-        box.menu(f"GENAI_RENDER_MT_reference_{number}", text="More", icon="ADD")
-        box.label(text="or drop a picture")
-        return
-    path = reference_store.path_of(slot.digest)
-    icon = thumbnails.picture_icon(slot.digest, path)
-    if icon:
-        box.template_icon(icon, scale=5.0)
-    else:
-        row = box.row()
-        row.alert = True
-        row.label(text="Not on this computer", icon="ERROR")
-    row = column.row(align=True)
-    row.prop(slot, "role", text="")
-    row.operator("genai_render.reference_clear", text="", icon="X").slot = number
-    column.prop(slot, "weight", text="Weight")
-
-
-class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
-    bl_idname = "GENAI_RENDER_PT_output"
-    bl_label = "Model and Size"
-    bl_order = 3
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        settings = scene_settings.settings(context)
-        model = choices.known_model(settings)
-        row = layout.row()
-        row.alert = model is None
-        row.prop(settings, "model", text="")  # no label: names are as long as the panel
-        if model is not None:
-            _draw_facts(layout, context, settings, model)
-        layout.prop(settings, "aspect")
-        layout.row().prop(settings, "resolution", expand=True)
-        layout.prop(settings, "count")
-        layout.prop(settings, "mode")
-        row = layout.row(align=True, heading="Seed")
-        row.prop(settings, "use_seed", text="")
-        value = row.row(align=True)
-        value.active = settings.use_seed
-        value.prop(settings, "seed", text="")
-        row.operator("genai_render.random_seed", text="", icon="FILE_REFRESH")
-        if model is not None:
-            options.draw_options(layout, context.scene, model)
-
-
-def _draw_facts(layout: Any, context: Any, settings: Any, model: Model) -> None:
-    good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
-    terms = " · ".join(part for part in (model.speed, price(model, settings.resolution)) if part)
-    column = layout.column()
-    column.active = False
-    for fact in (model.description, good_for, terms):
-        if fact:
-            wrapped(column, context, fact)
-
-
-def price(model: Model, resolution: str) -> str:
-    """What one image costs, without what is sent: "free", "about $0.04 each"."""
-    usd = cost.per_image(model, resolution)
-    if usd is None:
-        return ""
-    return iface_("free") if usd == 0 else iface_("about {usd} each").format(usd=cost.dollars(usd))
 
 
 def draw_status(self: Any, context: bpy.types.Context) -> None:
@@ -264,16 +213,11 @@ def draw_status(self: Any, context: bpy.types.Context) -> None:
     row.operator("genai_render.cancel_all", text="", icon="X", emboss=False)
 
 
-_CLASSES = (GENAI_RENDER_PT_main, GENAI_RENDER_PT_references, GENAI_RENDER_PT_output)
-
-
 def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
+    bpy.utils.register_class(GENAI_RENDER_PT_main)
     bpy.types.STATUSBAR_HT_header.append(draw_status)
 
 
 def unregister() -> None:
     bpy.types.STATUSBAR_HT_header.remove(draw_status)
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+    bpy.utils.unregister_class(GENAI_RENDER_PT_main)

@@ -22,7 +22,7 @@ from .wrapping import wrapped
 class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_servers"
     bl_label = "Servers"
-    bl_order = 0
+    bl_order = 2
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

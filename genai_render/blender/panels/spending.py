@@ -19,7 +19,7 @@ from .wrapping import wrapped
 class GENAI_RENDER_PT_spending(SidebarPanel, bpy.types.Panel):
     bl_idname = "GENAI_RENDER_PT_spending"
     bl_label = "Cost"
-    bl_order = 5
+    bl_order = 6
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod

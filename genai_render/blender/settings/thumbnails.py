@@ -78,6 +78,12 @@ class Thumbnails:
             return 0
         return self._canvas["canvas"].icon_id
 
+    def canvas_aspect(self) -> float:
+        if not self.canvas_icon():
+            return 1.0
+        width, height = self._canvas["canvas"].image_size
+        return width / height if height else 1.0
+
     def set_canvas(self, pixels: NDArray[np.uint8]) -> None:
         if self._canvas is None:
             self._canvas = bpy.utils.previews.new()
@@ -125,6 +131,11 @@ def picture_icon(key: str, path: Path | None, at_once: bool = False) -> int:
 def canvas_icon() -> int:
     """The icon of the live view; 0 before there is one."""
     return addon.state(Thumbnails).canvas_icon()
+
+
+def canvas_aspect() -> float:
+    """Width to height of the live view's picture; 1 before there is one."""
+    return addon.state(Thumbnails).canvas_aspect()
 
 
 def set_canvas(pixels: NDArray[np.uint8]) -> None:

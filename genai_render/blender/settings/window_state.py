@@ -22,13 +22,22 @@ from .. import addon, redraw
 
 
 class Paging:
-    """Which page of History is shown, from 1. What there is to show decides how far it can go."""
+    """Where in History the pages begin that are shown; what there is decides how far it can go.
+
+    start: how many images come before. size: how many are on the page that was drawn last.
+    """
 
     def __init__(self) -> None:
-        self.number = 1
+        self.start = 0
+        self.size = 12
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+        return self.start // self.size + 1
 
     def go_to(self, number: int) -> None:
-        self.number = max(1, number)
+        self.start = max(0, number - 1) * self.size
         redraw.sidebars()
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handles on a picture over the viewport: the wipe's edge, previous and next, close."""
+"""The picture over the viewport and what is clicked on it: the wipe's edge, buttons, badges."""
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from mathutils import Matrix
 
+from ..capture import viewport_frame
 from ..settings import window_state
-from . import overlay
+from . import drawing, overlay
 
 _REACH = 10  # pixels to either side of the wipe's edge
 _BUTTON = 14
@@ -33,7 +35,7 @@ class GENAI_RENDER_GT_wipe(bpy.types.Gizmo):
         edge = self._edge(context)
         if edge is not None:
             strength = 1.0 if self.is_highlight or self.is_modal else 0.85
-            overlay.draw_handle(edge[0], (edge[1] + edge[2]) / 2, strength)
+            drawing.handle(edge[0], (edge[1] + edge[2]) / 2, strength)
 
     def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
         edge = self._edge(context)
@@ -61,24 +63,74 @@ class GENAI_RENDER_GT_wipe(bpy.types.Gizmo):
             window_state.window(context).wipe = self.before
 
 
+class GENAI_RENDER_GT_picture(bpy.types.Gizmo):
+    """The picture itself: a gizmo, since these are drawn after the camera's passepartout."""
+
+    bl_idname = "GENAI_RENDER_GT_picture"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        overlay.draw_pictures()
+
+    def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
+        return -1
+
+
+class GENAI_RENDER_GT_badge(bpy.types.Gizmo):
+    """A button with words. middle: where it is in the region."""
+
+    bl_idname = "GENAI_RENDER_GT_badge"
+
+    __slots__ = ("middle", "text")
+
+    def setup(self) -> None:
+        self.middle = (0.0, 0.0)
+        self.text = ""
+
+    def box(self, context: bpy.types.Context) -> drawing.Rectangle:
+        scale = context.preferences.system.ui_scale
+        half = drawing.width_of(iface_(self.text)) / 2 + 14 * scale
+        x, y = self.middle
+        return x - half, y - 13 * scale, x + half, y + 13 * scale
+
+    def draw(self, context: bpy.types.Context) -> None:
+        region = context.region
+        assert region is not None
+        with drawing.pixels(region):
+            drawing.badge(self.box(context), iface_(self.text), float(self.is_highlight))
+
+    def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
+        left, bottom, right, top = self.box(context)
+        return 0 if left <= location[0] <= right and bottom <= location[1] <= top else -1
+
+
 class GENAI_RENDER_GGT_result(bpy.types.GizmoGroup):
     bl_idname = "GENAI_RENDER_GGT_result"
     bl_label = "GenAI Image over the View"
     bl_space_type = "VIEW_3D"
     bl_region_type = "WINDOW"
-    bl_options = {"PERSISTENT", "SCALE"}
+    bl_options = {"PERSISTENT", "SCALE", "SHOW_MODAL_ALL"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        shown = overlay.shown()
-        return shown is not None and not shown.compared and overlay.is_over(context.space_data)
+        return overlay.is_here(context)
 
     def setup(self, context: bpy.types.Context) -> None:
         self.edge = self.gizmos.new(GENAI_RENDER_GT_wipe.bl_idname)
-        self.edge.use_draw_modal = True
         self.previous = self._button("TRIA_LEFT", "genai_render.step_result", {"by": -1})
         self.next = self._button("TRIA_RIGHT", "genai_render.step_result", {"by": 1})
         self.leave = self._button("X", "genai_render.hide_result", {})
+        self.offer = self._badge("Show Picture", "genai_render.show_result")
+        self.back = self._badge("Return to Its View", "genai_render.return_to_view")
+        # Gizmos are drawn from the last to the first.
+        self.picture = self.gizmos.new(GENAI_RENDER_GT_picture.bl_idname)
+        for gizmo in self.gizmos:
+            gizmo.use_draw_modal = True
+
+    def _badge(self, text: str, operator: str) -> Any:
+        badge = self.gizmos.new(GENAI_RENDER_GT_badge.bl_idname)
+        badge.text = text
+        badge.target_set_operator(operator)
+        return badge
 
     def _button(self, icon: str, operator: str, values: dict[str, Any]) -> Any:
         button = self.gizmos.new("GIZMO_GT_button_2d")
@@ -96,14 +148,24 @@ class GENAI_RENDER_GGT_result(bpy.types.GizmoGroup):
 
     def draw_prepare(self, context: bpy.types.Context) -> None:
         box, shown = overlay.rectangle(), overlay.shown()
+        offered = overlay.is_offered(context)
+        single = box is not None and not offered
         several = shown is not None and len(shown.ids) > 1
-        self.previous.hide = self.next.hide = box is None or not several
-        self.leave.hide = self.edge.hide = box is None
+        self.previous.hide = self.next.hide = not (single and several)
+        self.leave.hide = self.edge.hide = not single
+        self.offer.hide = not offered
+        self.back.hide = not (single and overlay.is_elsewhere())
+        left, bottom, right, _ = viewport_frame.clear_part(context.area, context.region)
+        scale = context.preferences.system.ui_scale
+        self.offer.middle = (left + right) / 2, bottom + 24 * scale
+        if offered and shown is not None:
+            self.offer.target_set_operator("genai_render.show_result").id = shown.ids[shown.index]
         if box is None:
             return
-        scale = context.preferences.system.ui_scale
-        # At the bottom: Blender's own navigation is at the top right.
-        middle, y, apart = (box[0] + box[2]) / 2, box[1] + 24 * scale, 40 * scale
+        # At the bottom: Blender's own navigation is at the top right. Within what is clear: a
+        # camera's frame may be larger than the viewport.
+        middle = (max(box[0], left) + min(box[2], right)) / 2
+        y, apart = max(box[1], bottom) + 24 * scale, 40 * scale
         places = (
             (self.previous, middle - apart, y),
             (self.leave, middle, y),
@@ -111,9 +173,18 @@ class GENAI_RENDER_GGT_result(bpy.types.GizmoGroup):
         )
         for button, x, y in places:
             button.matrix_basis = Matrix.Translation((x, y, 0.0))
+        self.back.middle = middle, y + 36 * scale
+        if not self.back.hide and shown is not None and shown.ids:
+            item_id = shown.ids[shown.index]
+            self.back.target_set_operator("genai_render.return_to_view").id = item_id
 
 
-_CLASSES = (GENAI_RENDER_GT_wipe, GENAI_RENDER_GGT_result)
+_CLASSES = (
+    GENAI_RENDER_GT_wipe,
+    GENAI_RENDER_GT_picture,
+    GENAI_RENDER_GT_badge,
+    GENAI_RENDER_GGT_result,
+)
 
 
 def register() -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The picture of the view in the panel, which follows the scene while nobody is hindered by it.
 
-It is drawn when the viewport itself has finished drawing what has changed, never before.
+It is taken when the viewport itself has finished drawing what has changed, never before. Where
+EEVEE draws the viewport, the color picture is what it drew; nothing is drawn anew.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ...core.framing import Size
 from .. import addon, redraw, scene_changes
 from ..capture import viewport, viewport_frame
 from ..settings import scene_settings, thumbnails, window_state
-from . import overlay, viewport_rest
+from . import drawn_color, overlay, viewport_rest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,7 @@ SHARE = 0.1  # of the main thread's time, at most
 LONGEST_WAIT = 2.0  # after a draw, however slow it was
 QUIET_SECONDS = 0.5  # without a draw of the viewport: it has finished
 UNDRAWN_SECONDS = 2.0  # then a change is taken for one that the viewport does not draw
+ENOUGH_SAMPLES = 16  # where EEVEE takes them without end: the first picture; then each 4 times more
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class LivePicture:
         self._changed = self._looked = 0.0
         self._not_before = 0.0
         self._took = 0.0
+        self._times, self._enough = 0, ENOUGH_SAMPLES
 
     def close(self) -> None:
         pass
@@ -80,13 +83,24 @@ class LivePicture:
 
     def _may_draw(self, context: Any, area: Any, region: Any, space: Any) -> bool:
         wanted = _wanted(context, area, region, space)
-        if wanted == self._drawn:
+        endless = _has_endless_samples(context, space)
+        reads = _is_read(context, space)
+        if wanted == self._drawn and not (endless and reads):
             return False
         now = time.perf_counter()
         if wanted.seen != self._seen:
             # It is being turned or edited: wait until it rests, so that this stays smooth.
             self._seen, self._changed = wanted.seen, self._looked
+            times = viewport_rest.times_drawn(region, wanted.mode)
+            self._times, self._enough = times, ENOUGH_SAMPLES
             return False
+        if endless:
+            times = viewport_rest.times_drawn(region, wanted.mode) - self._times
+            if times < self._enough and (wanted == self._drawn or times < ENOUGH_SAMPLES):
+                return False
+            while self._enough <= times:
+                self._enough *= 4
+            return True
         if now < self._not_before and self._drawn is not None and wanted.place == self._drawn.place:
             return False
         # The slower the draw, the longer the pause in which it is taken to disturb nobody.
@@ -100,11 +114,34 @@ class LivePicture:
 
     def _draw(self, context: Any, area: Any, region: Any, space: Any) -> None:
         self._drawn = _wanted(context, area, region, space)
+        if _is_read(context, space):
+            self._read(region, self._drawn)
+            return
         began = time.perf_counter()
         _draw(context, area, region, space)
         ended = time.perf_counter()
         self._took = ended - began
         self._not_before = ended + min(LONGEST_WAIT, self._took * (1 / SHARE - 1))
+        self._is_drawn()
+
+    def _read(self, region: Any, wanted: _Wanted) -> None:
+        """Have the picture taken from what the viewport shows."""
+
+        def frame(context: Any) -> viewport_frame.Frame | None:
+            here = context.area, context.region, context.space_data
+            if _wanted(context, *here) != wanted:
+                return None
+            aspect = scene_settings.settings(context).aspect
+            return viewport_frame.frame(context, *here, aspect)
+
+        def take(pixels: NDArray[np.uint8]) -> None:
+            if self._drawn == wanted:
+                thumbnails.set_canvas(_on_backdrop(pixels))
+                self._is_drawn()
+
+        drawn_color.read(region, frame, _size, take, self.refresh)
+
+    def _is_drawn(self) -> None:
         self.drawn_count += 1
         redraw.sidebars()
 
@@ -153,15 +190,31 @@ def _wanted(context: Any, area: Any, region: Any, space: Any) -> _Wanted:
     return _Wanted(mode, place, seen, ours)
 
 
-def _draw(context: Any, area: Any, region: Any, space: Any) -> None:
+def _is_read(context: Any, space: Any) -> bool:
+    """Whether the picture is what the viewport has drawn, since EEVEE draws it."""
+    color = window_state.window(context).canvas_view == "COLOR"
+    return color and viewport.is_drawn_by_eevee(context, space)
+
+
+def _has_endless_samples(context: Any, space: Any) -> bool:
+    """Whether the viewport never has finished."""
+    return viewport.is_drawn_by_eevee(context, space) and context.scene.eevee.taa_samples == 0
+
+
+def _size(frame: viewport_frame.Frame) -> Size:
+    """Of the picture in the panel."""
     prefs = addon.preferences()
     longest = prefs.live_size if prefs is not None else 256
+    shrink = longest / max(frame.width, frame.height)
+    return Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
+
+
+def _draw(context: Any, area: Any, region: Any, space: Any) -> None:
     wanted = window_state.window(context).canvas_view
     frame = viewport_frame.frame(
         context, area, region, space, scene_settings.settings(context).aspect
     )
-    shrink = longest / max(frame.width, frame.height)
-    size = Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
+    size = _size(frame)
     color, normals = wanted == "COLOR", wanted == "NORMAL"
     try:
         drawn = viewport.draw(

@@ -2,32 +2,36 @@
 """What is drawn over a 3D Viewport: the frame of the next image, and images in its place."""
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
+# pyright: reportArgumentType=false
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from mathutils import Matrix
+from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import images, lazy
 from ...core.errors import GenAIError
 from ...core.events import PartialImage
+from ...core.framing import fit_view
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
-from ..jobs import listeners, request_builder, session
+from ..jobs import generating, history_page, listeners, request_builder, session
 from ..settings import scene_settings, window_state
+from . import draw_handlers, drawing
+from .drawing import Rectangle
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...core.canvas import View
     from ..jobs.work import Place, Work
 else:
     np = lazy.module("numpy")
@@ -35,24 +39,27 @@ else:
 LARGEST_SIDE = 2048  # of a picture on the screen; the file is not touched
 KEPT_TEXTURES = 8
 MOST_COMPARED = 4
+FADED = 0.35  # how much of a picture is seen over another view than its own
 _CATEGORY = "GenAI"
-
-Rectangle = tuple[float, float, float, float]
+_SAME_SHAPE = 0.02  # so much may an image's shape be off from its view's, through whole pixels
 
 
 @dataclass(slots=True)
 class Shown:
     """Pictures over one viewport. ids: those to go through, or to compare.
 
-    space: the viewport's address. compared: all at once, side by side.
+    compared: all at once, side by side. asked_in: in which of Blender's modes somebody asked to see
+    them, "" if they came by themselves.
     """
 
     ids: list[str]
     index: int
-    space: int
+    place: Place
     compared: bool = False
     partial: str = ""
+    asked_in: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    views: dict[str, View | None] = field(default_factory=dict)
 
     @property
     def current(self) -> str:
@@ -63,18 +70,22 @@ class Overlay:
     """The pictures that lie over a viewport, and their textures.
 
     textures: by id, the one used last at the end; floats until they are drawn for the first time.
-    drawn: where each picture was drawn last.
+    drawn: where each picture was drawn last. elsewhere: whether that was over another view than its
+    own. undrawn: the region that is being drawn and has not got its pictures yet.
     """
 
     def __init__(self) -> None:
         self.shown: Shown | None = None
         self.textures: dict[str, Any] = {}
         self.drawn: dict[str, Rectangle] = {}
+        self.elsewhere = False
+        self.undrawn = 0
         self._loading: set[str] = set()
-        self._shader: Any = None
 
-    def show(self, ids: Sequence[str], index: int, space: int, compared: bool) -> None:
-        self.shown = Shown(list(ids), index, space, compared)
+    def show(
+        self, ids: Sequence[str], index: int, place: Place, compared: bool, asked_in: str
+    ) -> None:
+        self.shown = Shown(list(ids), index, place, compared, asked_in=asked_in)
         for item_id in ids[:MOST_COMPARED] if compared else [ids[index]]:
             self.load(item_id)
             if compared:
@@ -118,8 +129,8 @@ class Overlay:
         key = f"partial-{job}"
         self.textures.pop(key, None)
         self._loading.discard(key)
-        if self.shown is None or self.shown.space != place.space:
-            self.shown = Shown([], 0, place.space)
+        if self.shown is None or self.shown.place.space != place.space:
+            self.shown = Shown([], 0, place)
         self.shown.partial = key
         self.load(key, event.image)
 
@@ -132,9 +143,12 @@ class Overlay:
             redraw.viewports()
             return
         state = window_state.window()
-        if state.wipe < 0.05 or state.opacity < 0.05:
-            state.wipe = state.opacity = 1.0
-        self.show(siblings, len(siblings) - 1, place.space, compared=False)
+        state.wipe = state.opacity = 1.0
+        # A viewport that is gone, or shows another file now: it is offered where one is.
+        if not _is_open(place.space):
+            here = generating.place_of(bpy.context)
+            place = place if here is None else Place(here.space, here.region, place.scene)
+        self.show(siblings, len(siblings) - 1, place, compared=False, asked_in="")
 
     # Pictures as textures: decoded in the background, made by the GPU when they are drawn
 
@@ -173,15 +187,18 @@ class Overlay:
             del self.textures[next(iter(self.textures))]
         return texture
 
-    def shader(self) -> Any:
-        if self._shader is None:
-            self._shader = _make_picture_shader()
-        return self._shader
+    def view_of(self, key: str) -> View | None:
+        """What a picture shows the scene from, if that is known."""
+        shown = self.shown
+        if shown is None or key == shown.partial:
+            return None
+        if key not in shown.views:
+            shown.views[key] = history_page.view_of(key)
+        return shown.views[key]
 
     def close(self) -> None:
         self.forget()
         self.textures.clear()
-        self._shader = None
 
 
 def _overlay() -> Overlay:
@@ -196,14 +213,42 @@ def shown() -> Shown | None:
 
 
 def is_over(space: bpy.types.Space | None) -> bool:
-    """Whether a picture lies over this viewport now."""
+    """Whether pictures belong to this viewport now."""
     known = shown()
-    return known is not None and space is not None and space.as_pointer() == known.space
+    return known is not None and space is not None and space.as_pointer() == known.place.space
 
 
-def show(ids: Sequence[str], index: int = 0, space: int = 0, compared: bool = False) -> None:
-    """Show pictures of History over a viewport: one of them, or all side by side."""
-    _overlay().show(ids, index, space, compared)
+def is_here(context: bpy.types.Context) -> bool:
+    """Whether pictures belong to this region of this viewport: to one quarter of a quad view."""
+    known = shown()
+    area, region = context.area, context.region
+    if known is None or area is None or region is None or not is_over(context.space_data):
+        return False
+    regions = [one.as_pointer() for one in area.regions if one.type == "WINDOW"]
+    wanted = known.place.region
+    return region.as_pointer() == (wanted if wanted in regions else regions[-1])
+
+
+def may_cover(context: bpy.types.Context) -> bool:
+    """Whether they hide nothing that is being worked on: another scene, or what is being edited."""
+    known = shown()
+    if known is None or known.place.scene != context.scene.session_uid:
+        return False
+    return context.mode in ("OBJECT", known.asked_in)
+
+
+def is_offered(context: bpy.types.Context) -> bool:
+    """Whether a picture waits to be asked for here, since it may not cover the scene."""
+    known = shown()
+    return known is not None and bool(known.ids) and is_here(context) and not may_cover(context)
+
+
+def show(
+    context: bpy.types.Context, ids: Sequence[str], index: int = 0, compared: bool = False
+) -> None:
+    """Show pictures of History over the viewport that is meant: one, or all side by side."""
+    place = generating.place_of(context) or Place(0)
+    _overlay().show(ids, index, place, compared, context.mode)
 
 
 def step(by: int) -> None:
@@ -224,8 +269,21 @@ def rectangle() -> Rectangle | None:
     return next(iter(overlay.drawn.values()), None)
 
 
+def is_elsewhere() -> bool:
+    """Whether the single picture lay over another view than its own when it was last drawn."""
+    return _overlay().elsewhere
+
+
 def held_textures() -> int:
     return len(_overlay().textures)
+
+
+def _is_open(space: int) -> bool:
+    return any(
+        area.spaces.active is not None and area.spaces.active.as_pointer() == space
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+    )
 
 
 def _label_of(item_id: str) -> str:
@@ -270,33 +328,36 @@ def _as_floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 # Drawing
 
 
-def _draw() -> None:
+def _after_scene() -> None:
+    """The frame, if there are no pictures. These come later, over the camera's border and shade."""
     context = bpy.context
     space, region, area = context.space_data, context.region, context.area
     if not isinstance(space, bpy.types.SpaceView3D) or region is None or area is None:
         return
     overlay = _overlay()
-    if is_over(space):
-        with _pixels(region):
-            _draw_pictures(context, overlay, area, region, space)
-    elif _frame_wanted(context, area, region):
-        with _pixels(region):
+    overlay.undrawn = 0
+    if is_here(context):
+        overlay.drawn.clear()
+        overlay.elsewhere = False
+        if may_cover(context):
+            overlay.undrawn = region.as_pointer()
+            # Where they will be: the gizmos are put there before they are drawn.
+            _lay_out(context, overlay, area, region, space)
+            return
+    if _frame_wanted(context, area, region):
+        with drawing.pixels(region):
             _draw_frame(context, area, region, space)
 
 
-@contextlib.contextmanager
-def _pixels(region: bpy.types.Region) -> Iterator[None]:
-    """Coordinates in pixels of the region, with nothing of the scene in the way."""
-    import gpu
-
-    with gpu.matrix.push_pop(), gpu.matrix.push_pop_projection():
-        gpu.matrix.load_identity()
-        matrix = Matrix.Diagonal((2 / region.width, 2 / region.height, -1.0, 1.0))
-        matrix[0][3] = matrix[1][3] = -1.0
-        gpu.matrix.load_projection_matrix(matrix)
-        gpu.state.depth_test_set("NONE")
-        gpu.state.depth_mask_set(False)
-        yield
+def draw_pictures() -> None:
+    """Draw what lies over the region that is being drawn, once each time."""
+    context = bpy.context
+    region, overlay = context.region, _overlay()
+    if region is None or region.as_pointer() != overlay.undrawn:
+        return
+    overlay.undrawn = 0
+    with drawing.pixels(region):
+        _draw_pictures(context, overlay, region)
 
 
 def _frame_wanted(
@@ -322,51 +383,98 @@ def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
     settings = scene_settings.settings(context)
     frame = viewport_frame.frame(context, area, region, space, settings.aspect)
     box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
-    _shade_outside(region, box, 0.35)
-    _outline(box, (1.0, 1.0, 1.0, 0.55))
+    drawing.shade_outside(region, box, 0.35)
+    drawing.outline(box, (1.0, 1.0, 1.0, 0.55))
     spec = request_builder.prepared(context).spec
     if spec is not None:
-        _label(box[0] + 8, box[1] + 8, spec.text)
+        drawing.label(box[0] + 8, box[1] + 8, spec.text)
 
 
-def _draw_pictures(context: Any, overlay: Overlay, area: Any, region: Any, space: Any) -> None:
+def _lay_out(context: Any, overlay: Overlay, area: Any, region: Any, space: Any) -> None:
     shown = overlay.shown
     assert shown is not None
-    overlay.drawn.clear()
-    state = window_state.window(context)
     if shown.compared:
-        _draw_compared(overlay, shown, area, region, state)
+        ids = shown.ids[:MOST_COMPARED]
+        pictures = [overlay.texture(item_id) for item_id in ids]
+        shapes = [one.width / one.height if one is not None else 1.0 for one in pictures]
+        overlay.drawn.update(zip(ids, _side_by_side(area, region, shapes), strict=True))
         return
-    key = shown.current
-    texture = overlay.texture(key)
+    texture = overlay.texture(shown.current)
     if texture is None:
         return
     aspect = texture.width / texture.height
-    frame = viewport_frame.frame(context, area, region, space, aspect)
-    box = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
-    overlay.drawn[key] = box
-    _picture(texture, box, state.wipe, state.opacity)
-    _outline(box, (0.0, 0.0, 0.0, 0.5))
+    own = _own_place(context, overlay, area, region, space, aspect)
+    overlay.elsewhere = own is None
+    if own is None:
+        frame = viewport_frame.frame(context, area, region, space, aspect)
+        own = frame.x, frame.y, frame.x + frame.width, frame.y + frame.height
+    overlay.drawn[shown.current] = own
+
+
+def _draw_pictures(context: Any, overlay: Overlay, region: Any) -> None:
+    shown = overlay.shown
+    if shown is None:
+        return
+    state = window_state.window(context)
+    if shown.compared:
+        _draw_compared(overlay, shown, region, state)
+        return
+    box, texture = overlay.drawn.get(shown.current), overlay.texture(shown.current)
+    if box is None or texture is None:
+        return
+    drawing.picture(texture, box, state.wipe, state.opacity * (FADED if overlay.elsewhere else 1))
+    drawing.outline(box, (0.0, 0.0, 0.0, 0.5))
     if state.wipe < 1:
         middle = box[0] + state.wipe * (box[2] - box[0])
-        _lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
+        drawing.lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
+    words = [iface_("Another view")] if overlay.elsewhere else []
     if shown.partial:
-        _label(box[0] + 8, box[1] + 8, "Not finished")
+        words.append(iface_("Not finished"))
     elif len(shown.ids) > 1:
-        _label(box[0] + 8, box[1] + 8, f"{shown.index + 1} / {len(shown.ids)}")
+        words.append(f"{shown.index + 1} / {len(shown.ids)}")
+    drawing.label(max(box[0], 0) + 8, max(box[1], 0) + 8, " · ".join(words))
 
 
-def _draw_compared(overlay: Overlay, shown: Shown, area: Any, region: Any, state: Any) -> None:
-    ids = shown.ids[:MOST_COMPARED]
-    textures = {item_id: overlay.texture(item_id) for item_id in ids}
-    _fill((0, 0, region.width, region.height), (0.0, 0.0, 0.0, 0.85))  # the scene is in the way
-    shapes = [one.width / one.height if one is not None else 1.0 for one in textures.values()]
-    for item_id, box in zip(ids, _side_by_side(area, region, shapes), strict=True):
-        if textures[item_id] is not None:
-            _picture(textures[item_id], box, 1.0, state.opacity)
-        _outline(box, (0.0, 0.0, 0.0, 0.6))
-        _label(box[0] + 8, box[1] + 8, shown.labels.get(item_id, ""))
-        overlay.drawn[item_id] = box
+def _own_place(
+    context: Any, overlay: Overlay, area: Any, region: Any, space: Any, aspect: float
+) -> Rectangle | None:
+    """Where in the region the scene is as the picture shows it; None over another view."""
+    shown = overlay.shown
+    assert shown is not None
+    rv3d = viewport_frame.region_data(space, area, region)
+    view = overlay.view_of(shown.current)
+    if view is not None:
+        box = viewport_frame.where_seen(context, region, rv3d, view)
+        return None if box is None else _in_shape(box, view.aspect, aspect)
+    # Without a view of its own there is none that it could be out of.
+    before = shown.place.view if shown.partial else ()
+    now = [value for row in rv3d.view_matrix for value in row]
+    if before and not np.allclose(now, before, rtol=1e-3, atol=1e-3):
+        return None
+    frame = viewport_frame.frame(context, area, region, space, aspect)
+    return frame.x, frame.y, frame.x + frame.width, frame.y + frame.height
+
+
+def _in_shape(box: Rectangle, view_aspect: float, aspect: float) -> Rectangle:
+    """A view's box for an image of another shape, which shows more around it."""
+    if abs(aspect / view_aspect - 1) < _SAME_SHAPE:
+        return box
+    fit = fit_view(view_aspect, aspect, "extend")
+    middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half_x = (box[2] - box[0]) / 2 * fit.scale_x
+    half_y = (box[3] - box[1]) / 2 * fit.scale_y
+    return middle_x - half_x, middle_y - half_y, middle_x + half_x, middle_y + half_y
+
+
+def _draw_compared(overlay: Overlay, shown: Shown, region: Any, state: Any) -> None:
+    # The scene is in the way.
+    drawing.fill((0, 0, region.width, region.height), (0.0, 0.0, 0.0, 0.85))
+    for item_id, box in overlay.drawn.items():
+        texture = overlay.texture(item_id)
+        if texture is not None:
+            drawing.picture(texture, box, 1.0, state.opacity)
+        drawing.outline(box, (0.0, 0.0, 0.0, 0.6))
+        drawing.label(box[0] + 8, box[1] + 8, shown.labels.get(item_id, ""))
 
 
 def _side_by_side(area: Any, region: Any, shapes: list[float]) -> list[Rectangle]:
@@ -389,145 +497,6 @@ def _side_by_side(area: Any, region: Any, shapes: list[float]) -> list[Rectangle
     return boxes
 
 
-def _picture(texture: Any, box: Rectangle, part: float, opacity: float) -> None:
-    """The left part (0 to 1) of a picture in a box."""
-    import gpu
-    from gpu_extras.batch import batch_for_shader
-
-    left, bottom, right, top = box
-    edge = left + (right - left) * part
-    shader = _overlay().shader()
-    batch = batch_for_shader(
-        shader,
-        "TRI_FAN",
-        {
-            "position": ((left, bottom), (edge, bottom), (edge, top), (left, top)),
-            "corner": ((0, 0), (part, 0), (part, 1), (0, 1)),
-        },
-    )
-    gpu.state.blend_set("ALPHA")
-    shader.bind()
-    shader.uniform_float(
-        "pixelToClip", gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix()
-    )
-    shader.uniform_float("opacity", opacity)
-    shader.uniform_sampler("picture", texture)
-    batch.draw(shader)
-    gpu.state.blend_set("NONE")
-
-
-# What is drawn here is taken for linear light and encoded when it is stored; a picture is encoded
-# already. Blender's own image shaders leave it so, and it would look washed out.
-_PICTURE_VERTEX = """
-void main() {
-  place = corner;
-  gl_Position = pixelToClip * vec4(position, 0.0, 1.0);
-}
-"""
-_PICTURE_FRAGMENT = """
-void main() {
-  vec4 color = texture(picture, place);
-  vec3 dark = color.rgb / 12.92;
-  vec3 bright = pow((color.rgb + 0.055) / 1.055, vec3(2.4));
-  result = vec4(mix(dark, bright, step(0.04045, color.rgb)), color.a * opacity);
-}
-"""
-
-
-def _make_picture_shader() -> Any:
-    import gpu
-
-    between = gpu.types.GPUStageInterfaceInfo("genai_render_picture")
-    between.smooth("VEC2", "place")
-    info = gpu.types.GPUShaderCreateInfo()
-    info.push_constant("MAT4", "pixelToClip")
-    info.push_constant("FLOAT", "opacity")
-    info.sampler(0, "FLOAT_2D", "picture")
-    info.vertex_in(0, "VEC2", "position")
-    info.vertex_in(1, "VEC2", "corner")
-    info.vertex_out(between)
-    info.fragment_out(0, "VEC4", "result")
-    info.vertex_source(_PICTURE_VERTEX)
-    info.fragment_source(_PICTURE_FRAGMENT)
-    return gpu.shader.create_from_info(info)
-
-
-def _shade_outside(region: Any, box: Rectangle, strength: float) -> None:
-    left, bottom, right, top = box
-    width, height = region.width, region.height
-    for one in (
-        (0, 0, left, height),
-        (right, 0, width, height),
-        (left, 0, right, bottom),
-        (left, top, right, height),
-    ):
-        if one[2] > one[0] and one[3] > one[1]:
-            _fill(one, (0.0, 0.0, 0.0, strength))
-
-
-def _fill(box: Sequence[float], color: tuple[float, float, float, float]) -> None:
-    import gpu
-    from gpu_extras.batch import batch_for_shader
-
-    left, bottom, right, top = box
-    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
-    places = ((left, bottom), (right, bottom), (right, top), (left, top))
-    batch = batch_for_shader(shader, "TRI_FAN", {"pos": places})
-    gpu.state.blend_set("ALPHA")
-    shader.bind()
-    shader.uniform_float("color", color)
-    batch.draw(shader)
-    gpu.state.blend_set("NONE")
-
-
-def _outline(box: Rectangle, color: tuple[float, float, float, float]) -> None:
-    left, bottom, right, top = box
-    corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
-    _lines(corners, color, 1.0)
-
-
-def _lines(
-    places: list[tuple[float, float]], color: tuple[float, float, float, float], width: float
-) -> None:
-    import gpu
-    from gpu_extras.batch import batch_for_shader
-
-    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
-    batch = batch_for_shader(shader, "LINE_STRIP", {"pos": [(x, y, 0.0) for x, y in places]})
-    gpu.state.blend_set("ALPHA")
-    shader.bind()
-    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    shader.uniform_float("lineWidth", width * bpy.context.preferences.system.pixel_size)
-    shader.uniform_float("color", color)
-    batch.draw(shader)
-    gpu.state.blend_set("NONE")
-
-
-def draw_handle(x: float, y: float, strength: float) -> None:
-    """The grip of the wipe's edge."""
-    scale = bpy.context.preferences.system.ui_scale
-    half = 10 * scale
-    _fill((x - half, y - half, x + half, y + half), (0.1, 0.1, 0.1, 0.7 * strength))
-    for side in (-1, 1):
-        tip = (x + side * half * 0.7, y)
-        back = x + side * half * 0.25
-        points = [(back, y + half * 0.5), tip, (back, y - half * 0.5)]
-        _lines(points, (1.0, 1.0, 1.0, strength), 1.5)
-
-
-def _label(x: float, y: float, text: str) -> None:
-    import blf
-
-    scale = bpy.context.preferences.system.ui_scale
-    blf.size(0, 12 * scale)
-    blf.enable(0, blf.SHADOW)
-    blf.shadow(0, 3, 0.0, 0.0, 0.0, 0.9)
-    blf.color(0, 1.0, 1.0, 1.0, 0.9)
-    blf.position(0, x, y, 0)
-    blf.draw(0, text)
-    blf.disable(0, blf.SHADOW)
-
-
 # Registering
 
 
@@ -540,23 +509,17 @@ def _heard(work: Work, event: JobEvent) -> None:
     _overlay().hear(work, event)
 
 
-_handler: Any = None
-
-
 def register() -> None:
-    global _handler
     if bpy.app.background:
         return
-    # Not POST_PIXEL: that is drawn over the gizmos, ours and Blender's.
-    _handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
+    # The pictures themselves are drawn with our gizmos, which come after the camera's passepartout
+    # and before Blender's own gizmos; or at the very end where gizmos are off or held back.
+    draw_handlers.add(_after_scene, "POST_VIEW")
+    draw_handlers.add(draw_pictures, "POST_PIXEL")
     bpy.app.handlers.load_pre.append(_before_load)
     listeners.listen(_heard)
 
 
 def unregister() -> None:
-    global _handler
     if _before_load in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_before_load)
-    if _handler is not None:
-        bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
-        _handler = None

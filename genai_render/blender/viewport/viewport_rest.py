@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 
 from .. import addon
+from . import draw_handlers
 
 _LOOKS = 2  # how many times it is asked without a draw in between, at least
 
@@ -23,10 +23,13 @@ Mode = tuple[str, ...]
 
 @dataclass(slots=True)
 class _Region:
-    """How a region was drawn last. ended: when. looks: how often it was asked for since."""
+    """How a region was drawn last. ended: when. times: how often it was drawn in this mode so far.
+    looks: how often it was asked for since.
+    """
 
     mode: Mode
     ended: float
+    times: int
     looks: int = 0
 
 
@@ -60,6 +63,12 @@ def drawn_since(region: bpy.types.Region, moment: float) -> bool:
     return seen is not None and seen.ended > moment
 
 
+def times_drawn(region: bpy.types.Region, mode: Mode) -> int:
+    """How often the viewport has drawn itself in this mode without another one in between."""
+    seen = _regions().of(region)
+    return 0 if seen is None or seen.mode != mode else seen.times
+
+
 def has_finished(region: bpy.types.Region, mode: Mode, quiet: float) -> bool:
     """Whether the viewport has drawn itself in this mode, and then not again for so many seconds.
 
@@ -78,7 +87,8 @@ def _drawn() -> None:
     region, space = context.region, context.space_data
     if region is not None and isinstance(space, bpy.types.SpaceView3D):
         mode = mode_of(context.scene, space)
-        _regions().by_address[region.as_pointer()] = _Region(mode, time.perf_counter())
+        times = times_drawn(region, mode) + 1
+        _regions().by_address[region.as_pointer()] = _Region(mode, time.perf_counter(), times)
 
 
 @bpy.app.handlers.persistent
@@ -87,21 +97,13 @@ def _before_load(*_: object) -> None:
     _regions().by_address.clear()
 
 
-_handler: Any = None
-
-
 def register() -> None:
-    global _handler
     if bpy.app.background:
         return
-    _handler = bpy.types.SpaceView3D.draw_handler_add(_drawn, (), "WINDOW", "POST_PIXEL")
+    draw_handlers.add(_drawn, "POST_PIXEL")
     bpy.app.handlers.load_pre.append(_before_load)
 
 
 def unregister() -> None:
-    global _handler
     if _before_load in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_before_load)
-    if _handler is not None:
-        bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
-        _handler = None

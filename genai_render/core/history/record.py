@@ -21,6 +21,8 @@ from .. import guides, images, lazy, storage
 from ..canvas import Canvas, View
 from ..errors import GenAIError, InvalidInput, StorageError
 from ..events import Result
+from ..image_secrets import without_secrets
+from ..known_secrets import SHORTEST
 from ..metadata import Metadata, source_type
 from ..redaction import base_name, redact, redact_json, redact_keys
 from ..request import RenderRequest
@@ -75,7 +77,7 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
     if result is not None:
         info = images.probe(result.image, "The result")
         name = f"image{info.suffix}"
-        files[name] = result.image
+        files[name] = without_secrets(result.image)
         files[THUMBNAIL] = images.thumbnail(result.image, name="The result")
         parts["result"] = {
             "file": name,
@@ -85,7 +87,7 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
             "index": result.index,
             "seed": result.seed,
             "prompt_sent": redact(result.prompt_sent),
-            "info": redact_json(result.info),
+            "info": redact_json(result.info, SHORTEST),
             "ai": result.ai,
             "source_type": source_type(result.ai, request.canvas is not None, request.source),
         }

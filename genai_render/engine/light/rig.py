@@ -130,7 +130,7 @@ class Rig:
         # an outline a pixel's colour is that of two things, and what is unlit shows nothing.
         detail = _inside(surfaces.depth, surfaces.normal) * detail
         detail *= self._lit(captured)
-        full = surfaces.color / captured
+        full = _one_hue(surfaces.color / captured, surfaces.albedo, own)
         if own is None:
             np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
         else:
@@ -394,6 +394,25 @@ class Rig:
 
 def _between(a: Color, b: Color, t: float) -> Color:
     return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
+
+
+def _one_hue(full: Plane, albedo: Plane, own: Plane | None) -> Plane:
+    """The (3, h, w) color without light, in the albedo's hue where it hardly differs from it.
+
+    What differs a little is the noise of a picture of few samples: blotches on a plain wall.
+    """
+    share = full + np.float32(0.02)
+    share /= albedo + np.float32(0.02)
+    gray = luminance(share)
+    share -= gray
+    keep = smoothstep(0.12, 0.4, np.abs(share).max(0) / np.maximum(gray, np.float32(0.05)))
+    if own is not None:
+        np.maximum(keep, own, out=keep)
+    share *= keep
+    share += gray
+    share *= albedo + np.float32(0.02)
+    share -= np.float32(0.02)
+    return np.maximum(share, 0, out=share)
 
 
 def _inside(depth: Plane, normal: Plane) -> Plane:

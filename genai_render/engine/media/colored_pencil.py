@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Coloured pencils: layered strokes of each form's own colour, with cooler ones in the shade."""
+"""Colored pencils: layered strokes of each form's own colour, with cooler ones in the shade."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHADE = np.array([0.2, 0.19, 0.36], np.float32)
 
 
 def draw(shaded: Shaded, step: Step) -> Floats:
-    step(0.0, "Coloured pencil: looking")
+    step(0.0, "Colored pencil: looking")
     ground = prepare(shaded, step, local=0.8, key=0.55)
     height, width = shaded.depth.shape
     working = working_size(height, width, 1.5)
@@ -46,14 +46,14 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     base = smoothstep(0.0, 0.7, body) * np.float32(1.0) + dark * dark
     glazes = [(ColorRows(own, height, width, "bilinear"), Rows(base, height, width), 0.3, 0.2)]
     for index, (field, (_, want, color)) in enumerate(zip(fields, layers, strict=True)):
-        step(0.2 + 0.15 * index, "Coloured pencil: strokes")
+        step(0.2 + 0.15 * index, "Colored pencil: strokes")
         rng = noise.generator(shaded.seed, f"colored/{index}")
         style = Hatching(length=30, width=1.5, pressure=0.55, waver=0.07, rounds=3)
         strokes = hatch(want, field, ground.barrier, ground.per_unit, style, rng)
         density = lay(strokes, *working, raster, style.width) * np.float32(0.8)
         wax = ColorRows(color, height, width, "bilinear")
         glazes.append((wax, Rows(density, height, width), 0.3, 0.35))
-    step(0.7, "Coloured pencil: lines")
+    step(0.7, "Colored pencil: lines")
     contour = ground.pen(1.5).line(0.9, shaded.seed)
     dark_own = ColorRows(blur(own, 1.5) * np.float32(0.42), height, width, "bilinear")
 
@@ -68,7 +68,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         mask = contour(top, bottom) * np.clip(0.8 + 0.25 * tooth, 0.2, 1) * np.float32(0.8)
         return light + (dark_own(top, bottom) - light) * mask[..., None]
 
-    return compose((height, width), rows, step, "Coloured pencil", 0.8)
+    return compose((height, width), rows, step, "Colored pencil", 0.8)
 
 
 def pencils(ground: Ground) -> Floats:

@@ -71,7 +71,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         page *= (1 + 0.008 * tooth)[..., None]
         return page
 
-    return compose((height, width), rows, step, "Screen print: pulling the colours", 0.6)
+    return compose((height, width), rows, step, "Screen print: pulling the colors", 0.6)
 
 
 def _separate(color: Floats, paint: Floats) -> tuple[list[Floats], list[Floats]]:

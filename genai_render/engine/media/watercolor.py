@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Watercolour: transparent washes, wet edges, bleeding, granulation, white paper."""
+"""Watercolor: transparent washes, wet edges, bleeding, granulation, white paper."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TONES = (0.2, 0.42, 0.66)
 
 
 def draw(shaded: Shaded, step: Step) -> Floats:
-    step(0.0, "Watercolour: wetting the paper")
+    step(0.0, "Watercolor: wetting the paper")
     height, width = shaded.depth.shape
     small = working_size(height, width, WASH_UNITS)
     scale = unit(*small)
@@ -29,17 +29,17 @@ def draw(shaded: Shaded, step: Step) -> Floats:
     color = resize(shaded.color, *small, "box")
     color *= (raise_key(brightness(color), 0.62) / np.maximum(brightness(color), 0.02))[..., None]
     color = _hand_moved(np.clip(color, 0, 1), seed, scale)
-    step(0.15, "Watercolour: washes")
+    step(0.15, "Watercolor: washes")
     washes = abstract(color, scale)
-    step(0.35, "Watercolour: washes")
+    step(0.35, "Watercolor: washes")
     density = _densities(washes)
     density = _in_layers(density, seed, scale)
-    step(0.5, "Watercolour: bleeding")
+    step(0.5, "Watercolor: bleeding")
     density = _bleed(density, seed, scale)
-    step(0.6, "Watercolour: pigment")
+    step(0.6, "Watercolor: pigment")
     pigment = _pigment(density, seed, scale)
     density = density * pigment[..., None]
-    step(0.7, "Watercolour: pencil lines")
+    step(0.7, "Watercolor: pencil lines")
     pencil = pen(shaded, 1.1, step, 0.7, 0.82, paint=0.5).line(1.3, seed)
     densities = ColorRows(density, height, width)
     inside = MarginRows(height, width, 15.0, seed)
@@ -57,7 +57,7 @@ def draw(shaded: Shaded, step: Step) -> Floats:
         line = pencil(top, bottom) * filled * np.clip(0.85 + 0.25 * tooth, 0.2, 1)
         return sheet + (GRAPHITE - sheet) * (line * np.float32(0.34))[..., None]
 
-    return compose((height, width), rows, step, "Watercolour: drying", 0.82)
+    return compose((height, width), rows, step, "Watercolor: drying", 0.82)
 
 
 def _hand_moved(color: Floats, seed: int, scale: float) -> Floats:

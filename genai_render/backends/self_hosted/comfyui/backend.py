@@ -443,7 +443,7 @@ class ComfyUIBackend:
 
     def _opened(self, server: Server, data: bytes) -> images.ImageInfo:
         try:
-            images.decode(data, "The image")
+            images.verify(data, "The image")
             return images.probe(data)
         except ImageError:
             problem = http_errors.bad_answer(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import os
 import struct
 import time
@@ -22,6 +21,7 @@ from ....core.credentials import Secret
 from ....core.errors import Cancelled, GenAIError
 from ....core.events import CancelToken
 from ...http import errors as http_errors
+from ...http import json_answers
 from ...http.settings import Access
 from .. import errors
 
@@ -433,7 +433,7 @@ def unauthorized(label: str) -> GenAIError:
 
 def _text(data: bytes) -> Message | None:
     try:
-        body = json.loads(data)
+        body = json_answers.parse(data)
     except ValueError:
         return None
     if not isinstance(body, dict):
@@ -451,7 +451,7 @@ def _binary(data: bytes) -> Message | None:
         return Message("preview", {}, data[8:])
     if event == _PREVIEW_WITH_METADATA and second <= len(data) - 8:
         try:
-            about = json.loads(data[8 : 8 + second])
+            about = json_answers.parse(data[8 : 8 + second])
         except ValueError:
             about = {}
         return Message("preview", about if isinstance(about, dict) else {}, data[8 + second :])
@@ -506,7 +506,7 @@ def _ids(entries: Any) -> list[str]:
 def _parsed(response: httpx2.Response) -> Any:
     """None for what is not JSON."""
     try:
-        return json.loads(response.content)
+        return json_answers.parse(response.content)
     except ValueError:
         return None
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done with the selected image: the two main actions large, the others in a menu."""
+
+# Blender's stubs know neither what a context always has here nor a type's own members.
+# pyright: reportIncompatibleMethodOverride=false, reportOptionalMemberAccess=false
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...core.history.store import Item
+from ..jobs import history_page
+from ..settings import window_state
+from ..viewport import projection
+
+
+class GENAI_RENDER_MT_image(bpy.types.Menu):
+    bl_idname = "GENAI_RENDER_MT_image"
+    bl_label = "More Actions"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_all(self.layout, context)
+
+
+def draw_main(layout: Any, item: Item) -> None:
+    """Download, Edit and what is used most besides."""
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.scale_y = 1.4
+    row.operator("genai_render.download", text="Download", icon="EXPORT")
+    row.operator("genai_render.edit", text="Edit", icon="GREASEPENCIL")
+    row = column.row(align=True)
+    row.operator("genai_render.use_as_reference", text="As Reference")
+    row.operator("genai_render.vary", text="Vary")
+    star = "SOLO_ON" if item.favourite else "SOLO_OFF"
+    row.operator("genai_render.favourite", text="", icon=star)
+    row.operator("genai_render.delete", text="", icon="TRASH")
+    row.menu("GENAI_RENDER_MT_image", text="", icon="DOWNARROW_HLT")
+
+
+def draw_all(layout: Any, context: bpy.types.Context) -> None:
+    """Every action with the selected image, by the name that the search finds it by."""
+    item = history_page.item(window_state.window(context).selected)
+    layout.operator("genai_render.details", icon="INFO")
+    layout.operator("genai_render.recall", icon="RECOVER_LAST")
+    layout.operator("genai_render.vary", icon="FILE_REFRESH")
+    layout.operator("genai_render.repeat", icon="LOOP_FORWARDS").vary = False
+    layout.operator("genai_render.use_as_reference", icon="IMAGE_REFERENCE")
+    layout.separator()
+    layout.operator("genai_render.show_result", icon="VIEW3D")
+    layout.operator("genai_render.return_to_view", icon="HIDE_OFF")
+    layout.operator("genai_render.compare", icon="SPLIT_VERTICAL")
+    layout.separator()
+    layout.operator("genai_render.open_image", icon="IMAGE_DATA")
+    layout.operator("genai_render.camera_background", icon="CAMERA_DATA")
+    if item is None or projection.of(context.scene).item != item.id:
+        layout.operator("genai_render.project", icon="MOD_UVPROJECT")
+    if projection.is_on(context.scene):
+        layout.operator("genai_render.unproject", icon="X")
+    layout.separator()
+    layout.operator("genai_render.copy_prompt", icon="COPYDOWN")
+    layout.operator("genai_render.reveal", icon="FILE_FOLDER")
+    layout.separator()
+    layout.operator("genai_render.delete", icon="TRASH")
+
+
+register, unregister = bpy.utils.register_classes_factory((GENAI_RENDER_MT_image,))
