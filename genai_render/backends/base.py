@@ -13,6 +13,7 @@ from .http import errors as http_errors
 
 if TYPE_CHECKING:
     from ..core.events import CancelToken, Event
+    from ..core.model_lists import Listed
     from ..core.request import RenderRequest
     from .http.settings import BackendSettings
 
@@ -30,8 +31,9 @@ class Backend(Protocol):
 
     `check` asks whether everything can be reached and takes the key, which costs nothing, and
     gives a sentence for the user. `model_names` lists what can be chosen there, by the names that
-    are used there. Both raise what `run` would; endpoint: which of the connections, where a
-    backend has several; "" for all of them, or its only one.
+    are used there; `model_list` is the same with what is told of each. All raise what `run` would;
+    endpoint: which of the connections, where a backend has several; "" for all of them, or its
+    only one.
     """
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]: ...
@@ -39,6 +41,8 @@ class Backend(Protocol):
     def check(self, cancel: CancelToken, endpoint: str = "") -> str: ...
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]: ...
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,9 @@ class _Typed:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         return self._typed(lambda: self._backend.model_names(cancel, endpoint), cancel)
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return self._typed(lambda: self._backend.model_list(cancel, endpoint), cancel)
 
     def _typed(self, call: Callable[[], T], cancel: CancelToken) -> T:
         problem: GenAIError

@@ -19,6 +19,7 @@ from ..core.canvas import Canvas, View
 from ..core.catalog import Catalog
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
+from ..core.model_lists import Listed
 from ..core.request import MAX_SEED, Reference, RenderRequest
 from ..engine import Look, Palette, Quality, Reading, Stage, Step, read, render, stage_for
 from ..engine.grade.palette import decode, notes
@@ -77,6 +78,9 @@ class OfflineBackend:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         return []  # it is one itself
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return []
 
     def _stage(self, job: _Job) -> Stage | None:
         """What all pictures share; None where each has its own."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -90,6 +91,16 @@ def for_model(known: Catalog, model: Model) -> BackendSettings:
             # in that file, and it is reached as everything is.
             endpoints[name] = plain_endpoint(prefs)
         endpoints |= own_endpoints(prefs, model.backend)
+    return _settings(endpoints, known)
+
+
+def for_all(known: Catalog) -> BackendSettings:
+    """For everything that the preferences connect to; what is set up wrongly is left out."""
+    prefs = addon.preferences()
+    endpoints: dict[str, Endpoint] = {}
+    for one in all_connections(prefs) if prefs is not None else ():
+        with contextlib.suppress(InvalidInput):
+            endpoints[one.endpoint] = one.to_endpoint(prefs)
     return _settings(endpoints, known)
 
 

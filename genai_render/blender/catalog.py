@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,16 @@ from .backend_settings import all_connections, own_endpoints
 
 if TYPE_CHECKING:
     from ..core import catalog as files
+    from ..core import model_lists
     from ..core.catalog import Catalog
+    from ..core.model_lists import KnownList
 else:
     files = lazy.module(f"{addon.PACKAGE}.core.catalog")
+    model_lists = lazy.module(f"{addon.PACKAGE}.core.model_lists")
 
 Listener = Callable[[], object]
+
+_LISTS_FOLDER = "lists"
 
 # Of all catalogues that there ever were: what was made for one is never taken for another's.
 _revisions = itertools.count(1)
@@ -129,7 +134,22 @@ def own_files(prefs: Any | None) -> list[Path]:
     return [*own, packs] if packs.is_dir() else own
 
 
+def lists_file() -> Path:
+    """Where the providers' own lists of models are kept. Raises StorageError."""
+    return addon.user_folder(_LISTS_FOLDER) / model_lists.FILE
+
+
+def keep_lists(lists: Mapping[str, KnownList]) -> None:
+    """Keep what providers said of their models beside what the others said before, and read the
+    catalogue again. Raises StorageError."""
+    file = lists_file()
+    model_lists.write(file, {**model_lists.read(file), **lists})
+    reload()
+
+
 def _with_own(known: Catalog, prefs: Any | None, problems: list[GenAIError]) -> Catalog:
+    folder = addon.user_folder(_LISTS_FOLDER, create=False)
+    known = model_lists.applied(known, model_lists.read(folder / model_lists.FILE))
     if prefs is not None:
         for connection in all_connections(prefs):
             known = known.plus(connection.catalog_models(known))

@@ -7,8 +7,10 @@ import difflib
 import functools
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -20,12 +22,29 @@ from .toml_tables import entry, read, suggest, tables
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
+SOON_DAYS = 60
+"""How many days before its end a model is said to go."""
+
+_SHIPPED = ("providers.toml", "options.toml", "models.toml", "hosted.toml", "styles.toml")
+
 PACKS_FOLDER = "packs"
 """The folder among the add-on's own that is read without being named anywhere."""
 
 FILES_VARIABLE = "GENAI_RENDER_MODELS"
 """Environment variable that names TOML files and folders of the user's own, as PATH names
 folders."""
+
+Task = Literal["geometry", "restyle", "edit", "text", "fast", "cheap", "cutout"]
+TASKS: dict[Task, str] = {
+    "geometry": "Keep My Geometry",
+    "restyle": "Restyle Freely",
+    "edit": "Edit an Image",
+    "text": "Text in the Image",
+    "fast": "Fastest",
+    "cheap": "Cheapest",
+    "cutout": "Transparent Background",
+}
+"""What a person may want, and how it is called in the list of models."""
 
 OptionKind = Literal["choice", "bool", "int", "float", "text"]
 
@@ -104,8 +123,9 @@ class Option:
 class Price:
     """US dollars, where they were read (`source`) and when (`date`). What is left out is unknown.
 
-    per_image: for one image, by resolution, {"1K": 0.04}, or by quality and size,
-        {"low 1024x1024": 0.009}. Else it follows from tokens:
+    per_image: for one image, by resolution, {"1K": 0.04}, by quality and size or resolution,
+        {"low 1024x1024": 0.009, "low 2K": 0.06}. per_megapixel: for a million pixels that come
+        out. per_input_image: for each image that is sent. Else it follows from tokens:
     per_million: for a million tokens, by kind: text_in, image_in, text_out, image_out.
     tokens_by_resolution: of one image, {"1K": 1120}.
     grid_by_quality: cells on the longer side, {"low": 16} (see `cost.grid_tokens`).
@@ -121,6 +141,8 @@ class Price:
     grid_by_quality: Mapping[str, int] = field(default_factory=dict)
     tokens_per_partial: int = 0
     input_images: int | Literal["patches", "tiles", "unknown"] = "unknown"
+    per_megapixel: float = 0.0
+    per_input_image: float = 0.0
 
     @property
     def text(self) -> str:
@@ -136,6 +158,11 @@ class Model:
     provider: the id of the provider whose table says how it is reached; "" for the backend's own.
     online: it needs the network. ai: a generative model makes the image.
     price: None where it is unknown.
+    available_from, shutdown: the day from which on it can be used, and the one from which on no
+        longer ("2026-12-01"); "" where none is known. dates_source: where that was read.
+    not_listed_on: the day on which its provider's own list was without it; "" where it was in it.
+    successor: the id of the model that takes its place.
+    tasks: what it is recommended for, of `TASKS`.
     """
 
     id: str
@@ -154,13 +181,54 @@ class Model:
     options: tuple[Option, ...] = ()
     price: Price | None = None
     provider: str = ""
+    available_from: str = ""
+    shutdown: str = ""
+    dates_source: str = ""
+    not_listed_on: str = ""
+    successor: str = ""
+    tasks: tuple[Task, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def check(self, request: RenderRequest) -> None:
-        """Raises InvalidInput if this model cannot do what is asked.
+    def __post_init__(self) -> None:
+        for day in (self.available_from, self.shutdown):
+            if day and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
+                raise InvalidInput(
+                    f'"{day}" of the model "{self.id}" is not a day.',
+                    action='Write it as "2026-12-01".',
+                )
+
+    def offered(self, today: date | None = None) -> bool:
+        """Whether it can be used today: it is there already, and not gone yet."""
+        now = (today or date.today()).isoformat()
+        return self.available_from <= now and not (self.shutdown and self.shutdown <= now)
+
+    def dates_note(self, today: date | None = None) -> str:
+        """What to know of its end or its beginning, as a sentence; "" for nothing."""
+        now = today or date.today()
+        if self.available_from > now.isoformat():
+            return f"It is there from {self.available_from} on"
+        if not self.shutdown:
+            day = self.not_listed_on
+            return f"Its provider did not list it on {day}" if day else ""
+        if self.shutdown <= now.isoformat():
+            return f"Its provider shut it down on {self.shutdown}"
+        if (date.fromisoformat(self.shutdown) - now).days > SOON_DAYS:
+            return ""
+        return f"Its provider shuts it down on {self.shutdown}"
+
+    def check(self, request: RenderRequest, today: date | None = None) -> None:
+        """Raises InvalidInput if this model cannot do what is asked, or is not there today.
 
         Where `core.output_spec` finds the nearest resolution and says so, any can be asked for.
         """
+        if not self.offered(today):
+            raise InvalidInput(
+                f"{self.label} cannot be used.",
+                f"{self.dates_note(today)}.",
+                f'Choose "{self.successor}" in its place.'
+                if self.successor
+                else "Choose another model.",
+            )
         if request.resolution not in self.resolutions and "sizes" not in self.extra:
             raise InvalidInput(
                 f"{self.label} cannot make {request.resolution} images.",
@@ -232,6 +300,14 @@ class Catalog:
         """With these models too; one with a known id replaces it."""
         return replace(self, models={**self.models, **{model.id: model for model in models}})
 
+    def offered(self, today: date | None = None) -> dict[str, Model]:
+        """The models that can be used today, by id. One that is gone can still be looked up."""
+        return {id: model for id, model in self.models.items() if model.offered(today)}
+
+    def recommended(self, task: Task, today: date | None = None) -> list[Model]:
+        """The models for a task that can be used today, in the order of the catalogue."""
+        return [model for model in self.offered(today).values() if task in model.tasks]
+
     def model(self, id: str) -> Model:
         """Raises NotFound, with the nearest name that there is."""
         return self._find("model", self.models, id)
@@ -252,11 +328,15 @@ class Catalog:
         id, label = name, name
         if provider is not None and provider.dialect != "own":
             id, label = f"{endpoint}/{name}", f"{name} ({provider.label})"
-            if not known:
+            if not known and not provider.like:
                 return Model(id, label, provider.backend, name, provider=endpoint)
+        if provider is not None and provider.like and not known:
+            known = [m for m in self.models.values() if m.backend == provider.like]
         if not known:
             raise NotFound(f'There is no model of "{endpoint}" to go by.')
         near = max(known, key=lambda model: difflib.SequenceMatcher(None, model.name, name).ratio())
+        if provider is not None and provider.backend != near.backend:
+            near = replace(near, backend=provider.backend, provider=endpoint)
         return replace(
             near,
             id=id,
@@ -288,7 +368,7 @@ def load(extra: Iterable[Path] = ()) -> Catalog:
     Raises StorageError for a file that cannot be read, InvalidInput for a bad one.
     """
     reader = _Reader()
-    for name in ("providers.toml", "options.toml", "models.toml", "styles.toml"):
+    for name in _SHIPPED:
         reader.read(DATA / name)
     for path in extra:
         for file in files_of(path):
@@ -338,6 +418,7 @@ class _Reader:
         self.models: dict[str, Model] = {}
         self.styles: dict[str, Style] = {}
         self.providers: dict[str, Provider] = {}
+        self._sizes: dict[str, Mapping[str, Any]] = {}
         self._options: dict[str, Mapping[str, Any]] = {}
         self._shipped: dict[str, Provider] = {}
 
@@ -346,6 +427,7 @@ class _Reader:
         contents = read(path)
         for name, values in _named(path, contents, "options").items():
             self._options[name] = {"id": name, **values}
+        self._sizes |= _named(path, contents, "sizes")
         for values in tables(path, contents, "provider"):
             self._provider(path, values, own)
         for values in tables(path, contents, "model"):
@@ -399,8 +481,19 @@ class _Reader:
         if isinstance(fields.get("price"), dict):
             price_of = f"price of {fields.get('id', '?')}"
             fields["price"] = entry(path, Price, fields["price"], price_of)
+        extra = fields.get("extra")
+        if isinstance(extra, dict) and isinstance(extra.get("sizes"), str):
+            fields["extra"] = {**extra, "sizes": self._named_sizes(called, extra["sizes"])}
         model = entry(path, Model, fields)
         self.models[model.id] = model
+
+    def _named_sizes(self, called: str, name: str) -> Mapping[str, Any]:
+        if name not in self._sizes:
+            raise InvalidInput(
+                f'The {called} names sizes that do not exist: "{name}".',
+                action=suggest(name, self._sizes),
+            )
+        return self._sizes[name]
 
     def _named_option(self, path: Path, called: str, each: Any) -> Option:
         """One that is written once for several models: its name, or { use = name, … } with what

@@ -194,9 +194,12 @@ def _image(
 ) -> float | None:
     """One image that comes out."""
     planned = output_spec(model, request, aspect)
-    for key in (planned.resolution, f"{planned.quality} {planned.size}"):
+    quality = planned.quality
+    for key in (f"{quality} {planned.size}", f"{quality} {planned.resolution}", planned.resolution):
         if key in price.per_image:
             return price.per_image[key]
+    if price.per_megapixel:
+        return price.per_megapixel * planned.width * planned.height / 1e6
     tokens: float | None = None
     if price.tokens_by_resolution:
         tokens = price.tokens_by_resolution.get(planned.resolution)
@@ -225,9 +228,9 @@ def _inputs(
     model: Model, price: Price, request: RenderRequest, canvas_size: tuple[int, int] | None
 ) -> float | None:
     """What is sent with one call: the text, and every image."""
-    if not price.per_million:
-        return 0.0
     sizes = _sent_sizes(model, request, canvas_size)
+    if not price.per_million:
+        return price.per_input_image * len(sizes)
     if sizes and price.input_images == "unknown":
         return None
     tokens = sum(_image_tokens(price, model, request, size) for size in sizes)

@@ -10,7 +10,6 @@ else:
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +17,19 @@ from typing import Any
 class _Lazy:
     """Stands for a module; what is got from it and set on it is the module's own."""
 
+    __slots__ = ("_name",)
+
     def __init__(self, name: str) -> None:
-        self.__dict__["_name"] = name
+        object.__setattr__(self, "_name", name)
+
+    @property
+    def __dict__(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        # By this pytest tells what it has to put back.
+        return vars(importlib.import_module(self._name))
 
     def __getattr__(self, attribute: str) -> Any:
-        name = self.__dict__["_name"]
-        return getattr(sys.modules.get(name) or importlib.import_module(name), attribute)
+        # Not sys.modules: there it stands as soon as another thread begins to load it.
+        return getattr(importlib.import_module(self._name), attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         setattr(importlib.import_module(self._name), attribute, value)

@@ -6,6 +6,8 @@ What sizes a model takes stands with it in models.toml, as `extra.sizes`:
 - kind "any": any width and height in steps of `step`, within `max_edge`, `min_pixels`,
   `max_pixels` and `max_ratio`; above `experimental_pixels` it is less sure.
 - kind "list": only the sizes in `list` ("1536x1024").
+- kind "ratios": one of the shapes in `list` ("16:9") and a resolution are asked for; how many
+  pixels come back is up to the provider.
 - kind "table": a shape and a resolution are asked for, not pixels; `table` has the pixels that
   come back at 1K by shape, twice that at 2K, four times at 4K.
 """
@@ -13,7 +15,7 @@ What sizes a model takes stands with it in models.toml, as `extra.sizes`:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,8 @@ def output_spec(
         sizes = {**_ANY_SIZE, **model.extra.get("sizes", {})}
         if sizes["kind"] == "table":
             width, height, aspect, more = _from_table(model, sizes, wanted, resolution)
+        elif sizes["kind"] == "ratios":
+            width, height, aspect, more = _from_ratios(model, sizes, wanted, resolution)
         elif sizes["kind"] == "list":
             width, height, more = _from_list(model, sizes, wanted)
         else:
@@ -120,21 +124,34 @@ def _resolution(model: Model, wanted: str) -> tuple[str, list[str]]:
     return nearest, [f"{model.label} does not make {wanted} images; {nearest} is the nearest."]
 
 
+def _shape(name: str) -> float:
+    across, _, down = name.partition(":")
+    return float(across) / float(down)
+
+
+def _nearest(model: Model, shapes: Iterable[str], wanted: float) -> tuple[str, list[str]]:
+    """The name of the shape that is most like it, and what to say where it is not the same."""
+    aspect = min(shapes, key=lambda name: abs(math.log(_shape(name) / wanted)))
+    if not _differ(_shape(aspect), wanted):
+        return aspect, []
+    return aspect, [
+        f"{model.label} cannot make the shape {_shape_text(wanted)}; {aspect} is the nearest."
+    ]
+
+
+def _from_ratios(
+    model: Model, sizes: Mapping[str, Any], wanted: float, resolution: str
+) -> tuple[int, int, str, list[str]]:
+    aspect, notes = _nearest(model, sizes["list"], wanted)
+    size = size_for(AUTO, resolution, auto=_shape(aspect))
+    return size.width, size.height, aspect, notes
+
+
 def _from_table(
     model: Model, sizes: Mapping[str, Any], wanted: float, resolution: str
 ) -> tuple[int, int, str, list[str]]:
     table: Mapping[str, list[int]] = sizes["table"]
-
-    def shape(name: str) -> float:
-        across, _, down = name.partition(":")
-        return float(across) / float(down)
-
-    aspect = min(table, key=lambda name: abs(math.log(shape(name) / wanted)))
-    notes = []
-    if _differ(shape(aspect), wanted):
-        notes.append(
-            f"{model.label} cannot make the shape {_shape_text(wanted)}; {aspect} is the nearest."
-        )
+    aspect, notes = _nearest(model, table, wanted)
     times = RESOLUTIONS[resolution] // RESOLUTIONS["1K"]
     width, height = (int(side) * times for side in table[aspect])
     return width, height, aspect, notes
@@ -216,10 +233,13 @@ def _quality(model: Model, request: RenderRequest) -> str:
     if said != "auto":
         return said  # or nothing, for a model without levels
     if request.mode != "auto":
-        return _QUALITY_OF_MODE[request.mode]
-    if model.extra.get("resolution_as_quality"):
-        return _QUALITY_OF_RESOLUTION[check_resolution(request.resolution)]
-    return "medium"
+        level = _QUALITY_OF_MODE[request.mode]
+    elif model.extra.get("resolution_as_quality"):
+        level = _QUALITY_OF_RESOLUTION[check_resolution(request.resolution)]
+    else:
+        level = "medium"
+    levels = model.option("quality").choices
+    return level if level in levels else levels[-1]
 
 
 def _differ(one: float, other: float) -> bool:

@@ -28,10 +28,12 @@ from .errors import InvalidInput
 Dialect = Literal["own", "openai", "json"]
 
 PLACES = (
-    *("model", "prompt", "image", "images", "mask", "count", "seed", "size", "width", "height"),
-    *("aspect", "resolution", "quality"),
+    *("model", "prompt", "image", "images", "only_image", "more_images", "mask", "count", "seed"),
+    *("size", "width", "height", "aspect", "resolution", "quality", "stream"),
 )
-"""What can stand in a pattern of a request's body. image: the first of `images`."""
+"""What can stand in a pattern of a request's body. image: the first of `images`. only_image: where
+there is one; more_images: where there are several. stream: true for a single image of a model whose
+`extra.stream` says that unfinished ones come before it, as OpenAI's events."""
 
 IMAGE_PLACES = ("data_uri", "base64", "mime")
 """What can stand in the pattern of one image."""
@@ -65,12 +67,27 @@ class ModelList:
 
     items: the list in the answer. id: what names a model in an entry.
     images_only: the entries that make images, as "a.dotted.name" that holds the text "image".
+    image_names: what the names of those that make images are like, as a regular expression; ""
+        where the list does not tell, so that none is taken from it.
+    details: where more of one model stands, "models/{name}"; prices: what it costs, within that.
+    takes, streams, shutdown: within an entry, see `core.model_lists.Listed`.
     """
 
     path: str = "models"
     items: str = "data"
     id: str = "id"
     images_only: str = ""
+    image_names: str = ""
+    label: str = "name"
+    description: str = "description"
+    takes: str = "supported_parameters"
+    streams: str = "supports_streaming"
+    shutdown: str = "shutdown_date"
+    details: str = ""
+    prices: str = "endpoints.0.pricing"
+
+    def makes_images(self, name: str) -> bool:
+        return bool(self.image_names) and re.search(self.image_names, name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,9 @@ class Provider:
 
     For dialect "json", path: for a request without images; edit_path: for one with images, `path`
     if left out. body: the pattern of the request; edit_body: of one with images, `body` if left
-    out. image: the pattern of one image.
+    out. image: the pattern of one image. words: how the provider calls a value of a place, such as
+    { resolution = { "1K" = "1k" } }.
+    like: the id of the provider whose models those that are only named are like.
     """
 
     id: str
@@ -113,6 +132,8 @@ class Provider:
     body: Mapping[str, Any] = field(default_factory=dict)
     edit_body: Mapping[str, Any] = field(default_factory=dict)
     image: Any = "{data_uri}"
+    words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    like: str = ""
     answer: Answer = field(default_factory=Answer)
     models: ModelList = field(default_factory=ModelList)
 
@@ -144,6 +165,12 @@ class Provider:
             good = re.fullmatch(r"[A-Za-z0-9-]+", name) and value.isprintable() and value.isascii()
             if not good or name.lower() in _RESERVED:
                 raise InvalidInput(f'The header "{name}" of the provider "{self.id}" is not one.')
+        try:
+            re.compile(self.models.image_names)
+        except re.error as error:
+            raise InvalidInput(
+                f'The "image_names" of the provider "{self.id}" cannot be used.', f"{error}."
+            ) from None
         if self.dialect != "json":
             return
         if not self.body:

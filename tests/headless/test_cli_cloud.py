@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ..servers import gemini_api, openai_api
-from ..servers.http import Forever
+from ..servers.http import Answer, Forever
 from .test_cli import ROOT, picture
 
 pytest.importorskip("openai")
@@ -104,6 +104,43 @@ def test_an_image_comes_with_what_it_cost(render: CommandLine, tmp_path: Path) -
     assert of(events, "done")[0]["cost_usd"] == pytest.approx(PAID, abs=1e-6)
     assert Path(result["path"]).parent == tmp_path / "out"
     assert any(event["message"] == "Taking shape" for event in of(events, "progress"))
+
+
+def test_models_are_refreshed_and_stay_known_without_the_network(render: CommandLine) -> None:
+    def models(server: Any, *words: str) -> tuple[int, list[dict[str, Any]]]:
+        told = subprocess.run(
+            [sys.executable, "-m", "genai_render", "models", "--json", *words],
+            cwd=ROOT,
+            env=render.environ(server),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+        render.printed += told.stdout + told.stderr
+        return told.returncode, [json.loads(line) for line in told.stdout.splitlines()]
+
+    listed = [
+        {"id": "gpt-image-77", "object": "model", "created": 1, "owned_by": "openai"},
+        {
+            **{"id": OPENAI, "object": "model", "created": 1, "owned_by": "openai"},
+            "shutdown_date": "2099-01-02",
+        },
+    ]
+
+    def tells(request: Any, server: Any) -> Answer:
+        return Answer.of_json({"object": "list", "data": listed})
+
+    with openai_api.OpenAIServer(tells) as server:
+        code, events = models(server, "--refresh")
+    assert code == 0, render.printed
+    (told,) = of(events, "refreshed")
+    assert (told["provider"], told["new"]) == ("openai", ["gpt-image-77"])
+    code, events = models(server)  # which has gone by now
+    assert code == 0, render.printed
+    known = {event["id"]: event for event in of(events, "model")}
+    assert known["gpt-image-77"]["backend"] == "openai"
+    assert known[OPENAI]["shutdown"] == "2099-01-02"
 
 
 def test_three_of_four_are_kept_and_the_fourth_is_told_of(render: CommandLine) -> None:

@@ -148,13 +148,109 @@ def test_cancel_stops_the_server():
         assert server.interrupted.wait(5)
 
 
-def test_cancel_stops_nobody_elses_job():
-    with A1111Server(seconds=2) as server:
-        server.task = "somebody else's"
-        made = run_and_cancel(backend(server), request(), lambda told: bool(server.working))
+@pytest.mark.parametrize("kind", ["a1111", "forge", "sdnext"])
+@pytest.mark.parametrize("pages", [True, False])
+def test_cancel_stops_nobody_elses_job(kind, pages):
+    with A1111Server(seconds=2, kind=kind, pages=pages) as server:
+        server.occupied.set()
+        started = time.monotonic()
+        made = run_and_cancel(
+            backend(server), request(), lambda told: time.monotonic() - started > 0.6
+        )
         assert isinstance(made.error, Cancelled)
         assert not made.partials
         assert not server.interrupted.is_set()
+        server.dead = True
+
+
+@pytest.mark.parametrize("kind", ["a1111", "forge", "sdnext"])
+@pytest.mark.parametrize("pages", [True, False])
+def test_each_kind_tells_how_far_it_is_and_stops(kind, pages):
+    with A1111Server(seconds=20, kind=kind, pages=pages) as server:
+        made = run_and_cancel(backend(server), request(), lambda told: bool(told.partials))
+        assert isinstance(made.error, Cancelled)
+        assert any("of 20" in text for text in made.progress)
+        assert server.interrupted.wait(5)
+
+
+def test_a_job_that_waits_says_so():
+    with A1111Server(kind="forge") as server:
+        server.occupied.set()
+        made = run_and_cancel(
+            backend(server), request(), lambda told: "In queue: 1/1" in told.progress
+        )
+        assert "In queue: 1/1" in made.progress
+        server.dead = True
+
+
+def test_forge_takes_the_view_with_its_guides():
+    with A1111Server(kind="forge") as server:
+        made = run(backend(server), request(canvas=canvas(96, 64), count=2))
+    assert made.error is None
+    assert len(made.results) == 2
+    (order,) = server.made
+    assert [unit["module"] for unit in order["alwayson_scripts"]["controlnet"]["args"]] == [
+        "None",
+        "None",
+    ]
+
+
+def test_sdnext_takes_the_guides_in_its_own_call():
+    view = canvas(96, 64)
+    with A1111Server(kind="sdnext", controls=("Canny XL", "Xinsir Union XL")) as server:
+        made = run(
+            backend(server),
+            request(canvas=view, count=2, options={"freedom": 0.5, "checkpoint": "dreamer"}),
+        )
+    assert made.error is None
+    assert [result.seed for result in made.results] == [7, 8]
+    (order,) = server.made
+    depth, normal = order["control"]
+    assert (depth["model"], depth["mode"]) == ("Xinsir Union XL", "depth")
+    assert normal["mode"] == "normal"
+    assert np.array_equal(picture(depth["override"]), depth_guide(view))
+    assert np.array_equal(picture(normal["override"]), normal_guide(view))
+    assert order["denoising_strength"] == 0.5
+    assert order["extra"] == {"sd_model_checkpoint": "dreamer"}
+    kept = made.results[0].info["settings"]
+    assert "inits" not in kept
+    assert "override" not in kept["control"][0]
+
+
+def test_what_sdnext_cannot_use_is_said():
+    with A1111Server(kind="sdnext", controls=("Depth Mid XL", "InstantX Union F1")) as server:
+        made = run(backend(server), request(canvas=canvas()))
+    assert made.error is None
+    assert [unit["mode"] for unit in server.made[0]["control"]] == ["depth"]
+    assert any("no ControlNet for normals" in text for text in made.notices)
+
+
+def test_sdnext_without_a_picture_says_why():
+    answer = Answer.of_json({"images": [], "info": "Pipeline not set"})
+    with A1111Server(kind="sdnext", controls=("Depth Mid XL",), fails=answer) as server:
+        error = run(backend(server), request(canvas=canvas())).error
+    assert error is not None
+    assert "Pipeline not set" in error.why
+
+
+def test_a_sampler_that_the_server_lacks_is_said_before_anything_is_sent():
+    for kind in ("a1111", "forge", "sdnext"):
+        with A1111Server(kind=kind) as server:
+            error = run(backend(server), request(options={"sampler": "Magic"})).error
+            assert isinstance(error, InvalidInput)
+            assert "Euler a" in error.action
+            assert not server.made
+
+
+def test_a_sampler_may_have_its_scheduler_behind_it():
+    with A1111Server() as server:
+        assert run(backend(server), request(options={"sampler": "DPM++ 2M Karras"})).error is None
+
+
+def test_a_sheet_of_all_is_no_image():
+    with A1111Server(grid=True) as server:
+        made = run(backend(server), request(count=2))
+    assert [result.width > 8 for result in made.results] == [True, True]
 
 
 def test_the_least_busy_server():
@@ -197,7 +293,8 @@ def test_password():
             Answer.of_json({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
             OutOfMemory,
         ),
-        (Answer.of_json({"detail": "Sampler not found"}, 404), WrongServer),
+        (Answer.of_json({"detail": "Sampler not found"}, 404), Rejected),
+        (Answer.of_json({"detail": "Not Found"}, 404), WrongServer),
         (Answer.of_json({"detail": "bad width"}, 422), Rejected),
         (Answer(502, {}, b"bad gateway"), ServerGone),
     ],

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from genai_render.backends.base import BACKENDS
 from genai_render.backends.http.settings import endpoint_name
 from genai_render.core import catalog, cost
-from genai_render.core.catalog import Model, Option
+from genai_render.core.catalog import Catalog, Model, Option
 from genai_render.core.errors import InvalidInput, NotFound, StorageError
 from genai_render.core.framing import RESOLUTIONS
 from genai_render.core.output_spec import output_spec
@@ -44,7 +46,7 @@ def test_every_model_is_complete_and_can_be_planned_with(model):
         assert not option.description.endswith(".")
     for resolution in RESOLUTIONS:
         request = RenderRequest(prompt="x", model=model.id, resolution=resolution)
-        model.check(request)
+        model.check(request, date.fromisoformat(model.available_from or "2026-09-01"))
         assert output_spec(model, request).width > 0
 
 
@@ -85,6 +87,66 @@ def test_a_wrong_name_gets_the_nearest_right_one():
         SHIPPED.model("gpt-imgae-2")
     with pytest.raises(NotFound, match=r"Known: .*auto"):
         SHIPPED.style("zzz")
+
+
+# ---- from when to when a model is there --------------------------------------------------------
+
+DATED = Model(
+    *("old", "Old", "openai"),
+    available_from="2026-03-01",
+    shutdown="2026-12-01",
+    dates_source="its page",
+    successor="gpt-image-2",
+)
+
+
+@pytest.mark.parametrize(
+    ("today", "offered", "note"),
+    [
+        ("2026-02-28", False, "It is there from 2026-03-01 on"),
+        ("2026-03-01", True, ""),
+        ("2026-10-01", True, ""),
+        ("2026-10-02", True, "Its provider shuts it down on 2026-12-01"),
+        ("2026-11-30", True, "Its provider shuts it down on 2026-12-01"),
+        ("2026-12-01", False, "Its provider shut it down on 2026-12-01"),
+        ("2030-01-01", False, "Its provider shut it down on 2026-12-01"),
+    ],
+)
+def test_a_model_is_offered_while_it_is_there_and_its_end_is_said_before(today, offered, note):
+    day = date.fromisoformat(today)
+    assert DATED.offered(day) is offered
+    assert DATED.dates_note(day) == note
+    both = Catalog({"old": DATED, "offline": SHIPPED.models["offline"]}, SHIPPED.styles)
+    assert ("old" in both.offered(day)) is offered
+    assert both.model("old") is DATED, "an item of History still says what it was made with"
+
+
+def test_one_that_is_gone_is_refused_with_the_one_that_takes_its_place():
+    request = RenderRequest(prompt="x", model="old")
+    DATED.check(request, date(2026, 11, 30))
+    with pytest.raises(InvalidInput) as raised:
+        DATED.check(request, date(2026, 12, 1))
+    assert raised.value.text == (
+        "Old cannot be used. Its provider shut it down on 2026-12-01. "
+        'Choose "gpt-image-2" in its place.'
+    )
+
+
+def test_dates_have_a_source_and_a_successor_that_is_there():
+    for model in SHIPPED.models.values():
+        if model.available_from or model.shutdown:
+            assert model.dates_source, model.id
+        if model.shutdown:
+            successor = SHIPPED.model(model.successor)
+            assert not successor.shutdown, model.id
+
+
+def test_a_day_is_written_as_one(tmp_path):
+    with pytest.raises(InvalidInput, match='"1 December" of the model "a" is not a day'):
+        own(
+            tmp_path,
+            '[[model]]\nid = "a"\nlabel = "A"\nbackend = "openai"\nshutdown = "1 December"\n',
+        )
 
 
 # ---- what a model can do -----------------------------------------------------------------------

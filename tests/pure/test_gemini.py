@@ -489,7 +489,7 @@ def test_one_who_stops_listening_ends_all_of_several():
 def test_the_test_button_says_whether_the_key_is_good():
     with GeminiServer() as server:
         assert backend(server).check(CancelToken()) == (
-            "The key is good. 4 of the models here can be used with it."
+            "The key is good. 5 of the models here can be used with it."
         )
         with pytest.raises(CredentialsError, match="does not accept the key") as raised:
             backend(server, key=Secret("AIzaAnotherKey00000000")).check(CancelToken())

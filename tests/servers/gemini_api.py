@@ -22,7 +22,13 @@ _SHAPES = {
     **{"4:3": (1200, 896), "4:5": (928, 1152), "5:4": (1152, 928), "9:16": (768, 1376)},
     **{"16:9": (1376, 768), "21:9": (1584, 672)},
 }
+_LONG = {"1:4": (512, 2048), "1:8": (384, 3072), "4:1": (2048, 512), "8:1": (3072, 384)}
+_LEVELS = {
+    "gemini-nano-banana-2.1": ("MINIMAL", "MEDIUM", "HIGH"),
+    "gemini-3.1-flash-image": ("MINIMAL", "HIGH"),
+}
 _MODELS = {
+    "gemini-nano-banana-2.1": (("1K", "2K", "4K"), 14),
     "gemini-3-pro-image": (("1K", "2K", "4K"), 14),
     "gemini-3.1-flash-image": (("1K", "2K", "4K"), 14),
     "gemini-3.1-flash-lite-image": (("1K",), 14),
@@ -82,10 +88,14 @@ def read_order(request: Received) -> dict[str, Any]:
         raise Refusal("responseModalities")
     if "thinkingConfig" in config and found[1].endswith(("2.5-flash-image", "lite-image")):
         raise Refusal("Thinking is not supported by this model")
+    level = config.get("thinkingConfig", {}).get("thinkingLevel")
+    if level is not None and level not in _LEVELS.get(found[1], ()):
+        raise Refusal(f"Thinking level {level} is not supported by this model")
     image = config.get("imageConfig", {})
     _only(image, {"aspectRatio", "imageSize"})
-    if image.get("aspectRatio") not in _SHAPES:
-        raise Refusal(f"aspect_ratio must be one of {list(_SHAPES)}")
+    shapes = {**_SHAPES, **(_LONG if found[1] in _LEVELS else {})}
+    if image.get("aspectRatio") not in shapes:
+        raise Refusal(f"aspect_ratio must be one of {list(shapes)}")
     if image.get("imageSize", sizes[0] if sizes else None) not in (sizes or (None,)):
         raise Refusal("image_size is not supported by this model")
     if not isinstance(config.get("seed", 0), int):
@@ -132,7 +142,7 @@ def _only(value: dict[str, Any], known: set[str]) -> None:
 
 def picture(aspect: str = "1:1", size: str = "1K", sent: bytes | None = None) -> bytes:
     times = {"1K": 1, "2K": 2, "4K": 4}[size]
-    width, height = (side * times for side in _SHAPES[aspect])
+    width, height = (side * times for side in {**_SHAPES, **_LONG}[aspect])
     return images.encode_png(painted(sent, width, height))
 
 
@@ -170,7 +180,7 @@ USAGE = {
 def chunks(order: dict[str, Any]) -> list[bytes]:
     """A whole answer: a thought in words, a thought in a picture, the picture, the end."""
     sent = next((part[1] for part in order["parts"] if not isinstance(part, str)), None)
-    thinking = order["model"] in ("gemini-3-pro-image", "gemini-3.1-flash-image")
+    thinking = order["model"] in ("gemini-3-pro-image", *_LEVELS)
     made = []
     if thinking:
         made.append(chunk({"text": "**Composing the scene**\nA house …", "thought": True}))

@@ -58,6 +58,14 @@ def content_type(response: Any) -> str:
 
 def json_body(response: Any, label: str) -> dict[str, Any]:
     """The JSON object of an answer. Raises BadAnswer for anything else."""
+    body = json_value(response, label)
+    if isinstance(body, dict):
+        return body
+    raise errors.bad_answer(label, "It is damaged or cut off.")
+
+
+def json_value(response: Any, label: str) -> dict[str, Any] | list[Any]:
+    """The JSON object or list of an answer. Raises BadAnswer for anything else."""
     kind = content_type(response)
     if kind and "json" not in kind and kind not in ("text/plain", "application/octet-stream"):
         raise errors.bad_answer(
@@ -69,7 +77,7 @@ def json_body(response: Any, label: str) -> dict[str, Any]:
         body = json_answers.parse(response.content)
     except ValueError:
         body = None
-    if isinstance(body, dict):
+    if isinstance(body, (dict, list)):
         return body
     raise errors.bad_answer(label, "It is damaged or cut off.")
 

@@ -15,6 +15,7 @@ from typing import Any
 from ...core import prompt
 from ...core.catalog import Model
 from ...core.events import CancelToken, Event, Notice, Result
+from ...core.model_lists import Listed
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.settings import Access, access, endpoint_name
@@ -59,7 +60,7 @@ class CompatibleBackend(OpenAIBackend):
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         return f"The server answers: {len(names)} models ({errors.plain(shown, 200)})."
 
-    def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
         where = access(self._settings, endpoint or "compatible")
         return listed_models(where, cancel, self._settings.online_access, self._label(where))
 

@@ -15,6 +15,7 @@ from ...core.catalog import Model
 from ...core.cost import Usage, actual
 from ...core.errors import GenAIError, ImageError
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ...core.model_lists import Listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
@@ -112,10 +113,19 @@ class GeminiBackend:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
+        return [model.name for model in self.model_list(cancel, endpoint)]
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
         where = access(self._settings, endpoint or "gemini")
         with self._client(where, cancel) as (sdk, _):
-            listed = self._guarded(lambda: list(sdk.models.list()), cancel)
-            return sorted(str(model.name).removeprefix("models/") for model in listed)
+            entries = self._guarded(lambda: list(sdk.models.list()), cancel)
+        models = [
+            Listed(
+                str(one.name).removeprefix("models/"), one.display_name or "", one.description or ""
+            )
+            for one in entries
+        ]
+        return sorted(models, key=lambda one: one.name)
 
     def _worked_out(self, model: Model, request: RenderRequest) -> _ProviderCall:
         attached = attachments(model, request)
@@ -279,13 +289,17 @@ def _config(call: _ProviderCall, seed: int | None) -> types.GenerateContentConfi
 
     extra = call.model.extra
     sized = extra.get("image_size", True)
+    level = str(call.model.value(call.request.options, "thinking"))
     return types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"],
         image_config=types.ImageConfig(
             aspect_ratio=call.spec.aspect or None,
             image_size=call.spec.resolution if sized else None,
         ),
-        thinking_config=types.ThinkingConfig(include_thoughts=True)
+        thinking_config=types.ThinkingConfig(
+            include_thoughts=True,
+            thinking_level=types.ThinkingLevel(level.upper()) if level else None,
+        )
         if extra.get("thoughts")
         else None,
         seed=seed,

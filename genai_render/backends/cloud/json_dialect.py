@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterator, Mapping
+import json
+import urllib.parse
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,8 @@ from ...core import images, prompt
 from ...core.catalog import Model
 from ...core.cost import actual
 from ...core.errors import GenAIError, InvalidInput
-from ...core.events import CancelToken, Event, Failed, Notice, Progress, Result
+from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
+from ...core.model_lists import Listed, listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.provider import at, filled, names_in
 from ...core.request import MAX_SEED, RenderRequest
@@ -28,7 +31,7 @@ from .attachments import Attachments, attachments
 if TYPE_CHECKING:
     import httpx2
 
-_SEVERAL = ("image", "images")
+_ONE, _SEVERAL = ("image", "only_image"), ("images", "more_images")
 _LEFT_TO_THE_PROVIDER = ("auto", "default", "")
 _REFUSED = ("moderation", "safety", "content policy", "content_policy", "nsfw", "flagged")
 
@@ -93,17 +96,24 @@ class JsonBackend:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the provider offers, by its own names."""
+        return [model.name for model in self.model_list(cancel, endpoint)]
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
         where = access(self._settings, endpoint)
-        return listed_models(where, cancel, self._settings.online_access, where.provider.label)
+        online, label = self._settings.online_access, where.provider.label
+        models = listed_models(where, cancel, online, label)
+        if not where.provider.models.details:
+            return models
+        return [with_prices(where, cancel, online, model) for model in models]
 
     # ---- what is sent ------------------------------------------------------------------------
 
     def _worked_out(self, model: Model, request: RenderRequest, where: Access) -> ProviderCall:
         places = names_in(_pattern(where, model, images=True))
         extra = dict(model.extra)
-        if not places & set(_SEVERAL):
+        if not places & {*_ONE, *_SEVERAL}:
             extra["max_images"] = 0
-        elif "images" not in places:
+        elif not places & set(_SEVERAL):
             extra["max_images"] = 1
         extra["mask"], extra["markup"] = "mask" in places, False
         attached = attachments(replace(model, extra=extra), request)
@@ -131,15 +141,19 @@ class JsonBackend:
         number = len(call.attached.images)
         sending = f"Sending {number} image{'s' if number > 1 else ''}" if number else "Sending"
         yield Progress(None, f"{sending} to {label}")
-        answer = _asked(
-            call.where,
-            cancel,
-            self._settings.online_access,
-            "POST",
-            call.path,
-            call.model.name,
-            body,
-        )
+        online = self._settings.online_access
+        with _asked(
+            call.where, cancel, online, "POST", call.path, call.model.name, body
+        ) as response:
+            if answers.content_type(response) == "text/event-stream":
+                yield Progress(None, f"{label} is working")
+                answer = yield from _streamed(response, first, label, cancel)
+            else:
+                _guarded(response.read, label, cancel)
+                answer = answers.json_body(response, label)
+        fault = answer.get("error")
+        if fault:
+            raise answers.translated(label, fault, None, response.headers)
         yield from self._results(answer, call, first, count, cancel)
 
     # ---- what comes back ---------------------------------------------------------------------
@@ -239,21 +253,46 @@ class JsonBackend:
         return answers.opened(text, label)
 
 
-def listed_models(where: Access, cancel: CancelToken, online_access: bool, label: str) -> list[str]:
-    """The names in a provider's list of its models, as its table says where that is."""
+def listed_models(
+    where: Access, cancel: CancelToken, online_access: bool, label: str
+) -> list[Listed]:
+    """A provider's list of its models, by name, as its table says where that is."""
     form = where.provider.models
     if not form.path:
         return []
-    entries = at(_asked(where, cancel, online_access, "GET", form.path, label=label), form.items)
+    with _asked(where, cancel, online_access, "GET", form.path, label=label) as response:
+        _guarded(response.read, label, cancel)
+        entries = at(answers.json_value(response, label), form.items)
     if not isinstance(entries, list):
         raise errors.bad_answer(label, "There is no list of models in it.")
-    names = []
+    models = []
     for entry in entries:
         makes = at(entry, form.images_only) if form.images_only else "image"
-        name = at(entry, form.id)
+        name, takes = at(entry, form.id), at(entry, form.takes)
         if isinstance(name, str) and name and makes and "image" in makes:
-            names.append(name)
-    return sorted(names)
+            more = {key: at(entry, getattr(form, key)) for key in ("label", "description")}
+            models.append(
+                listed(
+                    name,
+                    at(entry, form.shutdown),
+                    takes=takes if isinstance(takes, Mapping) else None,
+                    streams=at(entry, form.streams) is True,
+                    **{key: text if isinstance(text, str) else "" for key, text in more.items()},
+                )
+            )
+    return sorted(models, key=lambda one: one.name)
+
+
+def with_prices(where: Access, cancel: CancelToken, online_access: bool, model: Listed) -> Listed:
+    """With what the model costs, from where the provider's table says that it stands."""
+    form, label = where.provider.models, where.provider.label
+    path = form.details.replace("{name}", urllib.parse.quote(model.name))
+    with _asked(where, cancel, online_access, "GET", path, label=label) as response:
+        _guarded(response.read, label, cancel)
+        lines = at(answers.json_value(response, label), form.prices)
+    if not isinstance(lines, list):
+        return model
+    return replace(model, prices=tuple(line for line in lines if isinstance(line, Mapping)))
 
 
 def _pattern(where: Access, model: Model, images: bool) -> Mapping[str, Any]:
@@ -277,6 +316,8 @@ def _values(call: ProviderCall, first: int, count: int) -> dict[str, Any]:
         "prompt": call.prompt,
         "image": sent[0] if sent else None,
         "images": sent or None,
+        "only_image": sent[0] if len(sent) == 1 else None,
+        "more_images": sent if len(sent) > 1 else None,
         "mask": None if mask is None else _image_value(form, mask, "image/png"),
         "count": count if count > 1 else None,
         "seed": seed,
@@ -286,10 +327,13 @@ def _values(call: ProviderCall, first: int, count: int) -> dict[str, Any]:
         "aspect": spec.aspect or None,
         "resolution": spec.resolution or None,
         "quality": spec.quality or None,
+        "stream": True if count == 1 and model.extra.get("stream") else None,
     }
     for option in model.options:
         value = option.value_in(request.options)
         values[f"option.{option.id}"] = None if value in _LEFT_TO_THE_PROVIDER else value
+    for place, words in call.where.provider.words.items():
+        values[place] = words.get(str(values.get(place)), values.get(place))
     return values
 
 
@@ -299,6 +343,34 @@ def _image_value(form: Any, data: bytes, mime: str) -> Any:
     return filled(form, places)
 
 
+def _streamed(
+    response: httpx2.Response, index: int, label: str, cancel: CancelToken
+) -> Generator[Event, None, dict[str, Any]]:
+    """Unfinished images as they come; gives the last event as an answer of its own."""
+    lines = response.iter_lines()
+    while True:
+        line = _guarded(lambda: next(lines, None), label, cancel)
+        if line is None:
+            raise errors.bad_answer(label, "It ended without the finished image.")
+        text = line.removeprefix("data:").strip()
+        if not line.startswith("data:") or not text.startswith("{"):
+            continue
+        event = None
+        with contextlib.suppress(ValueError):
+            event = json.loads(text)
+        if not isinstance(event, dict):
+            raise errors.bad_answer(label, "It is damaged or cut off.")
+        kind = str(event.get("type", ""))
+        if kind == "error" or event.get("error"):
+            return {"error": event.get("error") or event}
+        if kind.endswith(".partial_image"):
+            with contextlib.suppress(errors.BadAnswer):
+                yield PartialImage(answers.opened(str(event.get("b64_json", "")), label), index)
+        elif kind.endswith(".completed"):
+            return {"data": [event], **event}
+
+
+@contextlib.contextmanager
 def _asked(
     where: Access,
     cancel: CancelToken,
@@ -308,8 +380,8 @@ def _asked(
     model: str = "",
     body: Any = None,
     label: str = "",
-) -> dict[str, Any]:
-    """The JSON that the provider answers with. Raises what it says is wrong, as ours."""
+) -> Iterator[httpx2.Response]:
+    """What the provider answers, still to be read. Raises what it says is wrong, as ours."""
     provider = where.provider
     label = label or provider.label
     try:
@@ -328,21 +400,14 @@ def _asked(
         label,
         provider.headers,
     )
+    address, query = f"{base}/{path.strip('/')}", dict(provider.query) or None
     with contextlib.closing(http):
-        response: httpx2.Response = _guarded(
-            lambda: http.request(
-                method, f"{base}/{path.strip('/')}", json=body, params=dict(provider.query) or None
-            ),
-            label,
-            cancel,
-        )
-    if response.status_code != 200:
-        raise _problem(response, label)
-    answer = answers.json_body(response, label)
-    fault = answer.get("error")
-    if fault:
-        raise answers.translated(label, fault, None, response.headers)
-    return answer
+        request = http.build_request(method, address, json=body, params=query)
+        response: httpx2.Response = _guarded(lambda: http.send(request, stream=True), label, cancel)
+        if response.status_code != 200:
+            _guarded(response.read, label, cancel)
+            raise _problem(response, label)
+        yield response
 
 
 def _problem(response: httpx2.Response, label: str) -> GenAIError:

@@ -16,6 +16,7 @@ from ...core.cost import Usage, actual
 from ...core.credentials import origin_of
 from ...core.errors import GenAIError
 from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
+from ...core.model_lists import Listed, listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
@@ -89,12 +90,14 @@ class OpenAIBackend:
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
+        return [model.name for model in self.model_list(cancel, endpoint)]
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
         where = access(self._settings, endpoint or "openai")
         with self._client(where, cancel) as sdk:
-            return sorted(
-                str(model.id)
-                for model in self._guarded(lambda: list(sdk.models.list()), where, cancel)
-            )
+            entries = self._guarded(lambda: list(sdk.models.list()), where, cancel)
+        models = [listed(str(one.id), getattr(one, "shutdown_date", None)) for one in entries]
+        return sorted(models, key=lambda one: one.name)
 
     def _access(self, model: Model) -> Access:
         return access(self._settings, "openai")

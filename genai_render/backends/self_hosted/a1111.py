@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Servers with A1111's API: Stable Diffusion web UI, Forge, SD.Next. Depth and normals go through
-ControlNet where the server has it."""
+ControlNet where the server has it; SD.Next has a call of its own for that."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from ...core import images, mask, prompt
 from ...core.catalog import Model
 from ...core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ...core.model_lists import Listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors as http_errors
@@ -28,15 +29,14 @@ from ..http import json_answers
 from ..http.settings import BackendSettings
 from ..parallel import FAREWELL_SECONDS, BriefToken, ChildToken
 from . import errors
-from .comfyui.client import authorization, unauthorized
+from .a1111_client import A1111Client, Controls
 from .control_images import depth_guide, encoded, normal_guide, view_guide
 from .servers import Server, servers_of
 
-if TYPE_CHECKING:
-    import httpx2
-
 _LOOK_SECONDS = 0.5
-_ASK_TIMEOUT = 15.0
+
+_GUIDED_UNTIL = 0.8  # of the steps: the rest is the model's own
+_NOT_KEPT = ("init_images", "inits", "mask", "image", "override", "force_task_id")
 
 # What a ControlNet's file is called, in the order in which they are preferred.
 _CONTROL_NAMES = {
@@ -56,6 +56,27 @@ class ProviderCall:
     path: str
     body: Mapping[str, Any]
     sent: Mapping[str, bytes]
+    task: str
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Whether a server draws our job now.
+
+    task: our job's name. by_task: the server can be asked by that name. alone: it had nothing to
+    do when ours was sent, so that without names what it draws is taken to be ours.
+    """
+
+    task: str
+    by_task: bool
+    alone: bool
+    preview: int = -1
+
+    def is_ours(self, client: A1111Client) -> bool:
+        state = client.task(self.task, self.preview) if self.by_task else None
+        if state is not None:
+            return bool(state.get("active"))
+        return self.alone and client.jobs() > 0
 
 
 class A1111Backend:
@@ -95,7 +116,7 @@ class A1111Backend:
             with self._client(server, cancel) as client:
                 names = client.models()
                 busy = client.jobs()
-                controls = client.control_models()
+                controls = client.controls().names
             lines.append(
                 f"{server.name}: {len(names)} checkpoints, {len(controls)} ControlNets, "
                 f"{busy} at work"
@@ -109,6 +130,9 @@ class A1111Backend:
             with self._client(server, cancel) as client:
                 names |= set(client.models())
         return sorted(names)
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return [Listed(name) for name in self.model_names(cancel, endpoint)]
 
     def _least_busy(self, servers: list[Server], cancel: CancelToken) -> Server:
         if len(servers) == 1:
@@ -143,6 +167,7 @@ class A1111Backend:
         style = self._settings.models().style(request.style)
         text = prompt.build_prompt(request, style)
         options = {option.id: option.value_in(request.options) for option in model.options}
+        task = f"genai-{uuid.uuid4().hex}"
         body: dict[str, Any] = {
             "prompt": text,
             "negative_prompt": options["negative"],
@@ -158,13 +183,15 @@ class A1111Backend:
             "save_images": False,
             "send_images": True,
             "do_not_save_grid": True,
-            # By this the newer servers tell whose job they are drawing.
-            "force_task_id": f"genai-{uuid.uuid4().hex}",
+            # By this A1111 and Forge tell how far the job is.
+            "force_task_id": task,
         }
         if options["checkpoint"]:
             body["override_settings"] = {"sd_model_checkpoint": options["checkpoint"]}
             body["override_settings_restore_afterwards"] = True
         sent: dict[str, bytes] = {}
+        with self._client(server, cancel) as client:
+            _check_sampler(server, str(options["sampler"]), client.samplers())
         start = self._start(request, sent)
         path = "/sdapi/v1/txt2img"
         if start is not None:
@@ -177,10 +204,12 @@ class A1111Backend:
                 body["mask"] = _text(sent["mask.png"])
                 body |= {"inpainting_fill": 1, "inpaint_full_res": False, "mask_blur": 8}
         notices: list[str] = []
-        units = self._units(server, request, options, sent, notices, cancel)
-        if units:
+        controls, units = self._units(server, request, options, sent, notices, cancel)
+        if units and controls.sdnext:
+            path, body = "/sdapi/v1/control", _for_sdnext(body, units)
+        elif units:
             body["alwayson_scripts"] = {"controlnet": {"args": units}}
-        return ProviderCall(request, model, spec, text, path, body, sent), notices
+        return ProviderCall(request, model, spec, text, path, body, sent, task), notices
 
     def _start(self, request: RenderRequest, sent: dict[str, bytes]) -> bytes | None:
         if request.kind == "edit":
@@ -203,19 +232,19 @@ class A1111Backend:
         sent: dict[str, bytes],
         notices: list[str],
         cancel: CancelToken,
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[Controls, list[dict[str, Any]]]:
         """The ControlNet units for depth and normals, with the models that the server has."""
         canvas = request.canvas
         if canvas is None or request.kind == "edit" or canvas.depth_range() is None:
-            return []
+            return Controls(), []
         with self._client(server, cancel) as client:
-            known = client.control_models()
+            controls = client.controls()
         units = []
         for kind in ("depth", "normal"):
             weight = float(options[f"{kind}_strength"])
             if weight == 0:
                 continue
-            name = _control_model(kind, str(options[f"{kind}_model"]), known)
+            name = _control_model(kind, str(options[f"{kind}_model"]), controls)
             if name is None:
                 notices.append(
                     f"{server.label} has no ControlNet for {_CALLED[kind]}: they were left out."
@@ -223,24 +252,9 @@ class A1111Backend:
                 continue
             guide = depth_guide(canvas) if kind == "depth" else normal_guide(canvas)
             sent[f"{kind}.png"] = encoded(guide)
-            picture = _text(sent[f"{kind}.png"])
-            unit: dict[str, Any] = {
-                "enabled": True,
-                "image": picture,
-                "input_image": picture,  # what older ones call it
-                "module": "none",
-                "model": name,
-                "weight": weight,
-                "resize_mode": "Crop and Resize",
-                "control_mode": "Balanced",
-                "pixel_perfect": True,
-                "guidance_start": 0.0,
-                "guidance_end": 0.8,
-            }
-            if "union" in name.lower():
-                unit["union_control_type"] = "Depth" if kind == "depth" else "Normal Map"
-            units.append(unit)
-        return units
+            unit = _sdnext_unit if controls.sdnext else _extension_unit
+            units.append(unit(kind, name, weight, _text(sent[f"{kind}.png"]), controls))
+        return controls, units
 
     # ---- one call -----------------------------------------------------------------------------
 
@@ -261,9 +275,11 @@ class A1111Backend:
 
         thread = threading.Thread(target=post, name="genai-a1111")
         yield Progress(None, f"Sending to {server.name}")
+        with self._client(server, cancel) as client:
+            # SD.Next gives its jobs names of its own.
+            watch = _Watch(call.task, not client.is_sdnext(), client.jobs() == 0)
         thread.start()
         answer: Any = None
-        began = False
         pulse = _Pulse(server.where.endpoint.read_timeout)
         try:
             while answer is None:
@@ -272,18 +288,17 @@ class A1111Backend:
                     answer = box.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
                     pulse.check(server.label)
-                    looked = list(self._looked(server, call, cancel, pulse))
-                    began = bool(looked)
-                    yield from looked
+                    yield from self._looked(server, watch, cancel, pulse)
         finally:
             token.cancel()
-            if (answer is None or isinstance(answer, (Cancelled, errors.ServerGone))) and began:
-                # It stops whatever it draws, so only while that is ours, as far as it tells.
+            if answer is None or isinstance(answer, (Cancelled, errors.ServerGone)):
+                # It stops whatever it draws, so only while that is ours.
                 with (
                     contextlib.suppress(GenAIError),
                     self._client(server, BriefToken(FAREWELL_SECONDS)) as client,
                 ):
-                    client.interrupt()
+                    if watch.is_ours(client):
+                        client.interrupt()
             thread.join(10.0)
         if isinstance(answer, GenAIError):
             raise answer
@@ -291,19 +306,23 @@ class A1111Backend:
         yield from self._results(server, call, answer)
 
     def _looked(
-        self, server: Server, call: ProviderCall, cancel: CancelToken, pulse: _Pulse
+        self, server: Server, watch: _Watch, cancel: CancelToken, pulse: _Pulse
     ) -> Iterator[Event]:
         """How far it is; nothing while the server draws for somebody else."""
         try:
             with self._client(server, cancel) as client:
-                state = client.progress()
+                task = client.task(watch.task, watch.preview) if watch.by_task else None
+                watch.by_task = task is not None
+                ours = bool(task.get("active")) if task is not None else watch.alone
+                state = client.progress(picture=ours and task is None)
         except Cancelled:
             raise
         except GenAIError:
             return  # a busy server may not answer in time: the call itself tells what is wrong
         pulse.take(state)
-        task = state.get("current_task")
-        if isinstance(task, str) and task and task != call.body["force_task_id"]:
+        if not ours:
+            if task is not None and task.get("queued"):
+                yield Progress(None, http_errors.plain(task.get("textinfo", ""), 80) or "Waiting")
             return
         sampling = state.get("state")
         if not isinstance(sampling, Mapping):
@@ -314,6 +333,9 @@ class A1111Backend:
             share = min(0.99, max(_number(state.get("progress")), 0.0))
             yield Progress(share, f"Step {step:.0f} of {steps:.0f}")
         picture = state.get("current_image")
+        if task is not None:
+            picture = task.get("live_preview")
+            watch.preview = int(_number(task.get("id_live_preview")))
         if isinstance(picture, str) and picture:
             with contextlib.suppress(ImageError, GenAIError):
                 data = _bytes(picture, server.label)
@@ -324,15 +346,22 @@ class A1111Backend:
         self, server: Server, call: ProviderCall, answer: Mapping[str, Any]
     ) -> Iterator[Event]:
         pictures = answer.get("images")
-        if not isinstance(pictures, list) or not pictures:
-            raise http_errors.bad_answer(
-                server.label, "There is no image in it.", "It may have been stopped there."
-            )
         info = _info(answer.get("info"))
+        if not isinstance(pictures, list) or not pictures:
+            said = http_errors.plain("" if info else answer.get("info", ""), 200)
+            raise http_errors.bad_answer(
+                server.label,
+                f'There is no image in it: "{said}".' if said else "There is no image in it.",
+                "It may have been stopped there.",
+            )
         seeds = info.get("all_seeds")
         count = call.request.count
-        # Some add the guides that ControlNet used after the images.
-        for index, text in enumerate(pictures[:count]):
+        # A sheet of all may stand before the images, the guides that ControlNet used after them.
+        first = int(_number(info.get("index_of_first_image")))
+        pictures = pictures[first : first + count]
+        if len(pictures) < count:
+            yield Notice(f"{server.label} made {len(pictures)} of {count} images.")
+        for index, text in enumerate(pictures):
             data = _bytes(str(text), server.label)
             try:
                 about = images.probe(data)
@@ -343,7 +372,7 @@ class A1111Backend:
                 raise http_errors.bad_answer(
                     server.label, "The image in it is damaged.", "Generate again."
                 )
-            seed = call.body["seed"] + index
+            seed = (call.request.seed or 0) + index
             if isinstance(seeds, list) and index < len(seeds) and isinstance(seeds[index], int):
                 seed = seeds[index]
             yield Result(
@@ -393,137 +422,9 @@ class _Pulse:
             )
 
 
-class A1111Client:
-    """One server's API. Raises what `ComfyClient` does."""
-
-    def __init__(
-        self,
-        server: Server,
-        cancel: CancelToken,
-        online_access: bool,
-        read_timeout: float = _ASK_TIMEOUT,
-    ) -> None:
-        try:
-            from ..http import transport
-        except ImportError as error:
-            raise http_errors.package_missing("A1111", error) from None
-        self._server = server
-        self.label = server.label
-        key, form = authorization(server.where.key)
-
-        def opened(read_timeout: float) -> httpx2.Client:
-            endpoint = replace(server.where.endpoint, read_timeout=read_timeout)
-            return transport.open_client(
-                endpoint,
-                server.where.base_url,
-                cancel,
-                online_access,
-                key,
-                key_format=form,
-                label=server.label,
-            )
-
-        self._http = opened(read_timeout)
-        # An image may wait for many others.
-        self._patient = opened(3600.0)
-
-    def __enter__(self) -> A1111Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-        self._patient.close()
-
-    def models(self) -> list[str]:
-        body = self._asked("GET", "/sdapi/v1/sd-models")
-        if not isinstance(body, list):
-            raise errors.wrong_server(self.label, "A1111")
-        return [str(entry.get("title", "")) for entry in body if isinstance(entry, Mapping)]
-
-    def control_models(self) -> list[str]:
-        """Empty where the server has no ControlNet."""
-        try:
-            body = self._asked("GET", "/controlnet/model_list")
-        except errors.WrongServer:
-            return []
-        listed = body.get("model_list") if isinstance(body, Mapping) else None
-        return [str(name) for name in listed] if isinstance(listed, list) else []
-
-    def jobs(self) -> int:
-        state = self.progress().get("state")
-        return int(_number(state.get("job_count"))) if isinstance(state, Mapping) else 0
-
-    def progress(self) -> Mapping[str, Any]:
-        body = self._asked("GET", "/sdapi/v1/progress")
-        if not isinstance(body, Mapping) or "progress" not in body:
-            raise errors.wrong_server(self.label, "A1111")
-        return body
-
-    def memory(self) -> tuple[int, int]:
-        """Bytes free and in all, of the graphics card; zeros where the server does not say."""
-        body = self._asked("GET", "/sdapi/v1/memory")
-        cuda = body.get("cuda") if isinstance(body, Mapping) else None
-        system = cuda.get("system") if isinstance(cuda, Mapping) else None
-        if not isinstance(system, Mapping):
-            return 0, 0
-        return int(_number(system.get("free"))), int(_number(system.get("total")))
-
-    def interrupt(self) -> None:
-        self._asked("POST", "/sdapi/v1/interrupt")
-
-    def make(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        answer = self._asked("POST", path, json=body, patient=True)
-        if not isinstance(answer, Mapping):
-            raise errors.wrong_server(self.label, "A1111")
-        return answer
-
-    def _asked(self, method: str, path: str, patient: bool = False, **more: Any) -> Any:
-        http = self._patient if patient else self._http
-        url = self._server.address.rstrip("/") + path
-        try:
-            response = http.request(method, url, **more)
-        except Cancelled:
-            raise
-        except (
-            http_errors.ConnectionFailed,
-            http_errors.ConnectionCut,
-            http_errors.TimedOut,
-        ) as error:
-            problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
-        else:
-            return self._checked(response)
-        raise problem
-
-    def _checked(self, response: httpx2.Response) -> Any:
-        status = response.status_code
-        if status in (401, 403):
-            raise unauthorized(self.label)
-        try:
-            body = json_answers.parse(response.content)
-        except ValueError:
-            body = None
-        said = ""
-        if isinstance(body, Mapping):
-            said = str(body.get("errors") or body.get("detail") or body.get("error") or "")
-        if status in (502, 503, 504):
-            raise errors.gone(self.label, f"(error {status} of what stands before it)")
-        if status >= 500 and re.search(r"out of memory", f"{said}{body}", re.IGNORECASE):
-            raise errors.OutOfMemory(
-                f"{self.label} ran out of memory.",
-                "",
-                "Choose a lower resolution or fewer images, or free the memory of the server.",
-            )
-        if status >= 500:
-            raise http_errors.server_failed(self.label, status, said)
-        if status in (400, 422):
-            raise http_errors.rejected(self.label, said)
-        if status != 200 or body is None:
-            raise errors.wrong_server(self.label, "A1111")
-        return body
-
-
-def _control_model(kind: str, wanted: str, known: list[str]) -> str | None:
+def _control_model(kind: str, wanted: str, controls: Controls) -> str | None:
     """The server's ControlNet of that name, or the first one that is for this. None: has none."""
+    known = controls.names
     if wanted and wanted != "auto":
         exact = [name for name in known if name == wanted or name.startswith(f"{wanted} [")]
         if not exact:
@@ -534,9 +435,85 @@ def _control_model(kind: str, wanted: str, known: list[str]) -> str | None:
         return exact[0]
     for words in _CONTROL_NAMES[kind]:
         for name in known:
-            if re.search(words, name, re.IGNORECASE):
+            takes = controls.modes.get(name)
+            if re.search(words, name, re.IGNORECASE) and (takes is None or kind in takes):
                 return name
     return None
+
+
+def _extension_unit(
+    kind: str, name: str, weight: float, picture: str, controls: Controls
+) -> dict[str, Any]:
+    """As the ControlNet extension and Forge's own ControlNet read it. The extension refuses a
+    unit that has `input_image` beside `image`."""
+    unit: dict[str, Any] = {
+        "enabled": True,
+        "image": picture,
+        "module": controls.unprepared,
+        "model": name,
+        "weight": min(weight, 2.0),
+        "resize_mode": "Crop and Resize",
+        "control_mode": "Balanced",
+        "pixel_perfect": True,
+        "guidance_start": 0.0,
+        "guidance_end": _GUIDED_UNTIL,
+        # Else the guide comes back among the images.
+        "save_detected_map": False,
+    }
+    if "union" in name.lower():
+        unit["union_control_type"] = "Depth" if kind == "depth" else "Normal Map"
+    return unit
+
+
+def _sdnext_unit(
+    kind: str, name: str, weight: float, picture: str, controls: Controls
+) -> dict[str, Any]:
+    return {
+        "process": "",
+        "model": name,
+        "strength": min(weight, 2.0),
+        "start": 0.0,
+        "end": _GUIDED_UNTIL,
+        "override": picture,
+        "unit_type": "controlnet",
+        "mode": kind if kind in controls.modes.get(name, ()) else "default",
+    }
+
+
+def _for_sdnext(body: Mapping[str, Any], units: list[dict[str, Any]]) -> dict[str, Any]:
+    """The call that SD.Next has for images with guides: its txt2img and img2img drop them."""
+    same = ("prompt", "negative_prompt", "steps", "cfg_scale", "seed", "batch_size")
+    call = {name: body[name] for name in same} | {
+        "sampler_name": body["sampler_name"],
+        "width_before": body["width"],
+        "height_before": body["height"],
+        "control": units,
+        "unit_type": "controlnet",
+        "send_images": True,
+        "save_images": False,
+        "return_grid": False,
+    }
+    if "init_images" in body:
+        call |= {
+            "inits": body["init_images"],
+            "input_type": 2,  # the picture to start from is another one than the guides
+            "denoising_strength": body["denoising_strength"],
+        }
+    if "override_settings" in body:
+        call["extra"] = body["override_settings"]
+    return call
+
+
+def _check_sampler(server: Server, wanted: str, known: list[str]) -> None:
+    """Said before anything is sent: what the servers say of it is hard to understand."""
+    asked = wanted.strip().lower()
+    # A scheduler may stand behind the name: "DPM++ 2M Karras".
+    if not known or any(asked == n.lower() or asked.startswith(f"{n.lower()} ") for n in known):
+        return
+    raise InvalidInput(
+        f'{server.label} has no sampler called "{wanted}".',
+        action=f"It has: {', '.join(known[:12])}.",
+    )
 
 
 def _text(data: bytes) -> str:
@@ -567,11 +544,7 @@ def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
 
     def kept(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {
-                name: kept(entry)
-                for name, entry in value.items()
-                if name not in ("init_images", "mask", "image", "input_image", "force_task_id")
-            }
+            return {name: kept(entry) for name, entry in value.items() if name not in _NOT_KEPT}
         return [kept(entry) for entry in value] if isinstance(value, list) else value
 
     return kept(body)

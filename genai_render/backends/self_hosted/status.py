@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.events import CancelToken
-from .a1111 import A1111Client
+from .a1111_client import A1111Client
 from .comfyui.client import ComfyClient
 from .servers import Server
 

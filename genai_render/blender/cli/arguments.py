@@ -52,7 +52,14 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
-        _json(commands.add_parser(name, help=text, allow_abbrev=False))
+        lists = commands.add_parser(name, help=text, allow_abbrev=False)
+        if name == "models":
+            lists.add_argument(
+                "--refresh",
+                action="store_true",
+                help="ask the providers that have a key for their own lists first, and keep them",
+            )
+        _json(lists)
     for one in _commands_of(commands):
         _log(one)
     return parser.parse_args(list(arguments))

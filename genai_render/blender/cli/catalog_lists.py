@@ -6,13 +6,21 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from ...backends.http.errors import OnlineAccessOff
+from ...backends.refresh import Answered, refreshed
 from ...console import Console
 from ...core import cost
 from ...core.catalog import Model
+from ...core.errors import GenAIError
+from ...core.events import CancelToken
+from ...core.model_lists import KnownList
+from .. import backend_settings
 from .. import catalog as catalogs
 
 
-def models(_parsed: argparse.Namespace, console: Console) -> int:
+def models(parsed: argparse.Namespace, console: Console) -> int:
+    if parsed.refresh:
+        _refresh(console)
     entries = catalogs.load().models
     width = max(map(len, entries))
     for model in entries.values():
@@ -34,13 +42,52 @@ def models(_parsed: argparse.Namespace, console: Console) -> int:
                 "usd_per_image": prices,
                 "price_source": "" if model.price is None else model.price.source,
                 "price_date": "" if model.price is None else model.price.date,
+                "offered": model.offered(),
+                "available_from": model.available_from,
+                "shutdown": model.shutdown,
+                "successor": model.successor,
             },
         )
         console.line(f"{model.id:{width}}  {model.label}: {model.description}.")
         console.line(f"{'':{width}}    {_price(model, prices)}")
+        if model.dates_note():
+            instead = f" Use {model.successor}." if model.successor else ""
+            console.line(f"{'':{width}}    {model.dates_note()}.{instead}")
         for option in model.options:
             console.line(f"{'':{width}}    --option {option.id}=…  {option.description}.")
     return 0
+
+
+def _refresh(console: Console) -> None:
+    """Ask the providers. Raises the first problem where none has answered."""
+    lists: dict[str, KnownList] = {}
+    problem: GenAIError | None = None
+    known = catalogs.load()
+    try:
+        for one in refreshed(backend_settings.for_all(known), CancelToken()):
+            problem = problem or one.problem
+            if one.known is not None:
+                lists[one.provider.id] = one.known
+            _tell(one, console)
+    except OnlineAccessOff:
+        raise OnlineAccessOff(
+            "The lists of models need the network.", "", backend_settings.how_to_allow()
+        ) from None
+    if not lists and problem is not None:
+        raise problem
+    catalogs.keep_lists(lists)
+
+
+def _tell(one: Answered, console: Console) -> None:
+    provider = one.provider
+    if one.known is None:
+        text = one.problem.text if one.problem is not None else ""
+        console.event("not_refreshed", provider=provider.id, problem=text)
+        console.line(f"{provider.label}: {text}")
+        return
+    count, new = len(one.known.models), [listed.name for listed in one.new]
+    console.event("refreshed", provider=provider.id, day=one.known.day, models=count, new=new)
+    console.line(f"{provider.label}: {count} models, {len(new)} of them new here.")
 
 
 def _price(model: Model, prices: dict[str, float | None]) -> str:

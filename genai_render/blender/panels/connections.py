@@ -25,7 +25,7 @@ def draw(layout: Any, context: Any, prefs: Any) -> None:
         _draw_one(layout, context, getattr(prefs, info.id), info.label, known.providers[info.id])
     for connection in providers.of_tables(prefs, known):
         provider = known.providers[connection.name]
-        _draw_one(layout, context, connection, provider.label, provider)
+        _draw_folded(layout, context, connection, provider)
     for number, server in enumerate(prefs.servers):
         _draw_server(layout, context, server, number)
     row = layout.row()
@@ -67,6 +67,32 @@ def _draw_one(layout: Any, context: Any, connection: Any, label: str, provider: 
             if hasattr(connection, name):
                 column.prop(connection, name)
         column.prop(connection, "more_models", placeholder="Names, with commas between")
+
+
+def _draw_folded(layout: Any, context: Any, connection: Any, provider: Provider) -> None:
+    """One of many: a line, with all the rest below it once it is opened."""
+    box = layout.box()
+    row = box.row()
+    row.use_property_split = False
+    row.prop(
+        connection,
+        "show_server",
+        text=provider.label,
+        icon="DOWNARROW_HLT" if connection.show_server else "RIGHTARROW",
+        emboss=False,
+        translate=False,
+    )
+    _draw_buttons(row, connection)
+    if not connection.show_server:
+        return
+    if provider.description:
+        line = box.row()
+        line.active = False
+        line.label(text=provider.description)
+    _draw_key(box, context, connection, provider)
+    column = box.column()
+    column.prop(connection, "base_url", placeholder=provider.base_url)
+    column.prop(connection, "more_models", placeholder="Names, with commas between")
 
 
 def _draw_server(layout: Any, context: Any, server: Any, number: int) -> None:

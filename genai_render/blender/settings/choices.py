@@ -46,7 +46,7 @@ class _Entries:
 def _model_entries() -> dict[str, Entry]:
     return {
         model.id: Entry(model.label, _about(model), "URL" if model.online else "DISK_DRIVE")
-        for model in catalog.catalog().models.values()
+        for model in catalog.catalog().offered().values()
     }
 
 
@@ -58,6 +58,7 @@ def _about(model: Model) -> str:
     usd = cost.per_image(model, "1K")
     price = "free" if usd == 0 else f"about {cost.dollars(usd)} each" if usd is not None else ""
     facts.append(", ".join(text for text in (model.speed, price) if text))
+    facts.append(model.dates_note())
     return ".\n".join(text.rstrip(".") for text in facts if text)
 
 
@@ -68,7 +69,16 @@ def _style_entries() -> dict[str, Entry]:
     }
 
 
-def _why_missing() -> str:
+def _why_no_model(id: str) -> str:
+    gone = catalog.catalog().models.get(id)
+    if gone is None:
+        return _why_missing()
+    successor = catalog.catalog().models.get(gone.successor)
+    instead = f". {successor.label} takes its place" if successor is not None else ""
+    return gone.dates_note() + instead
+
+
+def _why_missing(id: str = "") -> str:
     return catalog.models_problem() or (
         "It is from a file, server or workflow that was removed, or is on another computer."
     )
@@ -89,7 +99,7 @@ MODEL = IdChoice(
     *("model", "model_id", DEFAULT_MODEL),
     entries=_MODELS,
     from_number=_MODELS.from_number,
-    reason=_why_missing,
+    reason=_why_no_model,
 )
 STYLE = IdChoice(
     *("style", "style_id", DEFAULT_STYLE),

@@ -36,7 +36,7 @@ class IdChoice:
 
     name: the enum's name; kept: the string's. entries: what there is, by id; the same object until
     something has changed, because Blender asks at every redraw. from_number: the id that a number
-    in a .blend from before ids were kept stands for. reason: why an id may be missing.
+    in a .blend from before ids were kept stands for. reason: why an id is missing.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class IdChoice:
         default: str,
         entries: Callable[[], Mapping[str, Entry]],
         from_number: Callable[[int], str | None],
-        reason: Callable[[], str],
+        reason: Callable[[str], str],
     ) -> None:
         self.name, self.kept, self.default = name, kept, default
         self._entries = entries
@@ -118,7 +118,7 @@ class IdChoice:
             label = iface_("Missing: {name}").format(name=missing)
             # One number among numbers, where the others' icons are pictures.
             icon = _error_icon() if any(isinstance(item[3], int) for item in items) else "ERROR"
-            items.append((missing, label, self._reason(), icon, self._numbers.of(missing)))
+            items.append((missing, label, self._reason(missing), icon, self._numbers.of(missing)))
         return items
 
     def _get(self, owner: Any) -> int:

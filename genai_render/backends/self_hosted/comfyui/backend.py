@@ -22,6 +22,7 @@ from ....core import images, mask, prompt
 from ....core.catalog import Model
 from ....core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ....core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
+from ....core.model_lists import Listed
 from ....core.output_spec import OutputSpec, output_spec
 from ....core.prompt import SentImage
 from ....core.request import MAX_SEED, RenderRequest
@@ -154,6 +155,9 @@ class ComfyUIBackend:
                 for node, setting in _MODEL_FILES.items():
                     names |= set(choices_of(client.node(node) or {}, setting) or ())
         return sorted(names)
+
+    def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
+        return [Listed(name) for name in self.model_names(cancel, endpoint)]
 
     # ---- what is sent -------------------------------------------------------------------------
 
