@@ -257,3 +257,21 @@ def test_what_an_older_version_set_later_is_what_counts(lists: Lists) -> None:
     assert settings().style == "movie"
     settings().style = "fantasy"
     assert settings().style == "fantasy"
+
+
+def test_options_of_models_with_the_longest_names_are_kept_apart(lists: Lists) -> None:
+    stem = "provider/" + "long-name-" * 9
+    lists.have(models=(f"{stem}one", f"{stem}two"), papers=("smooth", "rough"))
+    for id, paper in ((f"{stem}one", "rough"), (f"{stem}two", "smooth")):
+        model = catalogs.catalog().models[id]
+        options.set_option_values(bpy.context.scene, model, {"paper": paper})
+    first, second = (catalogs.catalog().models[f"{stem}{end}"] for end in ("one", "two"))
+    assert options.option_values(bpy.context.scene, first) == {"paper": "rough"}
+    assert options.option_values(bpy.context.scene, second) == {}
+
+
+def test_every_model_that_ships_has_its_options(lists: Lists) -> None:
+    catalogs.reload()
+    for model in catalog.shipped().models.values():
+        if model.options and model.id in catalogs.catalog().models:
+            assert options.option_group(bpy.context.scene, model) is not None, model.id

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import bpy
@@ -176,12 +177,8 @@ def _prepare_with(
             parent=settings.parent,
         )
 
-    return prepare(model, build, canvas_aspect).but(lambda _: _raise(problem))
-
-
-def _raise(problem: GenAIError | None) -> None:
-    if problem is not None:
-        raise problem
+    prepared = prepare(model, build, canvas_aspect)
+    return prepared if problem is None else replace(prepared, problem=problem)
 
 
 def _frame_aspect(context: bpy.types.Context) -> float | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...core.request import OptionValue
 
 _OPTIONS = "genai_render_options"
+_LONGEST = 63  # letters of a property's name in Blender
 
 
 class OptionGroups:
@@ -48,9 +49,9 @@ class OptionGroups:
         members: dict[str, Any] = {}
         for model in catalog.catalog().models.values():
             if model.options:
-                group = self._register(
-                    f"GenAIOptions_{_identifier(model.id)}", self._annotations(model)
-                )
+                # Not with the whole id: Blender allows 63 letters.
+                name = f"GenAIOptions_{len(members)}_{_identifier(model.id)[-36:]}"
+                group = self._register(name, self._annotations(model))
                 members[_identifier(model.id)] = PointerProperty(type=group)
         everything = self._register("GenAIOptions", members)
         setattr(bpy.types.Scene, _OPTIONS, PointerProperty(type=everything))
@@ -102,9 +103,11 @@ def _choices() -> dict[tuple[str, str], IdChoice]:
 
 
 def _identifier(id: str) -> str:
-    """A catalogue id as a Python name; ids that would collide stay apart."""
+    """A catalogue id as a Python name of at most 63 letters; ids that would collide stay apart."""
     plain = re.sub(r"\W", "_", id)
-    return plain if plain == id else f"{plain}_{zlib.crc32(id.encode()):08x}"
+    if plain == id and len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[: _LONGEST - 9]}_{zlib.crc32(id.encode()):08x}"
 
 
 def _option_property(option: Option) -> Any:
