@@ -87,8 +87,15 @@ def main() -> int:
     parser.add_argument(
         "--history-panel", metavar="EXE", help="instead: 10,000 items in a window of that Blender"
     )
+    parser.add_argument(
+        "--startup", action="store_true", help="instead: how much Blender starts later"
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.startup:
+        from tests import bench_startup
+
+        return bench_startup.main()
     if given.history_panel:
         from tests import bench_history_panel
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -19,7 +19,9 @@ from ...core.errors import GenAIError
 from ...core.jobs import Finished, JobEvent, Saved, Started
 from .. import addon, background
 from . import listeners, session
-from .work import Work
+
+if TYPE_CHECKING:
+    from .work import Work
 
 NAME = "GenAI Result"
 _MARK = "genai_render_item"

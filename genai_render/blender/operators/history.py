@@ -5,18 +5,20 @@
 # pyright: reportOptionalMemberAccess=false, reportReturnType=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...core.errors import GenAIError
-from ...core.history.item import Item
 from .. import catalog, redraw
 from ..jobs import history_page, session
 from ..panels import details, history_browser
 from ..settings import choices, options, reference_store, scene_settings, window_state
 from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator, attempt, open_folder
+
+if TYPE_CHECKING:
+    from ...core.history.item import Item
 
 
 class GENAI_RENDER_OT_select(TellingOperator):

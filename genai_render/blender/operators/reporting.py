@@ -8,15 +8,17 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...core import log
 from ...core.errors import GenAIError
-from ...core.history.item import Item
 from ..jobs import history_page
 from ..settings import window_state
+
+if TYPE_CHECKING:
+    from ...core.history.item import Item
 
 
 class TellingOperator(bpy.types.Operator):

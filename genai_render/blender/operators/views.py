@@ -5,11 +5,10 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core.canvas import Canvas, View
 from ...core.errors import GenAIError, SceneError
 from ..capture import viewport_frame
 from ..jobs import history_page, session
@@ -17,6 +16,9 @@ from ..settings import window_state
 from ..viewport import overlay, projection
 from .reporting import ItemOperator, TellingOperator
 from .results import new_image
+
+if TYPE_CHECKING:
+    from ...core.canvas import Canvas, View
 
 
 def _has_view(cls: Any, context: bpy.types.Context) -> bool:

@@ -5,14 +5,16 @@
 # pyright: reportIncompatibleMethodOverride=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core.history.store import Item
 from ..jobs import history_page
 from ..settings import window_state
 from ..viewport import projection
+
+if TYPE_CHECKING:
+    from ...core.history.store import Item
 
 
 class GENAI_RENDER_MT_image(bpy.types.Menu):

@@ -5,17 +5,19 @@
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core.catalog import Model
 from ..jobs import request_builder
 from ..settings import choices, options, scene_settings
 from .main import SidebarPanel
 from .references import draw_summary
 from .wrapping import wrapped
+
+if TYPE_CHECKING:
+    from ...core.catalog import Model
 
 _TITLE_PIXELS = 84
 

@@ -9,11 +9,13 @@ lets the mouse through to the button.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...core.history.store import Item
 from ..settings import thumbnails, window_state
 from ..viewport import overlay
+
+if TYPE_CHECKING:
+    from ...core.history.store import Item
 
 _RIM = 0.3  # units of the button to be seen around its picture
 

@@ -5,13 +5,19 @@
 # pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 
-from ...core import log
+from ...core import lazy, log
 from ...core.errors import Cancelled, GenAIError
 from .. import addon
 from ..settings.scene_settings import RENDER_ENGINE
-from .frame_render import CanvasProcesses, FrameRender
+
+if TYPE_CHECKING:
+    from . import frame_render
+else:  # not before something is rendered
+    frame_render = lazy.module(f"{__package__}.frame_render")
 
 _PASSES = (("Combined", "RGBA", "COLOR"), ("Depth", "Z", "VALUE"), ("Normal", "XYZ", "VECTOR"))
 
@@ -32,7 +38,7 @@ class GenAIRenderEngine(bpy.types.RenderEngine):
         if self.is_preview:
             return
         try:
-            FrameRender(self, depsgraph).run()
+            frame_render.FrameRender(self, depsgraph).run()
         except Cancelled as cancelled:
             _end_process()
             if not self.test_break():
@@ -52,7 +58,7 @@ def _over(*_: object) -> None:
 
 
 def _end_process() -> None:
-    processes = addon.existing(CanvasProcesses)
+    processes = addon.existing(frame_render.CanvasProcesses)
     if processes is not None:
         processes.close()
 

@@ -12,27 +12,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import images
-from ...core.canvas import Canvas
 from ...core.display_transform import linear_srgb
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.framing import Size
-from ...core.preflight import Prepared
 from ...core.request import MAX_SEED
 from .. import addon, backend_settings, catalog
 from ..capture.camera import camera_aspect, region
 from ..capture.passes import linear_from_rec709
 from ..jobs import request_builder, session
-from ..jobs.session import Work
 from . import main_thread, result_pixels
 from .canvas_process import CanvasProcess
 from .result_pixels import ResultPixels
+
+if TYPE_CHECKING:
+    from ...core.canvas import Canvas
+    from ...core.preflight import Prepared
+    from ..jobs.session import Work
 
 _LOOK_SECONDS = 0.05
 _CANVAS_SHARE = 0.3  # of the progress bar

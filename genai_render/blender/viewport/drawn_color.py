@@ -12,18 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.framing import Size
 from .. import addon, background
 from ..capture import viewport_color
-from ..capture.viewport_color import ViewTransform
-from ..capture.viewport_frame import Frame
 from . import draw_handlers
+
+if TYPE_CHECKING:
+    from ...core.framing import Size
+    from ..capture.viewport_color import ViewTransform
+    from ..capture.viewport_frame import Frame
 
 Take = Callable[[NDArray[np.uint8]], None]
 

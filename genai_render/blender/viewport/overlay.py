@@ -25,7 +25,6 @@ from ..capture import viewport_frame
 from ..jobs import generating, history_page, listeners, request_builder, session
 from ..settings import scene_settings, window_state
 from . import draw_handlers, drawing
-from .drawing import Rectangle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from ...core.canvas import View
     from ..jobs.work import Place, Work
+    from .drawing import Rectangle
 else:
     np = lazy.module("numpy")
 

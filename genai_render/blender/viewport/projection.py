@@ -24,13 +24,14 @@ from bpy.props import (
 )
 
 from ...core import lazy
-from ...core.canvas import View
 from ...core.errors import SceneError
 from ..capture.camera import unit_metres
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ...core.canvas import View
 else:
     np = lazy.module("numpy")
 
