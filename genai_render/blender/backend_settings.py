@@ -140,4 +140,6 @@ def how_to_allow() -> str:
     """What a person does to allow the network."""
     if bpy.app.online_access_override:
         return "Blender was started without it: start it without --offline-mode."
+    if bpy.app.background:
+        return "Start Blender with --online-mode, or allow it in Preferences, System."
     return "Turn on Allow Online Access in Preferences, System."

@@ -155,7 +155,7 @@ def test_without_online_access_nothing_leaves_this_computer(
     guard = ("--offline-mode", "--python-expr", _GUARD)
     code, events, said = render(None, before=guard)
     assert code == 5, said
-    assert "Online access is off" in of(events, "failed")[0]["message"]
+    assert "needs the network" in of(events, "failed")[0]["message"]
     assert "LEAVES" not in said
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setitem(render.blender.environ, name, "http://192.0.2.1:3128")
