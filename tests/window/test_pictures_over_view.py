@@ -214,7 +214,11 @@ def test_in_quad_view_only_its_own_quarter(scene: BlenderWindow) -> None:
         scene.run(_AS_BEFORE)
 
 
-def test_orbiting_away_fades_the_picture_and_a_badge_returns(scene: BlenderWindow) -> None:
+def test_orbiting_away_fades_the_picture_and_a_badge_returns(
+    scene: BlenderWindow, blender_version: tuple[int, ...]
+) -> None:
+    if blender_version < (5, 0):
+        pytest.skip("a drag is not felt reliably in that window with software GL")
     scene.run(_SILHOUETTE + "view.overlay.show_overlays = view.show_gizmo = True")
     try:
         generate(scene)
