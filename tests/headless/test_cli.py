@@ -89,7 +89,7 @@ def test_render_prints_a_result_and_keeps_everything_that_made_it(scenes, histor
     assert result["seed"] == 5
     assert result["cost_usd"] == 0
     assert (result["camera"], result["frame"]) == ("Camera", 7)
-    assert {"golden hour", "watercolour"} <= {word.lower() for word in result["used"]}
+    assert {"golden hour", "watercolor"} <= {word.lower() for word in result["used"]}
     with Image.open(result["path"]) as image:
         assert image.size == (result["width"], result["height"])
         assert image.width / image.height == pytest.approx(16 / 9, rel=0.02)

@@ -21,6 +21,7 @@ from .. import addon, background
 from . import listeners, session
 
 if TYPE_CHECKING:
+    from ...core.history.store import HistoryStore
     from .work import Work
 
 NAME = "GenAI Result"
@@ -48,9 +49,9 @@ class ResultImage:
         if isinstance(event, Started):
             self._asked_in[work.job.id] = self._file
         elif isinstance(event, Saved) and self._asked_in.get(work.job.id) == self._file:
-            file = self._file
+            file, store = self._file, session.session().store
             background.run(
-                lambda: _read(event.id),
+                lambda: _read(store, event.id),
                 lambda picture: file == self._file and self._take(picture),
                 lane="result image",
             )
@@ -59,7 +60,7 @@ class ResultImage:
 
     def show(self, item_id: str) -> None:
         """Have it show an item of History. Raises a GenAIError if that has no picture."""
-        picture = _read(item_id)
+        picture = _read(session.session().store, item_id)
         if isinstance(picture, GenAIError):
             raise picture
         self._take(picture)
@@ -95,10 +96,10 @@ class ResultImage:
         return None
 
 
-def _read(item_id: str) -> _Picture | GenAIError:
+def _read(store: HistoryStore, item_id: str) -> _Picture | GenAIError:
     """Also in the background."""
     try:
-        path = session.session().store.get(item_id).image_path
+        path = store.get(item_id).image_path
         if path is None:
             return GenAIError(f'"{item_id}" has no picture.')
         return _Picture(item_id, images.read_file(path))

@@ -128,7 +128,7 @@ class CanvasProcess:
             self._process.stdin.write(json.dumps({**asked, "scene": self.scene}) + "\n")
             self._process.stdin.flush()
         except OSError:
-            raise self._gone() from None
+            raise self._gone(stopped) from None
         while True:
             if stopped():
                 self.close()
@@ -138,13 +138,15 @@ class CanvasProcess:
             except queue.Empty:
                 continue
             if line is None:
-                raise self._gone()
+                raise self._gone(stopped)
             answer = json.loads(line)
             if "what" in answer:
                 raise SceneError(answer["what"], answer["why"], answer["action"])
             return answer
 
-    def _gone(self) -> GenAIError:
+    def _gone(self, stopped: Stopped) -> GenAIError:
+        if stopped():  # whoever ended the render ended this process, too
+            return Cancelled()
         return SceneError(
             "The canvas of this render could not be drawn.",
             "The second Blender that draws it ended: " + (self._said[-1] if self._said else ""),
