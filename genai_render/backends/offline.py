@@ -191,12 +191,7 @@ def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[
 
 
 def _prepare(request: RenderRequest, known: Catalog) -> _Job:
-    reading = read(request.prompt, names=_names(request.scene_text))
-    model = known.model(request.model)
-    style = request.style
-    if style == "auto" and reading.style:
-        style = reading.style
-    look = reading.apply(Look.from_mapping(known.style(style).look))
+    wished = _Wished.of(request, known)
     references: Sequence[Reference] = request.references
     remarks = [f"Reference {text}." for text in notes(references)]
     if request.kind == "edit":
@@ -214,13 +209,71 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
             "It re-lights and re-draws what is there; it cannot make a picture from words alone.",
             "Turn the canvas on, or add a reference image.",
         )
-    palette = Palette.of(references)
-    if palette is not None:
-        look = palette.lit(look)
-    quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
-    strength = float(model.value(request.options, "strength", 1.0))
-    neural = bool(model.value(request.options, "neural", False))
-    return _Job(canvas, look, palette, reading, quality, strength, neural, tuple(remarks))
+    return wished.job(canvas, references, tuple(remarks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wished:
+    """What a request says about the picture, whatever is in it."""
+
+    reading: Reading
+    look: Look
+    quality: Quality
+    strength: float
+    neural: bool
+
+    @classmethod
+    def of(cls, request: RenderRequest, known: Catalog) -> _Wished:
+        reading = read(request.prompt, names=_names(request.scene_text))
+        model = known.model(request.model)
+        style = request.style
+        if style == "auto" and reading.style:
+            style = reading.style
+        quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
+        return cls(
+            reading,
+            reading.apply(Look.from_mapping(known.style(style).look)),
+            quality,
+            float(model.value(request.options, "strength", 1.0)),
+            bool(model.value(request.options, "neural", False)),
+        )
+
+    def job(
+        self, canvas: Canvas, references: Sequence[Reference], remarks: tuple[str, ...]
+    ) -> _Job:
+        palette = Palette.of(references)
+        look = self.look if palette is None else palette.lit(self.look)
+        return _Job(
+            *(canvas, look, palette, self.reading),
+            *(self.quality, self.strength, self.neural, remarks),
+        )
+
+
+class LivePictures:
+    """Pictures of one view after another in one look, as fast as they can be made.
+
+    What does not change with the view is found once: the words, the palette, and what is behind
+    the scene. To be used by one thread at a time.
+    """
+
+    def __init__(self, request: RenderRequest, known: Catalog) -> None:
+        """Raises what is wrong with the request: an unknown model or style, a broken reference."""
+        self._request = request.with_(canvas=None)
+        self._wished = _Wished.of(request, known)
+        self._job: _Job | None = None
+
+    def picture(self, canvas: Canvas, draft: bool) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 display sRGB of the canvas's size. draft: quickly, in less detail."""
+        if self._job is None:
+            self._job = self._wished.job(canvas, self._request.references, ())
+        job = replace(self._job, canvas=canvas)
+        if job.stage is None:
+            job = replace(job, stage=stage_for(canvas, job.look, "draft"))
+        self._job = job
+        seed = self._request.seed or 0
+        quality = "draft" if draft else job.quality
+        pixels = render(canvas, job.look, job.palette, seed, quality=quality, stage=job.stage)
+        return _blended(self._request, job, pixels)
 
 
 def _names(scene_text: str) -> list[str]:

@@ -18,6 +18,7 @@ from ...backends.http import errors as http_errors
 from .. import catalog
 from ..jobs import request_builder, session
 from ..settings import choices, scene_settings, thumbnails, window_state
+from ..viewport import live_render
 from . import tiles
 from .wrapping import UNIT, lines, room, shortened, wrapped
 
@@ -67,6 +68,7 @@ def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> 
     buttons.separator()
     buttons.prop(state, "show_live", text="", icon="FILE_REFRESH")
     buttons.prop(state, "show_frame", text="", icon="SELECT_SET")
+    buttons.prop(state, "live_render", text="", icon="PLAY")
     if not settings.use_canvas:
         return
     column = layout.column(align=True)
@@ -78,7 +80,9 @@ def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> 
     tiles.move(column, (_VIEW_UNITS - side) / 2)
     row = column.row()
     row.alignment = "CENTER"
-    row.label(text="" if prepared.spec is None else prepared.spec.text, translate=False)
+    waiting = live_render.message()
+    about = "" if prepared.spec is None else prepared.spec.text
+    row.label(text=waiting or about, translate=False)
 
 
 def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
