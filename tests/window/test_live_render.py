@@ -33,7 +33,7 @@ def _differ(one: Image.Image, other: Image.Image) -> float:
 def test_it_follows_the_view_and_goes_away(ready: BlenderWindow) -> None:
     bare = _shown(ready, "live-off")
     kept = ready.run("answer = len(ours('jobs.session').session().store.search(limit=5))")
-    ready.press(_SWITCH, 0.95)
+    ready.press(_SWITCH, 0.92)
     ready.wait_for(f"{_LIVE}.made >= 2 and not {_LIVE}._busy", 60)
     ready.settle(1.5)
     first = _shown(ready, "live-on")
@@ -63,7 +63,7 @@ def test_it_follows_the_view_and_goes_away(ready: BlenderWindow) -> None:
     ready.settle(1)
     assert _differ(with_mesh, _shown(ready, "live-again")) > 10
 
-    ready.press(_SWITCH, 0.95)
+    ready.press(_SWITCH, 0.92)
     ready.settle(1)
     assert ready.run(f"answer = {_LIVE}.is_on, bpy.app.timers.is_registered({_LIVE}._timer)") == [
         False,
@@ -80,7 +80,7 @@ def test_what_costs_money_waits_for_a_limit(ready: BlenderWindow) -> None:
         "bpy.context.scene.genai_render.model = 'gpt-image-2'"
     )
     try:
-        ready.press(_SWITCH, 0.95)
+        ready.press(_SWITCH, 0.92)
         ready.wait_for(f"'minute' in {_LIVE}.message or 'price' in {_LIVE}.message", 30)
         assert ready.run("answer = ours('jobs.session').session().works()") == []
         ready.screenshot("live-waits")
