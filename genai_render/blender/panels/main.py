@@ -80,9 +80,7 @@ def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> 
     tiles.move(column, (_VIEW_UNITS - side) / 2)
     row = column.row()
     row.alignment = "CENTER"
-    waiting = live_render.message()
-    about = "" if prepared.spec is None else prepared.spec.text
-    row.label(text=waiting or about, translate=False)
+    row.label(text="" if prepared.spec is None else prepared.spec.text, translate=False)
 
 
 def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
@@ -156,6 +154,8 @@ def _draw_generate(layout: Any, settings: Any, prepared: Prepared) -> None:
 
 def _draw_problem(layout: Any, context: Any, prepared: Prepared) -> None:
     if prepared.problem is None:
+        if live_render.message():
+            wrapped(layout, context, live_render.message(), icon="INFO")
         for notice in prepared.notices:
             wrapped(layout, context, notice, icon="INFO")
         return
