@@ -29,6 +29,9 @@ from .http.settings import BackendSettings
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
 
+_BEHIND = 4.0  # times as far as the farthest thing
+_SAME_SHAPE = 0.02  # so much may an image's shape be off from its view's, through whole pixels
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -196,7 +199,7 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
     remarks = [f"Reference {text}." for text in notes(references)]
     if request.kind == "edit":
         assert request.source is not None
-        canvas = _flat(request.source, "The image", 0, 0)
+        canvas = _painted(request.source, request.canvas)
     elif request.canvas is not None:
         canvas = fitted(request.canvas, request.width, request.height)
     elif references:
@@ -358,6 +361,26 @@ def _flat(data: bytes, name: str, width: int, height: int) -> Canvas:
     normal[..., 2] = 1
     normal[~np.isfinite(depth)] = 0
     return Canvas(color, depth, normal, View(wide, high, "ORTHO", source="image"))
+
+
+def _painted(source: bytes, seen: Canvas | None) -> Canvas:
+    """An image as a canvas: with the depth and normals of the view it was made from, if it still
+    shows that view."""
+    flat = _flat(source, "The image", 0, 0)
+    if seen is None or abs(flat.width / flat.height / seen.view.aspect - 1) > _SAME_SHAPE:
+        return flat
+    seen = fitted(seen, flat.width, flat.height)
+    bare = ~seen.covered
+    if bare.all():
+        return flat
+    # What is painted where the view had nothing is a sheet far behind it, lit with the rest.
+    depth, normal = seen.depth.copy(), seen.normal.copy()
+    depth[bare] = _BEHIND * float(depth[~bare].max())
+    normal[bare] = 0, 0, 1
+    albedo = seen.albedo
+    if albedo is not None:
+        albedo = np.where(bare[..., None], flat.color[..., : albedo.shape[2]], albedo)
+    return Canvas(flat.color, depth, normal, seen.view, albedo)
 
 
 # --- what comes out ----------------------------------------------------------------------------
