@@ -35,7 +35,7 @@ SCHEMA = 1
 # The fields whose values stand in JSON as they are.
 _PLAIN = (
     *("prompt", "model", "style", "aspect", "resolution", "width", "height", "count", "seed"),
-    *("mode", "options", "enhance", "scene_text", "kind", "parent"),
+    *("mode", "options", "enhance", "scene_text", "kind", "parent", "batch"),
 )
 
 
@@ -137,6 +137,7 @@ class RenderRequest:
     options: the chosen model's own, by id.
     enhance: add a description taken from the scene (`scene_text`) to the prompt.
     width, height: the pixels asked for, once framing has decided them; 0 before.
+    batch: of which batch it is, and which picture of it.
     """
 
     prompt: str
@@ -157,11 +158,21 @@ class RenderRequest:
     mask: bytes | None = field(default=None, repr=False)
     markup: bytes | None = field(default=None, repr=False)
     parent: str = ""
+    batch: str = ""
     width: int = 0
     height: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("prompt", "model", "style", "aspect", "resolution", "scene_text", "parent"):
+        for name in (
+            "prompt",
+            "model",
+            "style",
+            "aspect",
+            "resolution",
+            "scene_text",
+            "parent",
+            "batch",
+        ):
             if not isinstance(getattr(self, name), str):
                 raise InvalidInput(f"A request's {name} must be a text.")
         put = object.__setattr__

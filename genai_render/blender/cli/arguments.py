@@ -17,7 +17,7 @@ from ...core.request import MODES, ROLES, Reference
 
 FORMATS = ("png", "webp", "jpeg")
 
-COMMANDS = ("render", "capture", "edit", "history", "models", "styles")
+COMMANDS = ("render", "capture", "edit", "batch", "history", "models", "styles")
 MAX_FRAMES = 100_000
 
 
@@ -50,6 +50,7 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
         )
     )
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
+    _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
         lists = commands.add_parser(name, help=text, allow_abbrev=False)
@@ -116,6 +117,11 @@ def _making(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same image")
     parser.add_argument("--mode", default="auto", choices=MODES)
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
+    _output(parser)
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    """Where to, for how much."""
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write the images here")
     parser.add_argument("--format", choices=FORMATS, help="of the images in --output")
     parser.add_argument("--max-cost", type=_dollars, metavar="USD", help="refuse to spend more")
@@ -175,6 +181,22 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
     _making(parser)
+
+
+def _batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="TOML or JSONL, see the guide")
+    parser.add_argument("--jobs", type=int, metavar="N", help="how many are made at once")
+    begun = parser.add_mutually_exclusive_group()
+    begun.add_argument("--resume", action="store_true", help="go on where it stopped")
+    begun.add_argument("--restart", action="store_true", help="make all of it once more")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="with --resume: send again what was sent and paid for and never answered",
+    )
+    parser.add_argument("--shard", metavar="N/M", help="only the Nth of M parts")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="a page with all pictures")
+    _output(parser)
 
 
 def _history(parser: argparse.ArgumentParser) -> None:

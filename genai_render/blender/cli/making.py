@@ -134,7 +134,7 @@ def _captured(
         yield replace(prepared, request=request.with_(canvas=canvas))
 
 
-def _least(*limits: float | None) -> float | None:
+def least(*limits: float | None) -> float | None:
     """The tighter of what the command line and the preferences say; None where neither does."""
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -164,8 +164,8 @@ class _Making:
         self._jobs = jobs
         prefs = addon.preferences()
         self._limits = Limits(
-            _least(parsed.max_cost, prefs and prefs.run_limit),
-            _least(parsed.month_budget, prefs and prefs.month_limit),
+            least(parsed.max_cost, prefs and prefs.run_limit),
+            least(parsed.month_budget, prefs and prefs.month_limit),
         )
         each = prepared.estimate.usd
         self._cost = None if each is None else each * jobs
