@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import atexit
+import sys
+
 import pytest
 
 bpy = pytest.importorskip("bpy")
@@ -12,3 +15,16 @@ bpy = pytest.importorskip("bpy")
 def empty_file() -> None:
     """An empty file with factory settings: one scene, one view layer, nothing in it."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def _let_blender_end() -> None:
+    """Before 5.0 Blender keeps the functions of properties that were unregistered, and with them
+    all that their module has imported. If that is bpy, the bpy module never ends as it should, and
+    the process crashes when it is over."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("genai_render", "tests") and module is not None:
+            vars(module).pop("bpy", None)
+
+
+if bpy.app.version < (5, 0):
+    atexit.register(_let_blender_end)
