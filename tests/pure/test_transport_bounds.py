@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -254,11 +255,27 @@ def test_a_key_goes_over_plain_http_to_this_computer_only(monkeypatch):
     assert "https" in caught.value.action
     for origin in ("https://192.168.1.20:8080", "http://127.0.0.1:1", "http://localhost:1"):
         check_key_may_go(endpoint, origin)
-    check_key_may_go(Endpoint(plain_key=True), "http://192.168.1.20:8080")
+    allowed = replace(endpoint, plain_key="http://192.168.1.20:8080")
+    check_key_may_go(allowed, "http://192.168.1.20:8080")
+    for other in ("http://192.168.1.20:8081", "http://192.168.1.21:8080", "http://studio"):
+        with pytest.raises(CredentialsError):  # it is asked again
+            check_key_may_go(allowed, other)
+    with pytest.raises(CredentialsError):  # who sees it now was not named
+        check_key_may_go(replace(allowed, proxy="http://gate:3128"), "http://192.168.1.20:8080")
     monkeypatch.setenv(PLAIN_KEY_VARIABLE, "http://a:1, http://192.168.1.20:8080/")
     check_key_may_go(endpoint, "http://192.168.1.20:8080")
-    with pytest.raises(CredentialsError, match="the proxy gate"):
-        check_key_may_go(Endpoint(proxy="http://gate:3128"), "http://studio:1")
+    behind = Endpoint(proxy="http://me:a%20pass-word-1234@gate:3128")
+    with pytest.raises(CredentialsError, match="the proxy gate:3128") as caught:
+        check_key_may_go(behind, "http://studio:1")
+    assert "pass-word" not in caught.value.text
+    way = "http://studio:1 through gate:3128"
+    assert f"{PLAIN_KEY_VARIABLE}={way!r}" in caught.value.action
+    check_key_may_go(replace(behind, plain_key=way), "http://studio:1")
+    monkeypatch.setenv(PLAIN_KEY_VARIABLE, "http://studio:1")
+    with pytest.raises(CredentialsError):
+        check_key_may_go(behind, "http://studio:1")
+    monkeypatch.setenv(PLAIN_KEY_VARIABLE, f"http://a:1, {way}")
+    check_key_may_go(behind, "http://studio:1")
 
 
 def test_what_is_unpacked_is_looked_at_in_pieces():
