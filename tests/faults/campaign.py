@@ -12,11 +12,12 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,7 @@ MAX_BYTES = 512 * 2**20
 _LATE = ("slow", "stuck")
 _AGAIN = 3
 _ENOUGH = 5
+_TELL_SECONDS = 60.0
 
 
 class Harm(Protocol):
@@ -78,12 +80,12 @@ class Tally:
 class _Worker:
     """A process that makes the runs it is asked for and tells of each, a line of JSON a run."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, folder: str) -> None:
         self._kind = kind
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.campaign", kind.module],
+            [sys.executable, "-W", "ignore", "-m", "tests.faults.campaign", kind.module],
             cwd=ROOT,
-            env=_surroundings(),
+            env={**os.environ, "TMPDIR": folder},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -122,20 +124,21 @@ class _Worker:
                 pipe.close()  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def _surroundings() -> dict[str, str]:
-    """Files are kept in memory where there is room: a process that is killed does not need a disk
-    that is forced to write, and thousands of runs would wait for it."""
+def _disk() -> str | None:
+    """Where the files are: in memory where there is room, because what is killed here is processes
+    and not the computer, and thousands of runs would wait for a disk. None for the usual place."""
     with contextlib.suppress(OSError):
         if "TMPDIR" not in os.environ and shutil.disk_usage("/dev/shm").free > 2**30:
-            return {**os.environ, "TMPDIR": "/dev/shm"}
-    return dict(os.environ)
+            return "/dev/shm"
+    return None
 
 
 class _Campaign:
     """Runs from a seed on, several at a time, until a moment (time.monotonic) or for so many."""
 
-    def __init__(self, kind: Kind, seed: int, until: float, runs: int | None) -> None:
+    def __init__(self, kind: Kind, seed: int, until: float, runs: int | None, folder: str) -> None:
         self._kind = kind
+        self._folder = folder
         self._until = until
         self._seeds = iter(range(seed, seed + runs)) if runs is not None else itertools.count(seed)
         self._late: list[tuple[int, str]] = []
@@ -151,7 +154,7 @@ class _Campaign:
                     seed = next(self._seeds, None)
                 if seed is None:
                     return
-                worker = worker or _Worker(self._kind)
+                worker = worker or _Worker(self._kind, self._folder)
                 words, fine = self._run(worker, seed)
                 with self._lock:
                     self.tally.runs += 1
@@ -187,7 +190,7 @@ class _Campaign:
             for _ in range(_AGAIN):
                 if again:
                     break
-                worker = worker or _Worker(self._kind)
+                worker = worker or _Worker(self._kind, self._folder)
                 again, fine = self._run(worker, seed)
                 if not fine:
                     worker.end()
@@ -202,12 +205,22 @@ class _Campaign:
 
 def run(kind: Kind, seed: int, until: float, runs: int | None = None) -> Tally:
     """Runs from that seed on, until a moment (time.monotonic) or for so many."""
-    campaign = _Campaign(kind, seed, until, runs)
     lanes = kind.at_once * (os.cpu_count() or 1)
-    with ThreadPoolExecutor(min(lanes, runs or lanes)) as pool:
-        for lane in [pool.submit(campaign.lane) for _ in range(min(lanes, runs or lanes))]:
-            lane.result()
-    campaign.judge_the_late()
+    if runs is not None:
+        lanes = min(lanes, runs)
+    # The processes are killed in the end, and leave their files behind.
+    with tempfile.TemporaryDirectory(prefix="genai-faults-", dir=_disk()) as folder:
+        campaign = _Campaign(kind, seed, until, runs, folder)
+        with ThreadPoolExecutor(lanes) as pool:
+            working = {pool.submit(campaign.lane) for _ in range(lanes)}
+            while working:
+                done, working = wait(working, _TELL_SECONDS)
+                for lane in done:
+                    lane.result()
+                if not done:
+                    told = f"{kind.name}: {campaign.tally.runs} runs, {dict(campaign.tally.bad)}"
+                    print(told, file=sys.stderr, flush=True)
+        campaign.judge_the_late()
     return campaign.tally
 
 

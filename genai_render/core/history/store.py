@@ -394,7 +394,7 @@ class HistoryStore:
         A link that lies there is deleted itself, and not what it points to.
         """
         with storage.storage_errors("The bin cannot be read."):
-            found = [name for name in self._folders.ids("bin") if ID.fullmatch(name)]
+            found = [name for name in self._folders.names("bin") if ID.fullmatch(name)]
         paid = []
         for item_id in found:
             with contextlib.suppress(StorageError):
@@ -639,7 +639,7 @@ class HistoryStore:
                 self._index.remove(gone, unless=lambda id: catching_up.readable(self._folders, id))
             self._unentered.difference_update(found.missing, found.gone)
             if not self.read_only:
-                catching_up.note_agreed(self._index, self._folders, found.agreed)
+                catching_up.note_agreed(self._index, self._folders, found.agreed, found.counts)
                 self._folders.clear_leftovers()
 
         long = len(found.missing) > BATCH and self._in_background
