@@ -92,6 +92,26 @@ def damage_a_row(path: Path) -> None:
     path.write_bytes(data[:at] + b"numbex 7" + data[at + 8 :])
 
 
+@pytest.mark.parametrize("status", ["odd", "", None, 5, "\x00"])
+def test_a_record_that_no_index_can_hold_keeps_nothing_else_from_opening(
+    folder: Path, status: object
+):
+    """Its row would be taken for a damaged index each time that it was made anew."""
+    ids = filled(folder, 3)
+    path = next(folder.glob(f"results/*/*/{ids[1]}/request.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": status}))
+    with HistoryStore(folder) as store:
+        assert store.rebuild().unreadable == (ids[1],)
+        assert everything(store) == {ids[0], ids[2]}
+        store.add(request(), result())
+    for path in folder.glob(f"{INDEX}*"):
+        path.unlink()
+    with HistoryStore(folder) as store:
+        assert everything(store) >= {ids[0], ids[2]}
+        assert store.count() == 3
+    assert not list(folder.glob("history.damaged*"))
+
+
 def drop_a_table(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TABLE details")
@@ -303,6 +323,7 @@ while True:
         favourites |= {i.id for i in store.search(favourite=True, in_bin=True, limit=10**4)}
         assert set(told[:-1]) <= favourites
         assert store._index.check() is None
+    HistoryStore(folder).close()  # it was killed at any moment, and may have left something
     assert not list(folder.glob("history.damaged*"))
     assert list((folder / "writing").iterdir()) == []
 
