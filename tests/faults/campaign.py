@@ -93,7 +93,7 @@ class _Worker:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._patience = STARTING_SECONDS
+        self._ready = False
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -105,14 +105,16 @@ class _Worker:
         """What a run told; None if nothing came in time. {} if the process died."""
         assert self._process.stdin is not None
         try:
+            if not self._ready and not self._lines.get(timeout=STARTING_SECONDS):
+                return {}
+            self._ready = True
             self._process.stdin.write(f"{seed}\n")
             self._process.stdin.flush()
-            line = self._lines.get(timeout=self._patience + self._kind.seconds)
+            line = self._lines.get(timeout=self._kind.seconds)
         except OSError:
             return {}
         except queue.Empty:
             return None
-        self._patience = 0.0
         return json.loads(line) if line else {}
 
     def end(self) -> None:
@@ -261,6 +263,7 @@ def main() -> None:
 
     module = importlib.import_module(f"tests.faults.{sys.argv[1]}")
     with module.harm() as harm:
+        print("ready", flush=True)
         for line in sys.stdin:
             print(json.dumps(verdict(harm, int(line))), flush=True)
 

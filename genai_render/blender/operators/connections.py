@@ -2,7 +2,7 @@
 """Test a connection, remove its key, and the list of the user's own servers."""
 
 # Blender's stubs do not know a type's own members.
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
 from typing import Any
