@@ -15,7 +15,6 @@ import struct
 import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from genai_render.core.events import CancelToken, Failed, PartialImage, Result
 from genai_render.core.request import RenderRequest
 from tests.faults.campaign import waited_for_a_core
 from tests.servers.a1111_api import A1111Server
+from tests.servers.bombs import zeros
 from tests.servers.client import canvas, our_threads
 from tests.servers.comfyui_api import ComfyUIServer
 from tests.servers.gemini_api import GeminiServer
@@ -184,20 +184,12 @@ _BODIES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
 )
 
 
-def _zeros(megabytes: int) -> bytes:
-    packer = zlib.compressobj(1, wbits=31)
-    piece = packer.compress(bytes(2**20))
-    return (
-        piece + b"".join(packer.compress(bytes(2**20)) for _ in range(megabytes)) + packer.flush()
-    )
-
-
 def _packed(chance: random.Random, answer: Answer, body: bytes) -> Answer:
     way = chance.random()
     if way < 0.3:
         return _with(answer, gzip.compress(body, 1), {"content-encoding": "gzip"})
     if way < 0.5:
-        bomb = _zeros(chance.choice((10, 300)))
+        bomb = zeros(chance.choice((10, 300)))
         return _with(answer, bomb, {"content-encoding": chance.choice(("gzip", "deflate"))})
     if way < 0.7:
         twice = gzip.compress(gzip.compress(body, 1), 1)

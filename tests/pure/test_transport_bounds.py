@@ -30,6 +30,7 @@ from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, GenAIError
 from genai_render.core.events import CancelToken
 from genai_render.core.request import RenderRequest
+from tests.servers.bombs import zeros
 from tests.servers.http import Answer, Pause, Server
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="measured by a POSIX call")
@@ -42,12 +43,6 @@ def asked(server: Server, cancel: CancelToken | None = None, path="/", **endpoin
     )
     with http:
         return http.get(server.origin + path).content
-
-
-def zeros(megabytes: int) -> bytes:
-    """So many, as gzip: a thousandth of that."""
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join(packer.compress(bytes(2**20)) for _ in range(megabytes)) + packer.flush()
 
 
 def peak() -> float:
@@ -237,6 +232,48 @@ def test_whatever_a_server_answers_the_error_is_ours(kind, body):
         with pytest.raises(GenAIError) as caught:
             list(backend.run(request, CancelToken()))
     assert caught.value.what
+
+
+ODD_MESSAGES = (
+    *(b"[" * 10_000 + b"]" * 10_000, b'{"type":' * 5000 + b"1" + b"}" * 5000, b"5", b"null", b"[]"),
+    *(b'{"type": "\\ud800", "data": {"\\udfff": 1}}', b"\xff\xfe{", b'{"type": {"a": 1}}', b"{"),
+    *(b'{"type": "executing", "data": 5}', b'{"type": "progress", "data": [1]}'),
+    *(b'{"type": "progress", "data": {"value": "x", "max": 1e999}}', b'{"type": "status"}'),
+    b'{"type": "execution_error", "data": {"prompt_id": 5, "exception_message": "\\ud800"}}',
+)
+
+
+@pytest.mark.parametrize("message", ODD_MESSAGES, ids=range(len(ODD_MESSAGES)))
+def test_whatever_comes_over_a_websocket_it_is_passed_over_or_the_error_is_ours(message):
+    from tests.faults.protocol import _frame, given_to
+    from tests.servers.comfyui_api import ComfyUIServer
+
+    working, sent = ComfyUIServer(), []
+
+    def answer(request) -> Answer | None:
+        good = working._answer(request)
+        if good is None or good.status != 101:
+            return good
+        assert not isinstance(good.body, bytes)
+
+        def frames():
+            sent.append(message)
+            yield _frame(1, message)
+            yield from good.body
+
+        return Answer(good.status, good.headers, frames(), good.chunked)
+
+    with working, Server(answer) as server:
+        backend, request = given_to("comfyui", server.origin)
+        try:
+            *_, last = backend.run(request, CancelToken())
+            error = getattr(last, "error", None)
+        except GenAIError as ours:
+            error = ours
+    assert sent
+    if error is not None:
+        assert isinstance(error, GenAIError)
+        error.text.encode()
 
 
 # ---- a key without encryption --------------------------------------------------------------------
