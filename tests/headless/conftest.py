@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import atexit
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,20 @@ bpy = pytest.importorskip("bpy")
 def empty_file() -> None:
     """An empty file with factory settings: one scene, one view layer, nothing in it."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+@pytest.fixture
+def prefs() -> Iterator[Any]:
+    """The preferences of the add-on, which is enabled for this test."""
+    import genai_render.blender as ours
+    from genai_render.blender import addon
+
+    ours.register()
+    entry = bpy.context.preferences.addons.new()
+    entry.module = addon.PACKAGE
+    yield addon.preferences()
+    bpy.context.preferences.addons.remove(entry)
+    ours.unregister()
 
 
 def _let_blender_end() -> None:

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import bpy
 import pytest
 
-import genai_render.blender as ours
 from genai_render.backends.http.settings import PLAIN_KEY_VARIABLE, check_key_may_go
 from genai_render.blender import addon, backend_settings, background, catalog
 from genai_render.blender.connections import keys, plain_keys
@@ -34,19 +32,12 @@ class Ring:
         raise NotImplementedError
 
 
-@pytest.fixture
-def prefs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The real preferences, of an add-on that is enabled."""
-    ours.register()
-    entry = bpy.context.preferences.addons.new()
-    entry.module = addon.PACKAGE
+@pytest.fixture(autouse=True)
+def keyring(prefs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "credentials", Credentials(environ={}, keyring=Ring()))
     monkeypatch.delenv(PLAIN_KEY_VARIABLE, raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    yield addon.preferences()
-    bpy.context.preferences.addons.remove(entry)
-    ours.unregister()
 
 
 def comfyui(prefs: Any, name: str, address: str) -> Any:
