@@ -31,6 +31,8 @@ BIN = "bin"
 
 Values = dict[str, Any]
 Identity = tuple[int, int]
+State = tuple[str, int, int]
+"""An item's id, whether it is in the bin, and whether it is a favorite."""
 
 
 class IndexDamaged(GenAIError):
@@ -289,11 +291,18 @@ class HistoryIndex:
                     target = path.with_name(f"{name}.sqlite3{suffix}")
                     storage.patiently(lambda path=path, target=target: path.rename(target))
 
-    def take_over(self, fresh: Path, late: Callable[[HistoryIndex, set[str]], None]) -> None:
+    def states(self) -> set[State]:
+        """Of every item what can change of it."""
+        with self._using() as db:
+            return _states(db)
+
+    def take_over(
+        self, fresh: Path, before: set[State], late: Callable[[HistoryIndex, set[str]], None]
+    ) -> None:
         """Inside `replacing`: put the file `fresh` in the index's place.
 
-        late: called with the new index and the ids of the items that other processes have changed
-            since `fresh` was filled, while they cannot change more.
+        before: `states`, from before `fresh` was filled. late: called with the new index and the
+            ids of the items that others have changed since then, while they cannot change more.
         """
         if self._obstacle():
             self.move_aside(f"history.damaged-{secrets.token_hex(4)}")
@@ -304,7 +313,7 @@ class HistoryIndex:
             with contextlib.suppress(sqlite3.Error, UnicodeError):  # a damaged one says nothing
                 old = _connect(self.path, fresh=False)
                 old.execute("BEGIN IMMEDIATE")  # others go on writing only in the new one
-                changed = _differing(old, new)
+                changed = {str(state[0]) for state in before ^ _states(old)}
             late(new, changed)
             new.close()
             if os.name != "nt":
@@ -568,13 +577,8 @@ def _in_folder(folder: str | None) -> tuple[str, tuple[str, ...]]:
     return "in_bin = 0 AND id >= ? AND id < ?", (month, month + "\U0010ffff")
 
 
-def _differing(old: sqlite3.Connection, new: HistoryIndex) -> set[str]:
-    """The ids of the items that are not alike in both."""
-    query = "SELECT id, in_bin, favourite FROM items"
-    before = set(old.execute(query).fetchall())
-    with new._using() as db:
-        now = set(db.execute(query).fetchall())
-    return {str(row[0]) for row in before ^ now}
+def _states(db: sqlite3.Connection) -> set[State]:
+    return set(db.execute("SELECT id, in_bin, favourite FROM items").fetchall())
 
 
 def _copy_over(source: Path, target: Path) -> None:
