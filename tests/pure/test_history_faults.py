@@ -19,6 +19,7 @@ import pytest
 from history_samples import full_request, request, result
 
 from genai_render.core.errors import GenAIError, NotFound, StorageError
+from genai_render.core.history import schema
 from genai_render.core.history import store as history_store
 from genai_render.core.history.folders import MARK
 from genai_render.core.history.store import INDEX, HistoryStore, Rebuilding
@@ -326,6 +327,26 @@ while True:
     HistoryStore(folder).close()  # it was killed at any moment, and may have left something
     assert not list(folder.glob("history.damaged*"))
     assert list((folder / "writing").iterdir()) == []
+
+
+def test_a_rebuild_enters_items_all_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Also those that the index did not have: one by one, 100,000 take minutes."""
+    ids = filled(folder)
+    entered: list[int] = []
+    real = schema.insert_items
+
+    def counted(db: sqlite3.Connection, several: list) -> None:
+        entered.append(len(several))
+        real(db, several)
+
+    with HistoryStore(folder) as store:
+        with contextlib.closing(sqlite3.connect(folder / INDEX)) as db, db:
+            for table in ("items", "words", "details"):
+                db.execute(f"DELETE FROM {table}")
+        monkeypatch.setattr(schema, "insert_items", counted)
+        assert store.rebuild().added == len(ids)
+        assert [count for count in entered if count] == [len(ids)]
+        assert everything(store) == set(ids)
 
 
 def test_a_rebuild_in_the_background_shows_the_newest_first(
