@@ -189,7 +189,7 @@ def test_a_key_that_could_be_read_is_asked_for_by_the_servers_name(scene: Blende
         scene.wait_for("prefs.own_servers[0].plain_key == 'http://studio.example:8188'", 10)
         scene.settle(1)
         scene.screenshot("plain-key-allowed")
-        scene.press("genai_render.plain_key_forbid", 0.99, **where)
+        scene.run("bpy.ops.genai_render.plain_key_forbid(endpoint='comfyui:Studio')")
         scene.wait_for("prefs.own_servers[0].plain_key == ''", 10)
     scene.run("prefs.own_servers.clear(); ours('catalog').reload()")
 
