@@ -12,6 +12,7 @@ from ..backends import base
 from ..backends.http import errors as http_errors
 from ..backends.http import settings as http_settings
 from ..backends.self_hosted import servers
+from ..core.credentials import origin_of
 from ..core.errors import InvalidInput
 from . import addon
 from .connections import keys
@@ -118,11 +119,15 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
         if row.connects:
             name, own = http_settings.endpoint_name(model), str(model.extra.get("base_url", ""))
             if wait:
-                http_settings.access(settings, name, own)
-                return
-            status = keys.key_status(name, settings, own)
-            if status is not None and status.problem is not None:
-                raise status.problem
+                has_key = http_settings.access(settings, name, own).key is not None
+            else:
+                status = keys.key_status(name, settings, own)
+                if status is not None and status.problem is not None:
+                    raise status.problem
+                has_key = status is not None and bool(status.source)
+            if has_key:
+                origin = origin_of(http_settings.address_of(settings, name, own))
+                http_settings.check_key_may_go(settings.endpoint(name), origin)
         elif row.kind == "self-hosted":
             if wait:
                 servers.servers_of(settings, model.backend)

@@ -78,7 +78,9 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
     def to_endpoint(self, prefs: Any) -> Endpoint:
         address = self.base_url.strip().rstrip("/") or usual_address(self.kind)
         address = address if "://" in address else f"http://{address}"
-        return replace(plain_endpoint(prefs), base_url=address, needs_key=False)
+        return replace(
+            plain_endpoint(prefs), base_url=address, needs_key=False, plain_key=self.plain_key
+        )
 
 
 CLASSES = (GenAIOwnServer,)

@@ -88,6 +88,11 @@ class Connection:
         set=_take_key,
         options={"SKIP_SAVE"},
     )
+    plain_key: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Unencrypted Key",
+        description="The server, and the proxy, that the key may go to without encryption",
+        options={"HIDDEN"},
+    )
     show_server: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Server and Models",
         description="Show where the server is, and which models are added to the list",
@@ -101,6 +106,7 @@ class Connection:
             base_url=self.base_url.strip(),  # pyright: ignore
             organization=getattr(self, "organization", "").strip(),
             project=getattr(self, "project", "").strip(),
+            plain_key=self.plain_key,  # pyright: ignore
         )
 
 
@@ -265,7 +271,7 @@ def connection(endpoint: str) -> Any:
     """The connection of that name. Raises InvalidInput."""
     prefs = addon.preferences()
     assert prefs is not None, "the preferences show the connections"
-    for one in all_connections(prefs):
+    for one in (*all_connections(prefs), *prefs.own_servers):
         if one.endpoint == endpoint:
             return one
     raise InvalidInput(f'There is no server called "{endpoint}".')

@@ -49,7 +49,7 @@ from . import record as records
 from .background import Background, Rebuilding
 from .catching_up import BATCH, Rebuilt, Tell, fill, values_in_folder
 from .folders import Folders, Skipped, gone
-from .index import SUFFIXES, HistoryIndex, IndexDamaged
+from .index import SUFFIXES, HistoryIndex, IndexDamaged, State
 from .item import ID, Item, Status, new_id, time_of
 from .ledger import Ledger, payment
 
@@ -394,7 +394,7 @@ class HistoryStore:
         A link that lies there is deleted itself, and not what it points to.
         """
         with storage.storage_errors("The bin cannot be read."):
-            found = [name for name in self._folders.ids("bin") if ID.fullmatch(name)]
+            found = [name for name in self._folders.names("bin") if ID.fullmatch(name)]
         paid = []
         for item_id in found:
             with contextlib.suppress(StorageError):
@@ -639,7 +639,7 @@ class HistoryStore:
                 self._index.remove(gone, unless=lambda id: catching_up.readable(self._folders, id))
             self._unentered.difference_update(found.missing, found.gone)
             if not self.read_only:
-                catching_up.note_agreed(self._index, self._folders, found.agreed)
+                catching_up.note_agreed(self._index, self._folders, found.agreed, found.counts)
                 self._folders.clear_leftovers()
 
         long = len(found.missing) > BATCH and self._in_background
@@ -653,9 +653,9 @@ class HistoryStore:
 
     def _rebuilt(self, tell: Tell) -> Rebuilt:
         folders, ledger = self._folders, self._ledger
-        before: set[str] = set()
+        states: set[State] = set()
         with contextlib.suppress(IndexDamaged):
-            before = self._index.ids()
+            states = self._index.states()
             ledger.add(self._index.payments())
         found, listed = catching_up.everything(folders)
         self._skipped = listed.skipped
@@ -671,15 +671,17 @@ class HistoryStore:
             finally:
                 fresh.close()
             with self._index.replacing():
-                self._index.take_over(staging / INDEX, late)
+                self._index.take_over(staging / INDEX, states, late)
 
         def late(fresh: HistoryIndex, changed: set[str]) -> None:
             """What others did while the new index was made."""
+            now: dict[str, dict[str, Any]] = {}
             for item_id in changed.difference(unreadable):
-                fresh.remove([item_id])
                 for in_bin in (True, False):  # in both: then it is in the results
                     with contextlib.suppress(GenAIError):
-                        fresh.put(values_in_folder(folders, item_id, in_bin))
+                        now[item_id] = values_in_folder(folders, item_id, in_bin)
+            fresh.remove(list(changed))
+            fresh.put(*now.values())
 
         if self._private is None:
             folders.build_aside(build)
@@ -690,6 +692,7 @@ class HistoryStore:
         self._heal_ledger()
         if not self.read_only:
             folders.clear_leftovers()
+        before = {str(state[0]) for state in states}
         usable = found.keys() - set(unreadable)
         return Rebuilt(
             len(usable),
