@@ -13,15 +13,12 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from . import images
-from .canvas import MAX_SIDE, Canvas
+from .bounds import MAX_COUNT, MAX_REFERENCES, MAX_SEED, MAX_SIDE, PROMPT_LIMIT
+from .canvas import Canvas
 from .errors import InvalidInput, StorageError
 from .framing import check_aspect, check_resolution
 
-PROMPT_LIMIT = 2000
 _CODES_PER_CHARACTER = 12  # a family of four with skin tones has 11; a joke has thousands
-MAX_REFERENCES = 2
-MAX_COUNT = 4
-MAX_SEED = 2**31 - 1
 
 Role = Literal["style", "material", "subject", "composition", "free"]
 ROLES: tuple[str, ...] = get_args(Role)

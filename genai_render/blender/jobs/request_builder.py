@@ -11,10 +11,11 @@ from typing import Any
 
 import bpy
 
+from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import GenAIError, SceneError
 from ...core.framing import AUTO
 from ...core.preflight import Prepared, prepare
-from ...core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
+from ...core.request import Reference, RenderRequest, check_prompt, prompt_length
 from .. import addon, backend_settings, catalog, scene_changes
 from ..capture import viewport_frame
 from ..settings import choices, options, reference_store, scene_settings

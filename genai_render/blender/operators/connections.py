@@ -3,17 +3,14 @@
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import Any
 
 import bpy
 from bpy.props import IntProperty, StringProperty
 
-from .. import addon, catalog, redraw
-from ..backend_settings import for_connection
-from ..connections import keys
-from ..connections.providers import connection
+from .. import addon, backend_settings, catalog, redraw
+from ..connections import keys, providers
 from .reporting import TellingOperator
 
 
@@ -36,8 +33,10 @@ class GENAI_RENDER_OT_test_access(_ConnectionOperator):
     bl_label = "Test"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        one = connection(self.endpoint)
-        keys.test(self.endpoint, one.backend, for_connection(one, catalog.catalog()))
+        one = providers.connection(self.endpoint)
+        keys.test(
+            self.endpoint, one.backend, backend_settings.for_connection(one, catalog.catalog())
+        )
         return {"FINISHED"}
 
 
@@ -48,7 +47,10 @@ class GENAI_RENDER_OT_key_remove(_ConnectionOperator):
     bl_label = "Remove Key"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        keys.remove(self.endpoint, for_connection(connection(self.endpoint), catalog.catalog()))
+        keys.remove(
+            self.endpoint,
+            backend_settings.for_connection(providers.connection(self.endpoint), catalog.catalog()),
+        )
         return {"FINISHED"}
 
 
@@ -93,9 +95,14 @@ class GENAI_RENDER_OT_server_models(_ServerOperator):
         endpoint = server.endpoint
 
         def fill(names: list[str]) -> None:
-            connection(endpoint).models = ", ".join(names)
+            providers.connection(endpoint).models = ", ".join(names)
 
-        keys.ask_models(endpoint, server.backend, for_connection(server, catalog.catalog()), fill)
+        keys.ask_models(
+            endpoint,
+            server.backend,
+            backend_settings.for_connection(server, catalog.catalog()),
+            fill,
+        )
         return {"FINISHED"}
 
 

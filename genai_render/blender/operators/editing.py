@@ -3,16 +3,13 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import images, lazy, mask
+from ...core import images, lazy, mask, preflight, request
 from ...core.errors import GenAIError, ImageError, NotFound
-from ...core.preflight import Prepared, prepare
-from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings
@@ -20,6 +17,9 @@ from .reporting import ItemOperator
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ...core.preflight import Prepared
+    from ...core.request import RenderRequest
 else:
     np = lazy.module("numpy")
 _WIDTH = 480
@@ -77,7 +77,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         facts_row.active = False
         facts_row.label(text=", ".join(fact for fact in facts if fact), translate=False)
 
-    def _prepared_for_dialog(self, context: bpy.types.Context) -> Prepared:
+    def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
         """Put together again only when something was changed in the dialog."""
         if self._known is None or self._known[0] != (self.prompt, self.mask):
             self._known = (self.prompt, self.mask), self._prepare(context, self._source)
@@ -89,15 +89,15 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         generating.submit(context, self._prepare(context, source))
         return {"FINISHED"}
 
-    def _prepare(self, context: bpy.types.Context, source: bytes) -> Prepared:
+    def _prepare(self, context: bpy.types.Context, source: bytes) -> "Prepared":
         settings = scene_settings.settings(context)
         try:
             model = choices.chosen_model(settings)
         except GenAIError as error:
-            return Prepared(None, None, problem=error)
+            return preflight.Prepared(None, None, problem=error)
 
-        def build() -> RenderRequest:
-            return RenderRequest(
+        def build() -> "RenderRequest":
+            return request.RenderRequest(
                 prompt=self.prompt,
                 kind="edit",
                 model=model.id,
@@ -113,7 +113,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 parent=self.item_id(context),
             )
 
-        return prepare(model, build)
+        return preflight.prepare(model, build)
 
     def _known_mask(self, source: bytes) -> bytes | None:
         """In the dialog, made once for each image that is chosen, not at every letter."""

@@ -3,8 +3,7 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import contextlib
 import tempfile
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How an operator tells that something went wrong: in words, never as a Python error."""
 
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import shutil
 import sys
 import traceback
@@ -47,7 +46,7 @@ class ItemOperator(TellingOperator):
     def item_id(self, context: bpy.types.Context) -> str:
         return self.id or window_state.window(context).selected
 
-    def item(self, context: bpy.types.Context) -> Item:
+    def item(self, context: bpy.types.Context) -> "Item":
         found = history_page.item(self.item_id(context))
         if found is None:
             raise GenAIError("This image is not in History any more.")

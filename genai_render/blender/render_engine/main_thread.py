@@ -6,7 +6,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import bpy
@@ -20,14 +19,14 @@ _LOOK_SECONDS = 0.05
 Answer = TypeVar("Answer")
 
 
-@dataclass(slots=True)
 class _Call:
-    work: Callable[[], Any]
-    done: threading.Event = field(default_factory=threading.Event)
-    answer: Any = None
-    error: BaseException | None = None
-    begun: bool = False
-    dropped: bool = False
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.answer: Any = None
+        self.error: BaseException | None = None
+        self.begun = False
+        self.dropped = False
 
 
 class MainThreadCalls:

@@ -48,6 +48,7 @@ class _Wishes:
 
     def __init__(self) -> None:
         self.wish: _Wish | None = None
+        draw_handlers.add(_before_scene, "PRE_VIEW")
 
     def close(self) -> None:
         self.wish = None
@@ -122,11 +123,3 @@ def _picture(
     height, width = light.shape[:2]
     small = viewport_color.shrunk(light, min(size.width, width), min(size.height, height))
     return np.ascontiguousarray(viewport_color.to_colors(small, transform)[::-1])
-
-
-def register() -> None:
-    draw_handlers.add(_before_scene, "PRE_VIEW")
-
-
-def unregister() -> None:
-    pass
