@@ -74,7 +74,7 @@ def check_prompt(prompt: str) -> str:
         raise InvalidInput("The prompt has control characters in it.", action="Remove them.")
     length = prompt_length(text)
     if length == 0:
-        raise InvalidInput("The prompt has nothing in it to see.", action="Write it anew.")
+        raise InvalidInput("The prompt has nothing in it to see.", action="Write it again.")
     if len(text) > PROMPT_LIMIT * _CODES_PER_CHARACTER:
         raise InvalidInput("The prompt has too many accents on its letters.", action="Write less.")
     if length > PROMPT_LIMIT:
@@ -214,7 +214,7 @@ class RenderRequest:
                 images.probe(data, name)
 
     def with_(self, **changes: Any) -> RenderRequest:
-        """The same request with some values changed, validated anew."""
+        """The same request with some values changed, validated again."""
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:

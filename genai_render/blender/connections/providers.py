@@ -45,6 +45,10 @@ def _changed(self: Any, context: bpy.types.Context) -> None:
     keys.forget(self.endpoint)
 
 
+def _network_changed(self: Any, context: bpy.types.Context) -> None:
+    keys.reached_otherwise()
+
+
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
     catalog.reload()
 
@@ -221,14 +225,16 @@ class ConnectionSettings:
             (OWN_PROXY, "Custom", "Through the proxy that is entered here"),
         ],
         default=SYSTEM_PROXY,
+        update=_network_changed,
     )
     proxy_address: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Address", description="Such as http://proxy.example:3128"
+        name="Address", description="Such as http://proxy.example:3128", update=_network_changed
     )
     ca_file: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="CA File",
         description="Certificates to trust as well, in PEM form, for servers inside a company",
         subtype="FILE_PATH",
+        update=_network_changed,
     )
     connect_timeout: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Connect Within",

@@ -5,7 +5,6 @@
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -253,6 +252,8 @@ def encoded(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:
     """An image of the .blend as a file: its own, where it is one that models take; else a PNG as
     it is shown. Raises ImageError for an image without pixels.
     """
+    import tempfile
+
     own = _own_file(image)
     if own is not None:
         return own

@@ -2,7 +2,6 @@
 """How an operator tells that something went wrong: in words, never as a Python error."""
 
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
-import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -62,6 +61,8 @@ def has_selection(cls: type, context: bpy.types.Context) -> bool:
 
 def open_folder(context: bpy.types.Context, folder: Path) -> set[str]:
     """Show a folder in the file manager. Raises GenAIError where there is none to show it with."""
+    import shutil
+
     if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
         context.window_manager.clipboard = str(folder)
         raise GenAIError(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The color picture of a viewport that the viewport has drawn itself.
 
-To draw a view anew with EEVEE takes a second EEVEE, and Blender is frozen while that compiles its
-shaders and takes its samples. What the viewport drew the last time is there already: when it begins
-to draw again, before the scene is drawn, its framebuffer still holds the last picture, as linear
-light, without overlays, gizmos or anything of ours, for these are drawn into another one.
+To draw a view once more with EEVEE takes a second EEVEE, and Blender is frozen while that compiles
+its shaders and takes its samples. What the viewport drew the last time is there already: when it
+begins to draw again, before the scene is drawn, its framebuffer still holds the last picture, as
+linear light, without overlays, gizmos or anything of ours: these are drawn into another one.
 """
 
 from __future__ import annotations

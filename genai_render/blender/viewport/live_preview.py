@@ -2,7 +2,7 @@
 """The picture of the view in the panel, which follows the scene while nobody is hindered by it.
 
 It is taken when the viewport itself has finished drawing what has changed, never before. Where
-EEVEE draws the viewport, the color picture is what it drew; nothing is drawn anew.
+EEVEE draws the viewport, the color picture is what it drew; nothing is drawn a second time.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
         for area in screen.areas:
             if area.type != "VIEW_3D" or not overlay.tab_visible(area):
                 continue
-            # Drawing it in another way would start the user's render anew each time.
+            # Drawing it in another way would start the user's render from scratch each time.
             if not viewport.is_rendered_elsewhere(bpy.context, area.spaces.active):  # pyright: ignore
                 return area
     return None

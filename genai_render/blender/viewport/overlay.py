@@ -271,10 +271,6 @@ def is_elsewhere() -> bool:
     return _overlay().elsewhere
 
 
-def held_textures() -> int:
-    return len(_overlay().textures)
-
-
 def _is_open(space: int) -> bool:
     return any(
         area.spaces.active is not None and area.spaces.active.as_pointer() == space
