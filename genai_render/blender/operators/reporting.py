@@ -3,7 +3,6 @@
 
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +77,8 @@ def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
     except GenAIError as error:
         operator.report({"ERROR"}, error.text)
     except Exception as failure:
+        import traceback
+
         traceback.print_exception(failure)
         operator.report({"ERROR"}, log.internal_error(failure).text)
     return {"CANCELLED"}

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ class MainThreadCalls:
     """What is waiting to be done by the main thread."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self.waiting: deque[_Call] = deque()  # filled by any thread
         self.closed = False
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ def call(work: Callable[[], Answer], stopped: Callable[[], bool]) -> Answer:
         return work()
     calls = addon.state(MainThreadCalls)
     one = _Call(work)
-    calls.waiting.put(one)
+    calls.waiting.append(one)
     while not one.done.wait(_LOOK_SECONDS):
         if stopped() or calls.closed:
             one.dropped = True
@@ -67,8 +67,8 @@ def call(work: Callable[[], Answer], stopped: Callable[[], bool]) -> Answer:
 def _tick() -> float:
     """The timer. Always there: a render thread may not start one."""
     calls = addon.state(MainThreadCalls)
-    while not calls.waiting.empty():
-        one = calls.waiting.get()
+    while calls.waiting:
+        one = calls.waiting.popleft()
         one.begun = True
         try:
             if one.dropped:
