@@ -88,14 +88,18 @@ def main() -> int:
         "--history-panel", metavar="EXE", help="instead: 10,000 items in a window of that Blender"
     )
     parser.add_argument(
-        "--startup", action="store_true", help="instead: how much Blender starts later"
+        "--startup",
+        metavar="EXE",
+        nargs="?",
+        const="",
+        help="instead: how much later bpy, or that Blender, has started",
     )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.startup:
+    if given.startup is not None:
         from tests import bench_startup
 
-        return bench_startup.main()
+        return bench_startup.main(given.startup)
     if given.history_panel:
         from tests import bench_history_panel
 
