@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from ..core.errors import GenAIError, NotFound
 from .http import errors as http_errors
@@ -45,8 +44,7 @@ class Backend(Protocol):
     def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class BackendInfo:
+class BackendInfo(NamedTuple):
     """One row. id: as the models name it.
 
     kind: "offline" needs no network; "cloud" has a provider of its own by its id; "compatible"

@@ -11,6 +11,7 @@ import bpy
 from ..backends import base
 from ..backends.http import errors as http_errors
 from ..backends.http import settings as http_settings
+from ..backends.http.proxies import OWN_PROXY
 from ..backends.self_hosted import servers
 from ..core.credentials import origin_of
 from ..core.errors import InvalidInput
@@ -20,8 +21,6 @@ from .connections import keys
 if TYPE_CHECKING:
     from ..backends.http.settings import BackendSettings, Endpoint
     from ..core.catalog import Catalog, Model
-
-OWN_PROXY = "own"
 
 
 def plain_endpoint(prefs: Any) -> Endpoint:

@@ -185,7 +185,7 @@ DAMAGES = (
 @posix
 @pytest.mark.parametrize("while_open", [False, True], ids=["closed", "open"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_whatever_is_in_the_indexs_place_it_is_made_anew(
+def test_whatever_is_in_the_indexs_place_it_is_made_again(
     folder: Path, damage: Callable[[Path], None], while_open: bool
 ):
     ids = set(filled(folder))
@@ -674,7 +674,7 @@ def test_results_that_vanished_are_not_an_empty_history(folder: Path, tmp_path: 
         assert everything(store) == set(ids)
 
 
-def test_a_known_history_is_not_made_anew_under_its_mount_point(tmp_path: Path):
+def test_a_known_history_is_not_made_again_under_its_mount_point(tmp_path: Path):
     mount, known = tmp_path / "mnt", tmp_path / "config" / "known.json"
     known.parent.mkdir()
     ids = filled(mount / "history", known=known)

@@ -14,7 +14,8 @@ from ...core.credentials import Credentials, Secret, origin_of
 from ...core.errors import CredentialsError, InvalidInput
 from ...core.provider import Provider
 from .errors import OnlineAccessOff
-from .proxies import NO_PROXY, SYSTEM_PROXY, proxy_for
+from .proxies import NO_PROXY, SYSTEM_PROXY
+from .proxy_route import proxy_for
 from .reach import is_loopback
 
 

@@ -39,7 +39,7 @@ from .errors import (
     bad_answer,
     plain,
 )
-from .proxies import proxy_for
+from .proxy_route import proxy_for
 from .reach import Reach, reach_of
 from .settings import Endpoint, check_key_may_go, is_loopback
 

@@ -231,7 +231,7 @@ def _history(parser: argparse.ArgumentParser) -> None:
     action("delete", "put into the bin", ids="+")
     action("restore", "take out of the bin", ids="+")
     action("empty-bin", "delete for good what is in the bin")
-    action("rebuild", "make the index anew from the folders")
+    action("rebuild", "make the index again from the folders")
 
 
 def reference(text: str) -> Reference:

@@ -15,6 +15,7 @@ from ...backends.base import create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
 from ...core import cost, images
+from ...core.bounds import MAX_SEED
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
@@ -22,7 +23,7 @@ from ...core.events import Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
-from ...core.request import MAX_SEED, OptionValue, RenderRequest
+from ...core.request import OptionValue, RenderRequest
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
 from .. import catalog as catalogs

@@ -3,18 +3,15 @@
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import Any
 
 import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ...core.errors import InvalidInput
-from .. import addon, catalog, redraw
-from ..backend_settings import for_connection
-from ..connections import keys, plain_keys
-from ..connections.providers import connection
+from .. import addon, backend_settings, catalog, redraw
+from ..connections import keys, plain_keys, providers
 from ..panels.wrapping import wrapped
 from .reporting import TellingOperator, attempt
 
@@ -38,8 +35,10 @@ class GENAI_RENDER_OT_test_access(_ConnectionOperator):
     bl_label = "Test"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        one = connection(self.endpoint)
-        keys.test(self.endpoint, one.backend, for_connection(one, catalog.catalog()))
+        one = providers.connection(self.endpoint)
+        keys.test(
+            self.endpoint, one.backend, backend_settings.for_connection(one, catalog.catalog())
+        )
         return {"FINISHED"}
 
 
@@ -50,7 +49,10 @@ class GENAI_RENDER_OT_key_remove(_ConnectionOperator):
     bl_label = "Remove Key"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        keys.remove(self.endpoint, for_connection(connection(self.endpoint), catalog.catalog()))
+        keys.remove(
+            self.endpoint,
+            backend_settings.for_connection(providers.connection(self.endpoint), catalog.catalog()),
+        )
         return {"FINISHED"}
 
 
@@ -68,7 +70,7 @@ class GENAI_RENDER_OT_plain_key_allow(_ConnectionOperator):
         return attempt(self, lambda: self._ask(context))
 
     def _ask(self, context: bpy.types.Context) -> Any:
-        found = plain_keys.of_connection(connection(self.endpoint))
+        found = plain_keys.of_connection(providers.connection(self.endpoint))
         if found is None:
             return {"CANCELLED"}
         self.way = found.way
@@ -77,7 +79,7 @@ class GENAI_RENDER_OT_plain_key_allow(_ConnectionOperator):
         )
 
     def draw(self, context: bpy.types.Context) -> None:
-        found = plain_keys.of_connection(connection(self.endpoint))
+        found = plain_keys.of_connection(providers.connection(self.endpoint))
         if found is None:
             return
         layout = self.layout.column()
@@ -92,7 +94,7 @@ class GENAI_RENDER_OT_plain_key_allow(_ConnectionOperator):
         )
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        one = connection(self.endpoint)
+        one = providers.connection(self.endpoint)
         found = plain_keys.of_connection(one)
         if found is None or found.way != self.way:
             raise InvalidInput(
@@ -111,7 +113,7 @@ class GENAI_RENDER_OT_plain_key_forbid(_ConnectionOperator):
     bl_label = "Keep the Key Here"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        connection(self.endpoint).plain_key = ""
+        providers.connection(self.endpoint).plain_key = ""
         keys.forget(self.endpoint)
         redraw.preferences()
         return {"FINISHED"}
@@ -158,9 +160,14 @@ class GENAI_RENDER_OT_server_models(_ServerOperator):
         endpoint = server.endpoint
 
         def fill(names: list[str]) -> None:
-            connection(endpoint).models = ", ".join(names)
+            providers.connection(endpoint).models = ", ".join(names)
 
-        keys.ask_models(endpoint, server.backend, for_connection(server, catalog.catalog()), fill)
+        keys.ask_models(
+            endpoint,
+            server.backend,
+            backend_settings.for_connection(server, catalog.catalog()),
+            fill,
+        )
         return {"FINISHED"}
 
 

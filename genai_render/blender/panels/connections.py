@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...backends.base import BACKENDS, of_kind
+from ...backends.http.proxies import OWN_PROXY
 from ...core.credentials import IN_KEYRING
 from ...core.errors import CredentialsError, GenAIError
 from .. import catalog
-from ..backend_settings import OWN_PROXY, for_connection
+from ..backend_settings import for_connection
 from ..connections import keys, plain_keys, providers
 from .wrapping import wrapped
 

@@ -36,7 +36,7 @@ State = tuple[str, int, int]
 
 
 class IndexDamaged(GenAIError):
-    """The index file is not what it was: it has to be made anew from the folders."""
+    """The index file is not what it was: it has to be made again from the folders."""
 
     code = "index_damaged"
 
@@ -61,7 +61,7 @@ class Ids:
 class HistoryIndex:
     """One SQLite file. Every method raises StorageError, or IndexDamaged for a broken file.
 
-    look: called before the file is opened; raises StorageError if it must not be made anew.
+    look: called before the file is opened; raises StorageError if it must not be made again.
     lock: a file that is locked while the index is opened or replaced; None for a file that nobody
         else knows.
     """
@@ -268,7 +268,7 @@ class HistoryIndex:
 
     @contextlib.contextmanager
     def replacing(self) -> Iterator[None]:
-        """Nobody has the file open inside, nor opens it: no thread here, and no process anew."""
+        """Nobody has the file open inside, nor opens it: no thread here, and no new process."""
         with self._gate:
             self._gate.wait_for(lambda: self._in_use == 0 and self._replacing is None)
             self._replacing = threading.get_ident()

@@ -54,7 +54,7 @@ from .item import ID, Item, Status, new_id, time_of
 from .ledger import Ledger, payment
 
 INDEX = "history.sqlite3"
-_TRIES = 3  # to make a damaged index anew before it is said to be the disk's fault
+_TRIES = 3  # to make a damaged index again before it is said to be the disk's fault
 _LOOK_SECONDS = 2.0  # between two looks whether a read-only disk can be written by now
 
 _FORMATS: dict[str, images.Format] = {
@@ -104,14 +104,14 @@ class HistoryStore:
     """All results in one folder. Made for many threads; `close()` when done with it.
 
     Opening finds what a crash left: results that are not in the index are entered, a damaged index
-    is moved aside and made anew. Every method raises StorageError where the folder cannot be used,
+    is moved aside and made again. Every method raises StorageError where the folder cannot be used,
     and those that take an id raise NotFound.
 
     session: names this run of Blender or of the command, for `spent`.
     background: long work on the index is done by a thread, and searches find what is there so far,
         the newest first; `rebuilding` says how far it is. Otherwise one waits for it.
     known: a file in which the Histories of this user are noted, so that one that was there before
-        and is not there now is an error and is not made anew.
+        and is not there now is an error and is not made again.
     accept_loss: a History whose results are gone is taken as it is.
     """
 
@@ -155,7 +155,7 @@ class HistoryStore:
 
     @property
     def rebuilding(self) -> Rebuilding | None:
-        """How far the index is that a thread is making anew; None where none does."""
+        """How far the index is that a thread is making again; None where none does."""
         return self._background.progress
 
     @property
@@ -360,7 +360,7 @@ class HistoryStore:
         format: "png", "webp" or "jpeg"; None means as it is kept.
         quality: 1 to 100, for webp and jpeg where the format changes.
         metadata: put the request and the IPTC digital source type in. In its own format the pixels
-            are never encoded anew, and with metadata=False it is the provider's file, byte by byte.
+            stay as they are, and with metadata=False it is the provider's file, byte by byte.
         """
         data = self.image(item_id)
         embedded = records.embedded(self.record(item_id)) if metadata else None
@@ -445,14 +445,14 @@ class HistoryStore:
     # ---- care ---------------------------------------------------------------------------------
 
     def rebuild(self, tell: Tell | None = None) -> Rebuilt:
-        """Make the index anew from the folders, in a file that then takes the old one's place.
+        """Make the index from the folders once more, in a file that then takes the old one's place.
 
         Others may go on adding meanwhile, and also ask. tell: called with how many items are done,
         and of how many.
         """
         if not self._background.inside:
             self._background.stop()
-        with self._repairing, storage.storage_errors("The index of History cannot be made anew."):
+        with self._repairing, storage.storage_errors("The index of History cannot be made again."):
             try:
                 return self._rebuilt(tell or _silent)
             except IndexDamaged as error:
@@ -703,7 +703,7 @@ class HistoryStore:
         )
 
     def _guarded(self, action: Callable[[], T]) -> T:
-        """Do it; if the index turns out to be damaged, make it anew and do it again."""
+        """Do it; if the index turns out to be damaged, make the index again and do it once more."""
         for attempt in itertools.count():
             try:
                 return action()
