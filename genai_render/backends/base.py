@@ -97,6 +97,14 @@ BACKENDS: dict[str, BackendInfo] = {
             "A provider whose table says what is sent as JSON and what comes back",
         ),
         BackendInfo(
+            "fal",
+            "fal",
+            "compatible",
+            ".cloud.fal",
+            "FalBackend",
+            "A queue, and for each of its models a schema that says what it takes",
+        ),
+        BackendInfo(
             "comfyui",
             "ComfyUI",
             "self-hosted",
