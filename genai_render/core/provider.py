@@ -149,8 +149,9 @@ class Provider:
 
     def service(self, name: str, base_url: str) -> str:
         """Where one of its services is, if the provider is at `base_url`."""
-        own = base_url.rstrip("/") == self.base_url.rstrip("/")
-        return self.services.get(name, "").rstrip("/") if own else f"{base_url}/{name}"
+        if name in self.services and base_url.rstrip("/") == self.base_url.rstrip("/"):
+            return self.services[name].rstrip("/")
+        return f"{base_url}/{name}"
 
     def address(self, base_url: str, model: str = "") -> str:
         """Where what is asked of a model begins."""

@@ -185,7 +185,8 @@ def address_of(settings: BackendSettings, name: str, base_url: str = "") -> str:
     endpoint = settings.endpoint(name)
     by_project = vertex_of(settings, name)
     if by_project is not None:
-        address = (endpoint.base_url.strip() or by_project.address).rstrip("/")
+        said = settings.credentials.environ.get(vertex.ADDRESS, "").strip()
+        address = (endpoint.base_url.strip() or said or by_project.address).rstrip("/")
     else:
         provider = settings.provider(name)
         address = settings.credentials.base_url(provider, endpoint.base_url or base_url)

@@ -18,6 +18,9 @@ from ...core.errors import CredentialsError, InvalidInput
 SWITCHES = ("GOOGLE_GENAI_USE_ENTERPRISE", "GOOGLE_GENAI_USE_VERTEXAI")
 """Environment variables that turn it on, as Google's SDK reads them: the first that is set."""
 
+ADDRESS = "GOOGLE_VERTEX_BASE_URL"
+"""Environment variable with another address than Google's own, as Google's SDK reads it."""
+
 LOG_IN = (
     'Run "gcloud auth application-default login" once, or choose the credentials file of a service '
     "account in the add-on's preferences (or in GOOGLE_APPLICATION_CREDENTIALS)."
