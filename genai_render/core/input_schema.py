@@ -101,7 +101,8 @@ def of_openapi(document: Any, endpoint: str = "") -> dict[str, InputField]:
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         raise ValueError("no fields")
-    required = schema.get("required") or ()
+    said = schema.get("required")
+    required = said if isinstance(said, list) else ()
     listed = schema.get("x-fal-order-properties") or ()
     names = [name for name in listed if name in properties] if isinstance(listed, list) else []
     names += [name for name in properties if name not in names]
@@ -292,12 +293,7 @@ def _field(name: str, schema: Any, document: Any) -> InputField | None:
     ways = list(_ways(about, document))
     if not ways or not re.fullmatch(r"\w{1,60}", name):
         return None
-    words = tuple(
-        str(word)
-        for way in ways
-        for word in (way.get("enum") or ([way["const"]] if "const" in way else []))
-        if isinstance(word, str)
-    )[:_MOST_CHOICES]
+    words = tuple(word for way in ways for word in _words(way))[:_MOST_CHOICES]
     kind = _kind(name, ways, words)
     if kind is None:
         return None
@@ -332,9 +328,26 @@ def _field(name: str, schema: Any, document: Any) -> InputField | None:
     )
 
 
+def _words(way: Mapping[str, Any]) -> list[str]:
+    """The texts that a value can be."""
+    listed = way.get("enum")
+    listed = listed if isinstance(listed, list) else [way.get("const")]
+    return [word for word in listed if isinstance(word, str)]
+
+
+def _types(way: Mapping[str, Any]) -> set[Any]:
+    """Of what type a value is, by its names; None where that is not said."""
+    said = way.get("type")
+    several = said if isinstance(said, list) else [said]
+    return {one if isinstance(one, str) else None for one in several} - {"null"}
+
+
 def _kind(name: str, ways: list[Mapping[str, Any]], words: tuple[str, ...]) -> FieldKind | None:
-    types = {way.get("type") for way in ways}
-    sized_ = any({"width", "height"} <= set(way.get("properties") or ()) for way in ways)
+    types = set().union(*map(_types, ways))
+    sized_ = any(
+        isinstance(within := way.get("properties"), Mapping) and {"width", "height"} <= set(within)
+        for way in ways
+    )
     if sized_ and name.endswith("size"):
         return "size"
     if words and types <= {"string", None, "object"}:
@@ -355,7 +368,7 @@ def _role(field: InputField, taken: Fields, endpoint: str) -> str:
     """What of ours an image field is for; "" for nothing, "reference" for the next of them."""
     name, says = field.name.lower(), field.description.lower()
     if "mask" in name:
-        return "mask"
+        return "mask" if field.kind == "image" else ""
     if _OTHER_GUIDES.search(name):
         return ""
     if "depth" in name:
@@ -371,13 +384,20 @@ def _role(field: InputField, taken: Fields, endpoint: str) -> str:
         return "images"
     if not _PLAIN_IMAGE.fullmatch(name):
         return ""
-    if re.search(r"\bdepth\b", says):
+    if re.search(r"\bdepth\b", says) or _is_guided_by_depth(taken, endpoint):
         return "depth"
     if re.search(r"\bnormals?\b", says):
         return "normal"
     if re.search(r"control\s?net", says) and any("depth" in one.choices for one in taken.values()):
         return "depth"
     return "color"
+
+
+def _is_guided_by_depth(taken: Fields, endpoint: str) -> bool:
+    """Whether a plain image is a depth map by the model's own name: it draws, and has no other
+    field for one."""
+    other = any("control" in name or "depth" in name for name in taken if name.endswith("url"))
+    return "depth" in endpoint and "prompt" in taken and not other
 
 
 # ---- options and sizes -------------------------------------------------------------------------

@@ -43,6 +43,7 @@ _MISSES = 12  # questions in a row without an answer, after which a job is given
 _FETCH_PAUSES = (0.5, 2.0, 5.0)  # seconds between two tries to fetch what was made
 _SHARE = re.compile(r"(\d{1,3})%\|")  # of a progress bar in a log
 
+_PICTURES = ("image", "images")
 _NEEDS = {
     "color": "the view, or an image to start from",
     "depth": "the depth of the view",
@@ -416,6 +417,11 @@ def _listed(entry: Mapping[str, Any]) -> Listed | None:
         fields = input_schema.of_openapi(entry.get("openapi"), name)
     except ValueError:
         return None
+    filled = input_schema.places(fields, name).values()
+    if any(
+        one.required and one.kind in _PICTURES and one.name not in filled for one in fields.values()
+    ):
+        return None  # it asks for a picture that nothing here has, such as that of a garment
     return Listed(
         name,
         str(about.get("display_name") or ""),

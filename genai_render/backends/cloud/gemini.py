@@ -291,7 +291,7 @@ def _identity(where: Access, made_up: str) -> dict[str, Any]:
     from google.auth.credentials import AnonymousCredentials
 
     credentials = AnonymousCredentials()
-    credentials.token = made_up
+    credentials.token = made_up  # pyright: ignore[reportAttributeAccessIssue]
     return {
         "vertexai": True,
         "project": where.vertex.project,
