@@ -214,6 +214,19 @@ def test_a_login_that_has_ended_says_how_to_begin_again(tmp_path):
     assert REFRESH not in str(made.error)
 
 
+@pytest.mark.parametrize(("status", "kind"), [(401, "UNAUTHENTICATED"), (403, "PERMISSION_DENIED")])
+def test_a_project_that_the_login_may_not_use_is_named(tmp_path, status, kind):
+    with VertexServer() as server:
+        server.fault = (status, kind, "Vertex AI API has not been used in project before.")
+        given = switched(server, kept(tmp_path, server.person()))
+        made = make(given)
+        assert google_login._tokens == {}, "a new one is asked for next time"
+    assert made.error.code == "credentials"
+    assert f'the project "{PROJECT}"' in made.error.what
+    assert "has not been used" in made.error.why
+    assert "Vertex AI API is enabled" in made.error.action
+
+
 def test_a_token_is_not_sent_for_all_to_read(tmp_path):
     with VertexServer() as server:
         about = server.person(token_uri="http://tokens.example/token")

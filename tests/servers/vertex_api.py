@@ -42,6 +42,7 @@ class VertexServer(Server):
         super().__init__(self._handle, **more)
         self.logins: list[dict[str, str]] = []
         self.expired = False
+        self.fault: tuple[int, str, str] | None = None
 
     def service_account(self, **more: Any) -> dict[str, Any]:
         return {
@@ -68,6 +69,8 @@ class VertexServer(Server):
     def _handle(self, request: Received) -> Answer | None:
         if request.path == "/token":
             return self._token(request)
+        if self.fault is not None:
+            return fault(*self.fault)(request, None)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return fault(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")(
                 request, None

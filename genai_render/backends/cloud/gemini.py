@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...core import images, prompt
 from ...core.catalog import Model
 from ...core.cost import Usage, actual
-from ...core.errors import GenAIError, ImageError
+from ...core.errors import CredentialsError, GenAIError, ImageError
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
 from ...core.model_lists import Listed
 from ...core.output_spec import OutputSpec, output_spec
@@ -103,7 +103,18 @@ class GeminiBackend:
                 lambda: self._call(call, where, index, token), token, LABEL
             )
 
-        yield from in_parallel([work(index) for index in range(request.count)], cancel)
+        works = [work(index) for index in range(request.count)]
+        if where.vertex is None:
+            yield from in_parallel(works, cancel)
+            return
+        why = ""
+        try:
+            yield from in_parallel(works, cancel)
+            return
+        except CredentialsError as error:
+            why = error.why
+        google_login.forget(where.vertex)
+        raise google_login.not_accepted(where.vertex, why)
 
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""

@@ -69,6 +69,22 @@ def log_in(vertex: Vertex, endpoint: Endpoint, cancel: CancelToken, online_acces
     return login
 
 
+def forget(vertex: Vertex) -> None:
+    """The token of that login is not used again."""
+    for key in [key for key in _tokens if key[0] == str(vertex.file)]:
+        _tokens.pop(key, None)
+
+
+def not_accepted(vertex: Vertex, why: str) -> CredentialsError:
+    """For a login that may not do what was asked of the project."""
+    return CredentialsError(
+        f'Google does not let this login use the project "{vertex.project}".',
+        why,
+        "Check the project's id, that the Vertex AI API is enabled in it, and that the account may "
+        f"use it. {LOG_IN}",
+    )
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     about: Any = None
     with contextlib.suppress(OSError, ValueError):
