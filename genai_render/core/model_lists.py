@@ -102,7 +102,9 @@ def new_in(catalog: Catalog, provider: Provider, models: Iterable[Listed]) -> li
 
 
 def _is_version_of(name: str, listed: str) -> bool:
-    return re.fullmatch(rf"{re.escape(name)}-(preview|latest|20\d\d.*)", listed) is not None
+    # There can be a thousand of them: what does not even begin alike is seen at once.
+    rest = listed.removeprefix(f"{name}-")
+    return rest != listed and re.fullmatch(r"preview|latest|20\d\d.*", rest) is not None
 
 
 def _with_list(catalog: Catalog, provider: Provider, kept: KnownList) -> Catalog:
@@ -133,7 +135,11 @@ def _new_model(
 ) -> Model | None:
     """Taken to be as the known one whose name is most like it, but for what the list tells."""
     try:
-        near = catalog.like_known(provider.id, listed.name)
+        if listed.schema is not None:
+            id = f"{provider.id}/{listed.name}"
+            near = Model(id, id, provider.backend, listed.name, provider=provider.id)
+        else:
+            near = catalog.like_known(provider.id, listed.name)
     except NotFound:
         return None
     suffix = "" if provider.dialect == "own" else f" ({provider.label})"
