@@ -18,6 +18,8 @@ from .framing import RESOLUTIONS
 
 FieldKind = Literal["image", "images", "size", "choice", "bool", "int", "float", "text"]
 
+_KINDS = frozenset(get_args(FieldKind))
+
 IMAGE_INPUTS = ("color", "depth", "normal", "mask", "reference_1", "reference_2", "images")
 """What of ours can go into a field for images. "images" is a list of all, in their order."""
 
@@ -83,7 +85,7 @@ def of_table(schema: Any) -> dict[str, InputField]:
     made = {}
     try:
         for name, about in schema.items():
-            if about["kind"] not in get_args(FieldKind) or not known >= set(about):
+            if about["kind"] not in _KINDS or not known >= set(about):
                 raise ValueError(name)
             choices = tuple(map(str, about.get("choices", ())))
             made[str(name)] = InputField(**{**about, "name": str(name), "choices": choices})

@@ -64,7 +64,8 @@ def models(parsed: argparse.Namespace, console: Console) -> int:
             instead = f" Use {model.successor}." if model.successor else ""
             console.line(f"{'':{width}}    {model.dates_note()}.{instead}")
         for option in model.options:
-            console.line(f"{'':{width}}    --option {option.id}=…  {option.description}.")
+            says = f"  {option.description}." if option.description else ""
+            console.line(f"{'':{width}}    --option {option.id}=…{says}")
     return 0
 
 
