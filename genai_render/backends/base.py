@@ -95,6 +95,14 @@ BACKENDS: dict[str, BackendInfo] = {
             "A provider whose table says what is sent as JSON and what comes back",
         ),
         BackendInfo(
+            "fal",
+            "fal",
+            "compatible",
+            ".cloud.fal",
+            "FalBackend",
+            "A queue, and for each of its models a schema that says what it takes",
+        ),
+        BackendInfo(
             "comfyui",
             "ComfyUI",
             "self-hosted",
@@ -143,6 +151,23 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
     return _Typed(made, row.label) if row.kind != "offline" else made
 
 
+def check_ready(
+    name: str,
+    settings: BackendSettings,
+    request: RenderRequest,
+    cancel: CancelToken,
+    canvas_comes: bool = False,
+) -> None:
+    """Raises what is known to stand against a request before its view is captured: what a server
+    lacks for it, that none is there. For a worker thread or the command line.
+
+    canvas_comes: a view will be added to the request.
+    """
+    backend = create_backend(name, settings)
+    if isinstance(backend, _Typed):
+        backend.ready(request, cancel, canvas_comes)
+
+
 class _Typed:
     """A backend, with what nobody foresaw of a server's answer turned into BadAnswer.
 
@@ -165,6 +190,11 @@ class _Typed:
             close: Callable[[], None] | None = getattr(events, "close", None)
             if close is not None:
                 close()
+
+    def ready(self, request: RenderRequest, cancel: CancelToken, canvas_comes: bool) -> None:
+        look = getattr(self._backend, "ready", None)
+        if look is not None:
+            self._typed(lambda: look(request, cancel, canvas_comes), cancel)
 
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         return self._typed(lambda: self._backend.check(cancel, endpoint), cancel)

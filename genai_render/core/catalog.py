@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+from . import input_schema
 from .errors import InvalidInput, NotFound
 from .framing import RESOLUTIONS
 from .provider import Answer, ModelList, Provider
@@ -25,7 +26,9 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 SOON_DAYS = 60
 """How many days before its end a model is said to go."""
 
-_SHIPPED = ("providers.toml", "options.toml", "models.toml", "hosted.toml", "styles.toml")
+_SHIPPED = (
+    *("providers.toml", "options.toml", "models.toml", "hosted.toml", "fal.toml", "styles.toml"),
+)
 
 PACKS_FOLDER = "packs"
 """The folder among the add-on's own that is read without being named anywhere."""
@@ -34,7 +37,7 @@ FILES_VARIABLE = "GENAI_RENDER_MODELS"
 """Environment variable that names TOML files and folders of the user's own, as PATH names
 folders."""
 
-Task = Literal["geometry", "restyle", "edit", "text", "fast", "cheap", "cutout"]
+Task = Literal["geometry", "restyle", "edit", "text", "fast", "cheap", "cutout", "upscale"]
 TASKS: dict[Task, str] = {
     "geometry": "Keep My Geometry",
     "restyle": "Restyle Freely",
@@ -43,8 +46,12 @@ TASKS: dict[Task, str] = {
     "fast": "Fastest",
     "cheap": "Cheapest",
     "cutout": "Transparent Background",
+    "upscale": "Enlarge",
 }
 """What a person may want, and how it is called in the list of models."""
+
+_WORDS = ("label", "description")
+"""What an option of a schema takes from one of that name that is written once for several."""
 
 OptionKind = Literal["choice", "bool", "int", "float", "text"]
 
@@ -292,9 +299,12 @@ Entry = TypeVar("Entry", Model, Style)
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
+    """named_options: those that are written once for several models, as tables by their names."""
+
     models: Mapping[str, Model]
     styles: Mapping[str, Style]
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    named_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def plus(self, models: Iterable[Model]) -> Catalog:
         """With these models too; one with a known id replaces it."""
@@ -373,7 +383,25 @@ def load(extra: Iterable[Path] = ()) -> Catalog:
     for path in extra:
         for file in files_of(path):
             reader.read(file, own=DATA not in file.parents)
-    return Catalog(reader.models, reader.styles, reader.providers)
+    return Catalog(reader.models, reader.styles, reader.providers, reader.named_options)
+
+
+def with_schema(model: Model, named: Mapping[str, Mapping[str, Any]]) -> Model:
+    """The model with the options of its `extra.schema`, after those that it has, and with what
+    the schema says of it, as far as its own table does not. named: what options are called.
+
+    Raises InvalidInput for a schema that makes no sense.
+    """
+    if not model.extra.get("schema"):
+        return model
+    taken = input_schema.of_table(model.extra["schema"])
+    options = list(model.options)
+    for table in input_schema.options(taken, model.name):
+        if not model.has_option(table["id"]):
+            words = named.get(table["id"], {})
+            options.append(Option(**{**table, **{k: v for k, v in words.items() if k in _WORDS}}))
+    facts = input_schema.facts(taken, model.name, model.extra.get("inputs"))
+    return replace(model, options=tuple(options), extra={**facts, **model.extra})
 
 
 def files_of(path: Path) -> list[Path]:
@@ -419,14 +447,14 @@ class _Reader:
         self.styles: dict[str, Style] = {}
         self.providers: dict[str, Provider] = {}
         self._sizes: dict[str, Mapping[str, Any]] = {}
-        self._options: dict[str, Mapping[str, Any]] = {}
+        self.named_options: dict[str, Mapping[str, Any]] = {}
         self._shipped: dict[str, Provider] = {}
 
     def read(self, path: Path, own: bool = False) -> None:
         """own: the file is the user's."""
         contents = read(path)
         for name, values in _named(path, contents, "options").items():
-            self._options[name] = {"id": name, **values}
+            self.named_options[name] = {"id": name, **values}
         self._sizes |= _named(path, contents, "sizes")
         for values in tables(path, contents, "provider"):
             self._provider(path, values, own)
@@ -484,7 +512,7 @@ class _Reader:
         extra = fields.get("extra")
         if isinstance(extra, dict) and isinstance(extra.get("sizes"), str):
             fields["extra"] = {**extra, "sizes": self._named_sizes(called, extra["sizes"])}
-        model = entry(path, Model, fields)
+        model = with_schema(entry(path, Model, fields), self.named_options)
         self.models[model.id] = model
 
     def _named_sizes(self, called: str, name: str) -> Mapping[str, Any]:
@@ -500,12 +528,14 @@ class _Reader:
         is other than there."""
         changes = {"use": each} if isinstance(each, str) else dict(each)
         name = changes.pop("use", None)
-        if name not in self._options:
+        if name not in self.named_options:
             raise InvalidInput(
                 f'The {called} names an option that does not exist: "{name}".',
-                action=suggest(str(name), self._options),
+                action=suggest(str(name), self.named_options),
             )
-        return entry(path, Option, {**self._options[name], **changes}, f"{name} of the {called}")
+        return entry(
+            path, Option, {**self.named_options[name], **changes}, f"{name} of the {called}"
+        )
 
 
 def _named(path: Path, contents: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:

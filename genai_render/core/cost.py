@@ -199,7 +199,7 @@ def _image(
         if key in price.per_image:
             return price.per_image[key]
     if price.per_megapixel:
-        return price.per_megapixel * planned.width * planned.height / 1e6
+        return price.per_megapixel * planned.width * planned.height * planned.times**2 / 1e6
     tokens: float | None = None
     if price.tokens_by_resolution:
         tokens = price.tokens_by_resolution.get(planned.resolution)

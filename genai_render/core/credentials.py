@@ -127,6 +127,11 @@ class Credentials:
         self._environ = os.environ if environ is None else environ
         self._given = keyring
 
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables that it looks at."""
+        return self._environ
+
     def base_url(self, provider: Provider, configured: str = "") -> str:
         """Where the provider is reached: as configured, else the environment's, else its own."""
         said = configured.strip() or self._variable(provider.base_url_variable)

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from .catalog import Catalog, Model, Option, Price
-from .errors import NotFound
+from . import input_schema
+from .catalog import Catalog, Model, Option, Price, with_schema
+from .errors import InvalidInput, NotFound
 from .framing import RESOLUTIONS
 from .provider import Provider
 from .storage import replace_file
@@ -32,6 +33,8 @@ class Listed:
     takes: the parameters that it has, as OpenRouter describes them: {"type": "enum", "values":
         […]}, {"type": "range", "max": …} or {"type": "boolean"} each; None where the provider does
         not tell. streams: it shows unfinished pictures.
+    schema: the fields of its requests, as `core.input_schema` keeps them; None where the provider
+        does not tell.
     prices: what is charged, as OpenRouter writes it: {"billable": "output_image", "unit": "image",
         "cost_usd": 0.04}; a "variant" is for one resolution or quality.
     """
@@ -43,6 +46,7 @@ class Listed:
     takes: Mapping[str, Any] | None = None
     streams: bool = False
     prices: tuple[Mapping[str, Any], ...] = ()
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,9 @@ def new_in(catalog: Catalog, provider: Provider, models: Iterable[Listed]) -> li
 
 
 def _is_version_of(name: str, listed: str) -> bool:
-    return re.fullmatch(rf"{re.escape(name)}-(preview|latest|20\d\d.*)", listed) is not None
+    # There can be a thousand of them: what does not even begin alike is seen at once.
+    rest = listed.removeprefix(f"{name}-")
+    return rest != listed and re.fullmatch(r"preview|latest|20\d\d.*", rest) is not None
 
 
 def _with_list(catalog: Catalog, provider: Provider, kept: KnownList) -> Catalog:
@@ -114,6 +120,7 @@ def _with_list(catalog: Catalog, provider: Provider, kept: KnownList) -> Catalog
             continue
         if own.shutdown:
             model = replace(model, shutdown=own.shutdown, dates_source=f"{said_by}, {kept.day}")
+        model = _with_schema(catalog, model, own)
         price = _price(own, model, said_by, kept.day)
         changed.append(model if price is None else replace(model, price=price))
     new = [
@@ -128,7 +135,11 @@ def _new_model(
 ) -> Model | None:
     """Taken to be as the known one whose name is most like it, but for what the list tells."""
     try:
-        near = catalog.like_known(provider.id, listed.name)
+        if listed.schema is not None:
+            id = f"{provider.id}/{listed.name}"
+            near = Model(id, id, provider.backend, listed.name, provider=provider.id)
+        else:
+            near = catalog.like_known(provider.id, listed.name)
     except NotFound:
         return None
     suffix = "" if provider.dialect == "own" else f" ({provider.label})"
@@ -147,6 +158,8 @@ def _new_model(
     )
     if listed.takes is not None:
         model = _as_described(catalog, provider, model, listed)
+    if listed.schema is not None:
+        model = _by_schema(catalog, model, listed)
     price = _price(listed, model, said_by, day)
     return model if price is None else replace(model, price=price)
 
@@ -179,6 +192,43 @@ def _as_described(catalog: Catalog, provider: Provider, model: Model, listed: Li
         resolutions=tuple(sizes) or ("1K",),
         options=tuple(options),
     )
+
+
+def _by_schema(catalog: Catalog, model: Model, listed: Listed) -> Model:
+    """A model that nothing is known of but the fields of its requests."""
+    bare = replace(model, options=(), extra={})
+    try:
+        fields = input_schema.of_table(listed.schema)
+        where = input_schema.places(fields, listed.name)
+        described = _with_schema(catalog, bare, listed)
+    except InvalidInput:
+        return bare
+    guides = [
+        option
+        for other in catalog.models.values()
+        for option in other.options
+        if option.id == "guides" and "images" in where
+    ][:1]
+    return replace(
+        described,
+        options=(*guides, *described.options),
+        max_references=input_schema.reference_limit(fields, where),
+        needs_canvas_or_reference=any(fields[name].required for name in where.values()),
+        resolutions=input_schema.resolutions(fields),
+    )
+
+
+def _with_schema(catalog: Catalog, model: Model, listed: Listed) -> Model:
+    """With the options that its fields have now, in place of those of the fields before."""
+    if listed.schema is None:
+        return model
+    before = model.extra.get("schema", {})
+    kept = tuple(option for option in model.options if option.id not in before)
+    fresh = replace(model, options=kept, extra={**model.extra, "schema": listed.schema})
+    try:
+        return with_schema(fresh, catalog.named_options)
+    except InvalidInput:
+        return model
 
 
 def _choice_like(catalog: Catalog, id: str, values: list[str]) -> list[Option]:
@@ -259,6 +309,7 @@ def _listed(values: Any) -> Listed:
         takes if isinstance(takes, dict) else None,
         bool(values.get("streams")),
         tuple(line for line in values.get("prices", ()) if isinstance(line, dict)),
+        schema if isinstance(schema := values.get("schema"), dict) else None,
     )
 
 

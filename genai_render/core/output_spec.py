@@ -10,6 +10,9 @@ What sizes a model takes stands with it in models.toml, as `extra.sizes`:
   pixels come back is up to the provider.
 - kind "table": a shape and a resolution are asked for, not pixels; `table` has the pixels that
   come back at 1K by shape, twice that at 2K, four times at 4K.
+- kind "source": what comes back is as large as the image that is sent, `times` as long and wide
+  (a number, or the id of the option that says it), with the pixels of the options in `margins`
+  (left, right, top, bottom) around it. Without such an image as "any".
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ class OutputSpec:
     width, height: pixels, as far as the model lets one choose; else what it is known to give.
     aspect: the shape by name, such as "16:9", for models that are told one; else "".
     quality: "low" … "max"; "" for a model without levels.
+    times: how much longer and wider than this the image comes back, for a model that enlarges
+        what it is sent.
     """
 
     width: int
@@ -48,6 +53,7 @@ class OutputSpec:
     resolution: str
     quality: str = ""
     notes: tuple[str, ...] = ()
+    times: float = 1.0
 
     @property
     def size(self) -> str:
@@ -70,9 +76,13 @@ def output_spec(
     Raises InvalidInput for sizes in a models file that make no sense."""
     wanted = ratio(request.aspect, _own_aspect(request, canvas_aspect))
     resolution, notes = _resolution(model, request.resolution)
-    aspect = ""
+    aspect, times = "", 1.0
     try:
         sizes = {**_ANY_SIZE, **model.extra.get("sizes", {})}
+        if sizes["kind"] == "source":
+            times = _times(model, sizes, request)
+            if request.kind == "edit" and request.source is not None:
+                return _of_source(model, sizes, request, resolution, times)
         if sizes["kind"] == "table":
             width, height, aspect, more = _from_table(model, sizes, wanted, resolution)
         elif sizes["kind"] == "ratios":
@@ -94,7 +104,28 @@ def output_spec(
                 f"The image has {source.width} × {source.height} pixels; "
                 f"the edit will have about {width} × {height}."
             )
-    return OutputSpec(width, height, aspect, resolution, _quality(model, request), tuple(notes))
+    quality = _quality(model, request)
+    return OutputSpec(width, height, aspect, resolution, quality, tuple(notes), times)
+
+
+def _of_source(
+    model: Model, sizes: Mapping[str, Any], request: RenderRequest, resolution: str, times: float
+) -> OutputSpec:
+    """As large as the image that is changed, but for what is added: nothing differs from what was
+    asked for, so there is nothing to say."""
+    info = images.probe(request.source or b"")
+    step = int(sizes["step"])
+    names = tuple(sizes.get("margins", ()))
+    added = [int(model.value(request.options, name, 0)) for name in names] or [0, 0, 0, 0]
+    left, right, top, bottom = added
+    sides = (info.width * times + left + right, info.height * times + top + bottom)
+    width, height = (max(step, int(side) // step * step) for side in sides)
+    return OutputSpec(width, height, "", resolution, _quality(model, request))
+
+
+def _times(model: Model, sizes: Mapping[str, Any], request: RenderRequest) -> float:
+    said = sizes.get("times", 1.0)
+    return float(model.value(request.options, said, 1.0) if isinstance(said, str) else said)
 
 
 def _own_aspect(request: RenderRequest, canvas_aspect: float | None) -> float:

@@ -3,7 +3,8 @@
 
 A provider that speaks a known dialect needs no code. For dialect "openai" the table says where it
 is and how its key is sent. For dialect "json" it also says what the body of a request is, as a
-pattern, and where the images and the cost stand in the answer:
+pattern, and where the images and the cost stand in the answer. For dialect "fal" each model has a
+schema of its own, which is read (see `core.input_schema`). A body of dialect "json":
 
     [provider.body]
     prompt = "{prompt}"
@@ -25,7 +26,7 @@ from typing import Any, Literal
 
 from .errors import InvalidInput
 
-Dialect = Literal["own", "openai", "json"]
+Dialect = Literal["own", "openai", "json", "fal"]
 
 PLACES = (
     *("model", "prompt", "image", "images", "only_image", "more_images", "mask", "count", "seed"),
@@ -103,6 +104,8 @@ class Provider:
     headers, query: sent along with everything. prefix: a path between the address and what is
         asked for; "{model}" in it is the model's name.
     without: parameters of OpenAI's that a provider of that dialect does not take.
+    services: addresses of what else belongs to it, by name. Where something stands in for the
+        provider, at an address of its own, they are below that address by these names.
 
     For dialect "json", path: for a request without images; edit_path: for one with images, `path`
     if left out. body: the pattern of the request; edit_body: of one with images, `body` if left
@@ -127,6 +130,7 @@ class Provider:
     query: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
     without: tuple[str, ...] = ()
+    services: Mapping[str, str] = field(default_factory=dict)
     path: str = "images/generations"
     edit_path: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -140,7 +144,14 @@ class Provider:
     @property
     def backend(self) -> str:
         """The name of the backend that speaks its dialect."""
-        return {"own": self.id, "openai": "compatible", "json": "json"}[self.dialect]
+        kinds = {"own": self.id, "openai": "compatible", "json": "json", "fal": "fal"}
+        return kinds[self.dialect]
+
+    def service(self, name: str, base_url: str) -> str:
+        """Where one of its services is, if the provider is at `base_url`."""
+        if name in self.services and base_url.rstrip("/") == self.base_url.rstrip("/"):
+            return self.services[name].rstrip("/")
+        return f"{base_url}/{name}"
 
     def address(self, base_url: str, model: str = "") -> str:
         """Where what is asked of a model begins."""
@@ -165,6 +176,12 @@ class Provider:
             good = re.fullmatch(r"[A-Za-z0-9-]+", name) and value.isprintable() and value.isascii()
             if not good or name.lower() in _RESERVED:
                 raise InvalidInput(f'The header "{name}" of the provider "{self.id}" is not one.')
+        for address in self.services.values():
+            if not address.startswith("https://"):
+                raise InvalidInput(
+                    f'"{address}" cannot be a service of the provider "{self.id}".',
+                    action='Begin it with "https://".',
+                )
         try:
             re.compile(self.models.image_names)
         except re.error as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ..servers import gemini_api, openai_api
+from ..servers import fal_api, gemini_api, openai_api
 from ..servers.http import Answer, Forever
 from .test_cli import ROOT, picture
 
@@ -82,7 +82,7 @@ def render(tmp_path: Path) -> Iterator[CommandLine]:
     """With a look, in the end, for the keys in all that was printed and written."""
     made = CommandLine(tmp_path)
     yield made
-    for key in (openai_api.KEY, gemini_api.KEY):
+    for key in (openai_api.KEY, gemini_api.KEY, fal_api.KEY):
         middle = key[10:24]  # also of a key whose ends alone are shown
         assert middle not in made.printed
         for path in tmp_path.rglob("*"):
@@ -176,6 +176,60 @@ def test_models_are_refreshed_and_stay_known_without_the_network(render: Command
     known = {event["id"]: event for event in of(events, "model")}
     assert known["gpt-image-77"]["backend"] == "openai"
     assert known[OPENAI]["shutdown"] == "2099-01-02"
+
+
+def test_a_queue_of_fal_s_kind_at_an_address_of_one_s_own(
+    render: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table alone: the options come from the model's own schema."""
+    with fal_api.FalServer() as server:
+        own = tmp_path / "own.toml"
+        own.write_text(
+            '[[provider]]\nid = "studio"\nlabel = "Studio"\ndialect = "fal"\n'
+            f'base_url = "{server.origin}"\nvariables = ["STUDIO_API_KEY"]\n'
+            'key_format = "Key {}"\n[[provider.model]]\n'
+            'name = "fal-ai/recraft/v4.1/text-to-image"\n'
+            'price = { per_image = { "1K" = 0.04 }, source = "studio", date = "2026-11-28" }\n'
+        )
+        monkeypatch.setenv("GENAI_RENDER_MODELS", str(own))
+        monkeypatch.setenv("STUDIO_API_KEY", fal_api.KEY)
+        model = "studio/fal-ai/recraft/v4.1/text-to-image"
+        code, events = render(server, "--max-cost", 1, model=model)
+        assert code == 0, render.printed
+        assert any(
+            event["message"] == "Studio is working: 50 %" for event in of(events, "progress")
+        )
+        (result,) = of(events, "result")
+        assert result["cost_usd"] == pytest.approx(0.04)
+        server.result_script = [lambda *_: fal_api.Refusal(401, f"No {fal_api.KEY}").answer]
+        code, events = render(server, model=model)
+    assert code == 4, render.printed
+
+
+def test_vertex_by_the_environment(
+    render: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vertex_api = pytest.importorskip("tests.servers.vertex_api", exc_type=ImportError)
+    login = tmp_path / "login.json"
+    with vertex_api.VertexServer() as server:
+        login.write_text(json.dumps(server.service_account()))
+        known = render.environ(server)
+        for name, value in {
+            "GOOGLE_GENAI_USE_VERTEXAI": "true",
+            "GOOGLE_CLOUD_PROJECT": vertex_api.PROJECT,
+            "GOOGLE_CLOUD_LOCATION": vertex_api.LOCATION,
+            "GOOGLE_APPLICATION_CREDENTIALS": str(login),
+            "GOOGLE_VERTEX_BASE_URL": server.origin,
+        }.items():
+            known[name] = value
+        monkeypatch.setattr(render, "environ", lambda _server: known)
+        code, events = render(server, model=GEMINI)
+        assert code == 0, render.printed
+        assert len(of(events, "result")) == 1
+        known["GOOGLE_APPLICATION_CREDENTIALS"] = str(tmp_path / "lost.json")
+        code, events = render(server, model=GEMINI)
+    assert code == 4, render.printed
+    assert "gcloud auth application-default login" in of(events, "failed")[0]["message"]
 
 
 def test_three_of_four_are_kept_and_the_fourth_is_told_of(render: CommandLine) -> None:

@@ -148,3 +148,38 @@ def test_twenty_images_on_two_servers_one_of_which_dies(two_servers: list[Any], 
         workflow = record["result"]["info"]["workflow"]
         assert workflow["6"]["inputs"]["seed"] == record["result"]["seed"]
     assert len(list((tmp_path / "out").iterdir())) == 20
+
+
+# What differs between versions of Blender is in test_cli.py.
+@pytest.mark.skipif(bpy.app.version[:2] != (5, 0), reason="takes long; once is enough")
+def test_what_is_wrong_is_said_before_anything_is_captured(tmp_path: Path):
+    """A workflow file that is none, and a node that the server lacks."""
+    blend, workflows = tmp_path / "ball.blend", tmp_path / "workflows"
+    subprocess.run([sys.executable, "-c", SCENE, str(blend)], check=True, capture_output=True)
+    workflows.mkdir()
+    graph = small()
+    graph["6"] = node("FancyNode", image=["5", 0], lora_name="fancy.safetensors")
+    (workflows / "mine.json").write_text(json.dumps(graph))
+    (workflows / "broken.json").write_text("{}")
+    words = ["-m", "genai_render", str(blend), "render", "--json", "--prompt", "x"]
+    words += ["--model", "comfyui/mine", "--history", str(tmp_path / "history")]
+    with ComfyUIServer() as server:
+        known = {
+            "GENAI_RENDER_COMFYUI": server.origin,
+            "GENAI_RENDER_WORKFLOWS": str(workflows),
+        }
+        told = subprocess.run(
+            [sys.executable, *words],
+            cwd=ROOT,
+            env={**os.environ, **known},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    events = [json.loads(line) for line in told.stdout.splitlines()]
+    assert told.returncode == 2, told.stderr
+    notices = [event["text"] for event in events if event["event"] == "notice"]
+    assert any("broken.json" in text and "Export (API)" in text for text in notices)
+    assert not any("Capturing" in str(event) for event in events)
+    assert 'node "FancyNode"' in told.stderr
+    assert "fancy.safetensors" in told.stderr

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from genai_render.backends.base import BACKENDS
 from genai_render.backends.http.settings import endpoint_name
 from genai_render.core import catalog, cost
-from genai_render.core.catalog import Catalog, Model, Option
+from genai_render.core.catalog import TASKS, Catalog, Model, Option
 from genai_render.core.errors import InvalidInput, NotFound, StorageError
 from genai_render.core.framing import RESOLUTIONS
 from genai_render.core.output_spec import output_spec
@@ -56,6 +57,28 @@ def test_the_models_that_were_promised_are_there():
         *("gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "gpt-image-1.5", "gpt-image-1-mini"),
         *("gemini-3-pro-image", "gemini-3.1-flash-image", "gemini-3.1-flash-lite-image"),
     }
+
+
+def test_at_least_thirty_models_of_providers_are_curated():
+    """Of those that are there today: what each is for, how long it takes, what sizes and how many
+    references, and what it costs, by whom and when that was said."""
+    there = SHIPPED.offered(date(2026, 12, 2)).values()
+    hosted = [model for model in there if model.online and model.ai]
+    whole = []
+    for model in hosted:
+        price = model.price
+        priced = price is not None and price.source and re.fullmatch(r"\d{4}-\d\d-\d\d", price.date)
+        if priced and model.good_for and model.speed and model.extra.get("sizes"):
+            whole.append(model)
+            known = cost.per_image(model, model.resolutions[0])
+            assert known or price.per_million, model.id
+        assert model.provider or model.backend in ("openai", "gemini")
+        takes_images = model.extra.get("max_images", 0) > 0
+        assert model.tasks or not takes_images, f"{model.id} is recommended for nothing"
+    assert len(whole) >= 30
+    assert len([model for model in hosted if model.provider == "openrouter"]) >= 30
+    for task in TASKS:
+        assert len(SHIPPED.recommended(task, date(2026, 12, 2))) >= 3, task
 
 
 def test_the_names_are_those_that_the_sdk_knows():

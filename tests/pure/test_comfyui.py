@@ -24,6 +24,7 @@ from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.comfyui import backend as comfyui
 from genai_render.backends.self_hosted.comfyui import library, scheduler
 from genai_render.backends.self_hosted.comfyui.backend import ComfyUIBackend
+from genai_render.backends.self_hosted.comfyui.workflow import Workflow
 from genai_render.backends.self_hosted.control_images import depth_guide, normal_guide, view_guide
 from genai_render.backends.self_hosted.errors import (
     InterruptedElsewhere,
@@ -35,14 +36,17 @@ from genai_render.backends.self_hosted.errors import (
     ServerGone,
     WrongResult,
     WrongServer,
+    missing,
 )
 from genai_render.core import catalog, images
+from genai_render.core.catalog import Option
 from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken, PartialImage
 from genai_render.core.history.store import HistoryStore
 from genai_render.core.jobs import JobQueue
-from genai_render.core.request import RenderRequest
+from genai_render.core.output_spec import output_spec
+from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, our_threads, run, run_and_cancel
 from tests.servers.comfyui_api import ComfyUIServer
 from tests.servers.comfyui_real import RealComfyUI
@@ -365,6 +369,59 @@ def test_the_models_that_a_shipped_workflow_lacks_are_named(tmp_path, server):
     assert "RealESRGAN_x4plus.pth" in error.why
     assert "models/upscale_models" in error.why
     assert "Real-ESRGAN" in error.why
+
+
+def test_what_is_missing_is_whole_the_first_time_with_the_models_of_a_missing_pack(
+    tmp_path, server
+):
+    error = run(
+        backend(tmp_path, whole(), server),
+        request(model="comfyui/style-reference", references=(Reference(image()),)),
+    ).error
+    assert isinstance(error, MissingParts)
+    assert 'node "IPAdapterModelLoader" (of ComfyUI_IPAdapter_plus)' in error.why
+    assert 'its model "ip-adapter-plus_sdxl_vit-h.safetensors" (models/ipadapter)' in error.why
+    assert "huggingface.co/h94/IP-Adapter" in error.why
+    assert 'model "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors"' in error.why
+
+
+def test_another_file_is_offered_only_where_an_option_can_choose_it():
+    graph = {"1": node("Loader", "Loader", ckpt_name="a.safetensors", vae_name="b.safetensors")}
+    choices = [["c.safetensors"], {}]
+    specs = {"Loader": {"input": {"required": {"ckpt_name": choices, "vae_name": choices}}}}
+    option = Option("checkpoint", "Checkpoint", "text", "a.safetensors")
+    workflow = Workflow("Mine", graph, {}, (option,), {"checkpoint": ("1.ckpt_name",)})
+    error = missing("here", "Mine", workflow.missing(graph, specs))
+    assert 'In place of a.safetensors it has: c.safetensors. Choose one as "Checkpoint".' in (
+        error.action
+    )
+    assert "b.safetensors it has" not in error.action
+    assert 'model "b.safetensors"' in error.why
+
+
+def test_what_is_missing_is_known_before_there_is_a_view(tmp_path, server):
+    given = request(model="comfyui/depth-normal", canvas=None)
+    with pytest.raises(MissingParts, match=r"sd_xl_base_1\.0"):
+        backend(tmp_path, whole(), server).ready(given, CancelToken(), canvas_comes=True)
+    backend(tmp_path, whole(), server).ready(request(canvas=None), CancelToken(), True)
+    with pytest.raises(InvalidInput, match="needs the view"):
+        backend(tmp_path, whole(), server).ready(request(canvas=None), CancelToken(), False)
+    assert running_ids(server) == pending_ids(server) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "options"),
+    [
+        ("comfyui/inpaint", (1000, 600), {}),
+        ("comfyui/outpaint", (1640, 664), {"left": 300, "right": 340, "top": 0, "bottom": 64}),
+    ],
+)
+def test_an_edit_on_the_image_itself_is_as_large_as_it_is_said(tmp_path, model, size, options):
+    known, _ = library.with_workflows(catalog.shipped(), tmp_path)
+    given = request(model=model, canvas=None, kind="edit", source=image(1000, 600), options=options)
+    spec = output_spec(known.model(model), given)
+    assert (spec.width, spec.height) == size
+    assert spec.notes == (), "nothing is other than one would think"
 
 
 def test_what_a_node_refuses_is_told_with_its_title(tmp_path, server):

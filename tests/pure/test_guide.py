@@ -20,7 +20,7 @@ from PIL import Image
 from genai_render.backends.base import create_backend
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.comfyui import library
-from genai_render.core import catalog, cost
+from genai_render.core import catalog, cost, input_schema
 from genai_render.core.credentials import Credentials
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.acme_api import COST, KEY, AcmeServer
@@ -48,9 +48,20 @@ def saved(folder: Path, page: str, name: str, kind: str = "toml") -> Path:
 
 def test_there_is_a_page_for_each_thing_and_none_is_long():
     names = {page.stem for page in PAGES}
-    assert names >= {"provider", "model", "style", "pack", "workflow", "medium"}
+    assert names >= {"provider", "fal", "model", "style", "pack", "workflow", "medium"}
     for page in PAGES:
         assert len(page.read_text("utf-8").splitlines()) < 30, page.name
+
+
+def test_a_model_at_fal(tmp_path):
+    known = catalog.load([saved(tmp_path, "fal.md", "fal.toml")])
+    model = known.model("fal/fal-ai/flux-lora-depth")
+    assert [option.id for option in model.options] == ["num_inference_steps"]
+    assert model.options[0].label == "Steps"
+    fields = input_schema.of_table(model.extra["schema"])
+    assert input_schema.places(fields, model.name, model.extra["inputs"]) == {"depth": "image_url"}
+    for word in re.findall(r"`(\w+)`", (GUIDE / "fal.md").read_text("utf-8").split("knows")[1]):
+        assert word in (*input_schema.IMAGE_INPUTS, "schema")
 
 
 # ---- a provider --------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
                 attached.append(_png("marked.png", drawn, "markup"))
     elif request.canvas is not None:
         guides = str(model.value(request.options, GUIDES_OPTION, "color"))
-        attached += _of_canvas(request.canvas, guides)
+        attached += of_canvas(request.canvas, guides)
     for number, reference in enumerate(request.references, start=1):
         name = f"reference-{number}"
         attached.append(_file(name, reference.data, reference.role, reference.weight))
@@ -108,7 +108,8 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
     return Attachments(tuple(kept), mask, markup, tuple(notices))
 
 
-def _of_canvas(canvas: Canvas, guides: str) -> list[Attachment]:
+def of_canvas(canvas: Canvas, guides: str) -> list[Attachment]:
+    """What is sent of a view: its colors, and what `guides` names besides."""
     # Laid over grey: models take transparency now for a mask, now for black.
     sent = [_png("canvas.png", images.flatten(canvas.color, _BACKGROUND), "canvas")]
     if canvas.depth_range() is None:

@@ -7,21 +7,22 @@ import contextlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...core import images, prompt
 from ...core.catalog import Model
 from ...core.cost import Usage, actual
-from ...core.errors import GenAIError, ImageError
+from ...core.errors import CredentialsError, GenAIError, ImageError
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
 from ...core.model_lists import Listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.retry import retry_after, trying_again
-from ..http.settings import Access, BackendSettings, access
+from ..http.settings import Access, BackendSettings, access, vertex_of
 from ..parallel import in_parallel
+from . import google_login
 from .attachments import Attachments, attachments
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class GeminiBackend:
         """Raises what `Backend.run` may, of which CredentialsError and OnlineAccessOff come
         before anything is sent."""
         model = self._settings.models().model(request.model)
-        where = access(self._settings, "gemini")
+        where = self._access(cancel)
         cancel.check()
         yield Progress(None, "Preparing the images")
         call = self._worked_out(model, request)
@@ -102,30 +103,52 @@ class GeminiBackend:
                 lambda: self._call(call, where, index, token), token, LABEL
             )
 
-        yield from in_parallel([work(index) for index in range(request.count)], cancel)
+        works = [work(index) for index in range(request.count)]
+        if where.vertex is None:
+            yield from in_parallel(works, cancel)
+            return
+        why = ""
+        try:
+            yield from in_parallel(works, cancel)
+            return
+        except CredentialsError as error:
+            why = error.why
+        google_login.forget(where.vertex)
+        raise google_login.not_accepted(where.vertex, why)
 
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the server whether the key is good, which costs nothing. A sentence for the user."""
         names = self.model_names(cancel, endpoint)
         known = [model.name for model in self._settings.models().models.values()]
         both = sum(1 for model in names if model in known)
-        return f"The key is good. {both} of the models here can be used with it."
+        what = "login" if vertex_of(self._settings, "gemini") is not None else "key"
+        return f"The {what} is good. {both} of the models here can be used with it."
 
     def model_names(self, cancel: CancelToken, endpoint: str = "") -> list[str]:
         """The models that the server offers, by the provider's own names."""
         return [model.name for model in self.model_list(cancel, endpoint)]
 
     def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]:
-        where = access(self._settings, endpoint or "gemini")
-        with self._client(where, cancel) as (sdk, _):
+        with self._client(self._access(cancel), cancel) as (sdk, _):
             entries = self._guarded(lambda: list(sdk.models.list()), cancel)
         models = [
-            Listed(
-                str(one.name).removeprefix("models/"), one.display_name or "", one.description or ""
-            )
+            Listed(str(one.name).rpartition("/")[2], one.display_name or "", one.description or "")
             for one in entries
         ]
         return sorted(models, key=lambda one: one.name)
+
+    def _access(self, cancel: CancelToken) -> Access:
+        """With a key; through Vertex AI with a token that stands for an hour in its place."""
+        where = access(self._settings, "gemini")
+        if where.vertex is None:
+            return where
+        online = self._settings.online_access
+        login = google_login.log_in(where.vertex, where.endpoint, cancel, online)
+        charged = {"x-goog-user-project": login.quota_project} if login.quota_project else {}
+        provider = replace(
+            where.provider, key_header="Authorization", key_format="Bearer {}", headers=charged
+        )
+        return replace(where, provider=provider, key=login.token)
 
     def _worked_out(self, model: Model, request: RenderRequest) -> _ProviderCall:
         attached = attachments(model, request)
@@ -193,14 +216,14 @@ class GeminiBackend:
             where.provider.key_header,
             where.provider.key_format,
             LABEL,
+            where.provider.headers,
         )
         kinds: list[str] = []
         http.event_hooks = {"response": [lambda response: kinds.append(_content_type(response))]}
         try:
             yield (
                 genai.Client(
-                    api_key=transport.MADE_UP_KEY,
-                    vertexai=False,
+                    **_identity(where, transport.MADE_UP_KEY),
                     http_options=types.HttpOptions(
                         base_url=re.sub(r"/v1(?:alpha|beta)?$", "", where.base_url),
                         httpx_client=http,
@@ -269,6 +292,23 @@ class GeminiBackend:
         cancel.check()
         problem.__cause__ = problem.__context__ = None
         raise problem.with_traceback(None)
+
+
+def _identity(where: Access, made_up: str) -> dict[str, Any]:
+    """Who the SDK thinks that it is: the real key or token is put in last, by the transport."""
+    if where.vertex is None:
+        return {"api_key": made_up, "vertexai": False}
+    # Of Google's own kinds this is the one that needs no package to sign with.
+    from google.auth.credentials import AnonymousCredentials
+
+    credentials = AnonymousCredentials()
+    credentials.token = made_up  # pyright: ignore[reportAttributeAccessIssue]
+    return {
+        "vertexai": True,
+        "project": where.vertex.project,
+        "location": where.vertex.location,
+        "credentials": credentials,
+    }
 
 
 def _contents(call: _ProviderCall) -> list[types.Content]:

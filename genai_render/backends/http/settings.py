@@ -13,10 +13,12 @@ from ...core.catalog import Catalog, Model
 from ...core.credentials import Credentials, Secret, origin_of
 from ...core.errors import CredentialsError, InvalidInput
 from ...core.provider import Provider
+from . import vertex
 from .errors import OnlineAccessOff
 from .proxies import NO_PROXY, SYSTEM_PROXY
 from .proxy_route import proxy_for
 from .reach import is_loopback
+from .vertex import Vertex
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Endpoint:
     plain_key: the way that a key may go without encryption, as `plain_way` tells it: the user was
         warned, by the server's name, that it can be read there, and allows it all the same. Another
         address or proxy is another way.
+    vertex: for Google: through Vertex AI, with `project`, `location` and the login in
+        `credentials_file`; what of them is empty is as the environment says.
     """
 
     base_url: str = ""
@@ -43,6 +47,9 @@ class Endpoint:
     key: Secret | None = None
     needs_key: bool = True
     plain_key: str = ""
+    vertex: bool = False
+    location: str = ""
+    credentials_file: str = ""
 
     @property
     def overall(self) -> float:
@@ -94,6 +101,7 @@ class Access:
     """An endpoint with its address and key found: what one job connects with.
 
     key: None for a server that needs none. source: where the key comes from, in words; "" for none.
+    vertex: the project that pays in place of a key, whose token the job itself gets.
     """
 
     provider: Provider
@@ -101,6 +109,7 @@ class Access:
     base_url: str
     key: Secret | None
     source: str = ""
+    vertex: Vertex | None = None
 
     @property
     def origin(self) -> str:
@@ -167,13 +176,30 @@ def _proxy_on_the_way(endpoint: Endpoint, origin: str) -> str:
     return urllib.parse.urlsplit(proxy[0]).netloc if proxy else ""
 
 
+def vertex_of(settings: BackendSettings, name: str) -> Vertex | None:
+    """The project of Google Cloud that Google's models are reached through; None without one, and
+    for every other provider. Raises what `vertex.place` does."""
+    if name != "gemini":
+        return None
+    endpoint, environ = settings.endpoint(name), settings.credentials.environ
+    if endpoint.key is not None and not endpoint.vertex:
+        return None  # with a key of its own, whatever the environment says for others
+    return vertex.place(endpoint, environ) if vertex.is_on(endpoint, environ) else None
+
+
 def address_of(settings: BackendSettings, name: str, base_url: str = "") -> str:
     """Where `name` is reached. base_url: what the model itself says.
 
     Raises InvalidInput for a bad address or none, OnlineAccessOff where it may not be reached.
     """
     endpoint = settings.endpoint(name)
-    address = settings.credentials.base_url(settings.provider(name), endpoint.base_url or base_url)
+    by_project = vertex_of(settings, name)
+    if by_project is not None:
+        said = settings.credentials.environ.get(vertex.ADDRESS, "").strip()
+        address = (endpoint.base_url.strip() or said or by_project.address).rstrip("/")
+    else:
+        provider = settings.provider(name)
+        address = settings.credentials.base_url(provider, endpoint.base_url or base_url)
     if not address:
         raise InvalidInput(
             f'No address is known for "{name}".',
@@ -192,6 +218,10 @@ def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
     """
     address = address_of(settings, name, base_url)
     endpoint, provider = settings.endpoint(name), settings.provider(name)
+    by_project = vertex_of(settings, name)
+    if by_project is not None:
+        vertex.check_file(by_project)
+        return Access(provider, endpoint, address, None, by_project.source, by_project)
     if endpoint.key is not None:
         return Access(provider, endpoint, address, endpoint.key or None)
     if endpoint.needs_key and provider.needs_key:

@@ -71,8 +71,11 @@ class WrongResult(ServerError):
 class MissingPart:
     """A node class or a model file that a server lacks.
 
+    kind: "node", "model", "setting", or "its model": of a node that is missing itself, so that the
+        server cannot say whether it has the file.
     where: a model's folder under models/, or the pack that a node comes with.
-    source: where to get it. others: what the server has in its place.
+    source: where to get it. others: what the server has in its place. option: the label of the
+        option by which another can be chosen; "" for none.
     """
 
     kind: str
@@ -80,6 +83,7 @@ class MissingPart:
     where: str = ""
     source: str = ""
     others: tuple[str, ...] = ()
+    option: str = ""
 
     @property
     def text(self) -> str:
@@ -114,16 +118,19 @@ def missing(label: str, workflow: str, parts: Iterable[MissingPart]) -> MissingP
     lacking = list(parts)
     named = "; ".join(part.text for part in lacking)
     nodes = any(part.kind == "node" for part in lacking)
-    models = [part for part in lacking if part.kind == "model"]
+    models = [part for part in lacking if part.kind in ("model", "its model")]
     todo = []
     if nodes:
         todo.append("Install the missing nodes with ComfyUI's manager and start the server again.")
     if models:
         todo.append("Put the missing files into the server's models folder.")
-    instead = next((part for part in models if part.others), None)
-    if instead is not None:
-        others = ", ".join(plain(name, 60) for name in instead.others[:5])
-        todo.append(f"In place of {instead.name} it has: {others}; choose one in the options.")
+    for part in lacking:
+        if part.others and part.option:
+            others = ", ".join(plain(name, 60) for name in part.others[:5])
+            todo.append(
+                f'In place of {plain(part.name, 120)} it has: {others}. Choose one as "'
+                f'{part.option}".'
+            )
     return MissingParts(
         f'{label} lacks what "{workflow}" needs.', f"Missing: {named}.", " ".join(todo)
     )

@@ -10,7 +10,7 @@ from ...backends.http.errors import OnlineAccessOff
 from ...backends.refresh import Answered, refreshed
 from ...console import Console
 from ...core import cost
-from ...core.catalog import Model
+from ...core.catalog import Catalog, Model
 from ...core.errors import GenAIError
 from ...core.events import CancelToken
 from ...core.model_lists import KnownList
@@ -18,10 +18,20 @@ from .. import backend_settings
 from .. import catalog as catalogs
 
 
+def known_catalog(console: Console) -> Catalog:
+    """Everything that can be chosen. What is wrong with single addresses and workflow files, which
+    are left out, is said."""
+    problems: list[GenAIError] = []
+    catalog = catalogs.load(problems)
+    for problem in problems:
+        console.notice(problem.text)
+    return catalog
+
+
 def models(parsed: argparse.Namespace, console: Console) -> int:
     if parsed.refresh:
         _refresh(console)
-    entries = catalogs.load().models
+    entries = known_catalog(console).models
     width = max(map(len, entries))
     for model in entries.values():
         prices = {size: cost.per_image(model, size) for size in model.resolutions}
@@ -54,7 +64,8 @@ def models(parsed: argparse.Namespace, console: Console) -> int:
             instead = f" Use {model.successor}." if model.successor else ""
             console.line(f"{'':{width}}    {model.dates_note()}.{instead}")
         for option in model.options:
-            console.line(f"{'':{width}}    --option {option.id}=…  {option.description}.")
+            says = f"  {option.description}." if option.description else ""
+            console.line(f"{'':{width}}    --option {option.id}=…{says}")
     return 0
 
 
@@ -62,7 +73,7 @@ def _refresh(console: Console) -> None:
     """Ask the providers. Raises the first problem where none has answered."""
     lists: dict[str, KnownList] = {}
     problem: GenAIError | None = None
-    known = catalogs.load()
+    known = known_catalog(console)
     try:
         for one in refreshed(backend_settings.for_all(known), CancelToken()):
             problem = problem or one.problem
@@ -101,7 +112,7 @@ def _price(model: Model, prices: dict[str, float | None]) -> str:
 
 
 def styles(_parsed: argparse.Namespace, console: Console) -> int:
-    entries = catalogs.load().styles
+    entries = known_catalog(console).styles
     width = max(map(len, entries))
     for style in entries.values():
         console.event(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backends.base import create_backend
+from ...backends.base import check_ready, create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
 from ...core import cost, images
@@ -19,16 +19,16 @@ from ...core.bounds import MAX_SEED
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
-from ...core.events import Notice, Progress, Result
+from ...core.events import CancelToken, Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
-from .. import catalog as catalogs
 from ..history_place import open_history
 from . import arguments, shots
+from .catalog_lists import known_catalog
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
@@ -37,7 +37,7 @@ _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = catalogs.load()
+    catalog = known_catalog(console)
     model = catalog.model(parsed.model)
     request = RenderRequest(
         prompt=parsed.prompt,
@@ -66,7 +66,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = catalogs.load()
+    catalog = known_catalog(console)
     model = catalog.model(parsed.model)
     path = Path(parsed.image)
     parent, view = "", None
@@ -238,6 +238,8 @@ class _Making:
             try:
                 # All of it, before the first is captured.
                 gate.check(self.prepared, self._spending, times=len(names))
+                comes = self.prepared.canvas_size is not None
+                check_ready(self._model.backend, settings, self._request, CancelToken(), comes)
                 for name in names:
                     while len(queue.jobs()) >= ahead:
                         self._pump(queue)

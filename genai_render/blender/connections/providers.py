@@ -109,6 +109,9 @@ class Connection:
             organization=getattr(self, "organization", "").strip(),
             project=getattr(self, "project", "").strip(),
             plain_key=self.plain_key,  # pyright: ignore
+            vertex=getattr(self, "vertex", False),
+            location=getattr(self, "location", "").strip(),
+            credentials_file=bpy.path.abspath(getattr(self, "credentials_file", "").strip()),
         )
 
 
@@ -139,7 +142,35 @@ class OpenAIAccount:
     )
 
 
-_OF_SOME = {"openai": OpenAIAccount}
+class GoogleAccount:
+    """What only Google has: Vertex AI, where a project of Google Cloud pays."""
+
+    vertex: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Vertex AI",
+        description="Reach Google's models through a project of Google Cloud, with this computer's "
+        "login in place of a key",
+        update=_changed,
+    )
+    project: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Project",
+        description="The id of the Google Cloud project, else GOOGLE_CLOUD_PROJECT",
+        update=_changed,
+    )
+    location: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Location",
+        description="Such as us-central1, else GOOGLE_CLOUD_LOCATION, else global",
+        update=_changed,
+    )
+    credentials_file: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Credentials File",
+        description="Of a service account, else GOOGLE_APPLICATION_CREDENTIALS, else what "
+        "gcloud auth application-default login wrote",
+        subtype="FILE_PATH",
+        update=_changed,
+    )
+
+
+_OF_SOME = {"openai": OpenAIAccount, "gemini": GoogleAccount}
 
 CLOUD = {
     row.id: type(

@@ -64,9 +64,13 @@ def _draw_one(layout: Any, context: Any, connection: Any, label: str, provider: 
     if connection.show_server:
         column = box.column()
         column.prop(connection, "base_url", placeholder=provider.base_url)
-        for name in ("organization", "project"):
+        if hasattr(connection, "vertex"):
+            column.prop(connection, "vertex")
+        fields = column.column()
+        fields.active = getattr(connection, "vertex", True)
+        for name in ("organization", "project", "location", "credentials_file"):
             if hasattr(connection, name):
-                column.prop(connection, name)
+                fields.prop(connection, name)
         column.prop(connection, "more_models", placeholder="Names, with commas between")
 
 

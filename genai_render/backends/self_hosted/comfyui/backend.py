@@ -130,6 +130,23 @@ class ComfyUIBackend:
         works = [work(number) for number in range(request.count)]
         yield from in_parallel(works, cancel, at_once=max(2, len(servers)))
 
+    def ready(self, request: RenderRequest, cancel: CancelToken, canvas_comes: bool) -> None:
+        """Raises what no server has, or that none can be reached: before the view is captured."""
+        model = self._settings.models().model(request.model)
+        workflow = library.workflow_of(model)
+        servers = tuple(servers_of(self._settings, "comfyui"))
+        given = {f"reference_{n}" for n in range(1, len(request.references) + 1)}
+        if canvas_comes or request.canvas is not None:
+            given |= {"color", "depth", "normal"}
+        if request.source is not None:
+            given |= {"source", "color"}
+        if request.mask is not None:
+            given.add("mask")
+        files = {name: b"" for name in IMAGE_INPUTS if name in given and workflow.takes(name)}
+        spec = output_spec(model, request)
+        call = ProviderCall(request, model, workflow, spec, request.prompt, "", files, servers)
+        scheduler.done(scheduler.choose(servers, model.label, self._looker(call, cancel)))
+
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the servers how they are. endpoint: only this one, "comfyui:NAME". For the user."""
         lines, problem = [], None

@@ -68,7 +68,11 @@ def of_file(path: Path) -> Model:
         description="Your own workflow",
         options=workflow.options,
         needs_canvas_or_reference=False,
-        extra={"workflow_file": str(path), "sizes": _SIZES},
+        # Without a place for a size, the image that goes in has the one that comes out.
+        extra={
+            "workflow_file": str(path),
+            "sizes": _SIZES if workflow.takes("width") else {**_SIZES, "kind": "source"},
+        },
     )
 
 

@@ -121,6 +121,11 @@ class Workflow:
             spec = specs.get(kind)
             if spec is None:
                 lacking["node", kind] = MissingPart("node", kind, self.packs.get(kind, ""))
+                for name, value in node["inputs"].items():
+                    if isinstance(value, str) and _is_model(kind, name, value):
+                        source = self.needs.get(value, "")
+                        part = MissingPart("its model", value, _folder(kind, name), source)
+                        lacking.setdefault(("model", value), part)
                 continue
             for name, value in node["inputs"].items():
                 choices = choices_of(spec, name)
@@ -130,14 +135,22 @@ class Workflow:
                     choice.replace("\\", "/") for choice in choices
                 ):
                     continue
+                option = self._option_at(f"{id}.{name}")
                 if _is_model(kind, name, value):
-                    part = MissingPart(
-                        "model", value, _folder(kind, name), self.needs.get(value, ""), choices
-                    )
+                    source = self.needs.get(value, "")
+                    part = MissingPart("model", value, _folder(kind, name), source, choices, option)
                 else:
-                    part = MissingPart("setting", value, f"{title_of(node)}: {name}", "", choices)
+                    where = f"{plain_title(node)}: {name}"
+                    part = MissingPart("setting", value, where, "", choices, option)
                 lacking["model", value] = part
         return list(lacking.values())
+
+    def _option_at(self, place: str) -> str:
+        """The label of the option that sets that place; "" for none."""
+        for option in self.options:
+            if place in self.option_places.get(option.id, ()):
+                return option.label
+        return ""
 
     def _take_out(
         self, graph: dict[str, Any], id: str, name: str, specs: Mapping[str, Mapping[str, Any]]
