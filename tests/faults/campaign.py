@@ -158,6 +158,7 @@ class _Campaign:
         self._folder = folder
         self._until = until
         self._seeds = iter(range(seed, seed + runs)) if runs is not None else itertools.count(seed)
+        self._begun = False  # there is one run, however late it has become
         self._late: list[tuple[int, str]] = []
         self._lock = threading.Lock()
         self.tally = Tally()
@@ -166,9 +167,11 @@ class _Campaign:
         """One process after another; a new one where the last is no good any more."""
         worker: _Worker | None = None
         try:
-            while time.monotonic() < self._until:
+            while True:
                 with self._lock:
-                    seed = next(self._seeds, None)
+                    if self._begun and time.monotonic() >= self._until:
+                        return
+                    seed, self._begun = next(self._seeds, None), True
                 if seed is None:
                     return
                 worker = worker or _Worker(self._kind, self._folder)
