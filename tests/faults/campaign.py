@@ -28,6 +28,7 @@ MAX_BYTES = 512 * 2**20
 _LATE = ("slow", "stuck")
 _AGAIN = 3
 _ENOUGH = 5
+_MOST = 10  # times its time, for a run that others keep from running
 _TELL_SECONDS = 60.0
 
 
@@ -110,12 +111,26 @@ class _Worker:
             self._ready = True
             self._process.stdin.write(f"{seed}\n")
             self._process.stdin.flush()
-            line = self._lines.get(timeout=self._kind.seconds)
+            line = self._line()
         except OSError:
             return {}
         except queue.Empty:
             return None
         return json.loads(line) if line else {}
+
+    def _line(self) -> str:
+        """Raises queue.Empty after the time that a run may take, as if it had a core of its own."""
+        begun, waited = time.monotonic(), waited_for_a_core(self._process.pid)
+        patience = self._kind.seconds
+        while True:
+            try:
+                return self._lines.get(timeout=patience)
+            except queue.Empty:
+                taken = time.monotonic() - begun
+                others = max(0.0, waited_for_a_core(self._process.pid) - waited)
+                patience = self._kind.seconds - (taken - others)
+                if patience <= 0.1 or taken > _MOST * self._kind.seconds:
+                    raise
 
     def end(self) -> None:
         self._process.kill()
@@ -143,6 +158,7 @@ class _Campaign:
         self._folder = folder
         self._until = until
         self._seeds = iter(range(seed, seed + runs)) if runs is not None else itertools.count(seed)
+        self._begun = False  # there is one run, however late it has become
         self._late: list[tuple[int, str]] = []
         self._lock = threading.Lock()
         self.tally = Tally()
@@ -151,9 +167,11 @@ class _Campaign:
         """One process after another; a new one where the last is no good any more."""
         worker: _Worker | None = None
         try:
-            while time.monotonic() < self._until:
+            while True:
                 with self._lock:
-                    seed = next(self._seeds, None)
+                    if self._begun and time.monotonic() >= self._until:
+                        return
+                    seed, self._begun = next(self._seeds, None), True
                 if seed is None:
                     return
                 worker = worker or _Worker(self._kind, self._folder)
@@ -226,13 +244,13 @@ def run(kind: Kind, seed: int, until: float, runs: int | None = None) -> Tally:
     return campaign.tally
 
 
-def waited_for_a_core() -> float:
-    """Seconds that this process's threads could have run and others did; 0 where no one counts.
+def waited_for_a_core(pid: int | str = "self") -> float:
+    """Seconds that a process's threads could have run and others did; 0 where no one counts.
 
     Because of Python's lock, hardly two of them wait at once.
     """
     total = 0
-    for path in Path("/proc/self/task").glob("*/schedstat"):
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
         with contextlib.suppress(OSError, IndexError, ValueError):  # a thread that has ended
             total += int(path.read_text().split()[1])
     return total / 1e9

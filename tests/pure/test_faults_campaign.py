@@ -61,7 +61,11 @@ def test_the_command_ends_with_what_was_found(
     assert (f"broken --seed {seed} --runs 1: lost: one of two" in told) == bool(code)
 
 
-def test_no_run_at_all_is_no_success(monkeypatch: pytest.MonkeyPatch):
+def test_each_kind_has_a_run_however_little_time_is_left(monkeypatch: pytest.MonkeyPatch):
+    tally = campaign.run(KIND, seed_of("lost"), time.monotonic() - 60)
+    assert tally.runs == 1
+    assert dict(tally.bad) == {"lost": 1}
     monkeypatch.setattr(command, "KINDS", (KIND,))
-    monkeypatch.setattr(sys, "argv", ["faults", "--minutes", "0.0000001"])
-    assert command.main() == 1
+    monkeypatch.setattr(command, "run", lambda *_: campaign.Tally())
+    monkeypatch.setattr(sys, "argv", ["faults", "--minutes", "1"])
+    assert command.main() == 1  # no run at all is no success
