@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is not as the user's scene means it is said: what is missing, replaced, or not to be seen."""
+"""What is not as the user's scene means it is said: what is missing, replaced or left out."""
 
 from __future__ import annotations
 
