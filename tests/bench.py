@@ -90,12 +90,21 @@ def main() -> int:
     parser.add_argument(
         "--startup", action="store_true", help="instead: how much Blender starts later"
     )
+    parser.add_argument(
+        "--capture", action="store_true", help="instead: what the samples of a capture are worth"
+    )
+    parser.add_argument("--width", type=int, default=1344, help="of the canvas, with --capture")
+    parser.add_argument("--against", type=int, default=256, help="samples, with --capture")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.startup:
         from tests import bench_startup
 
         return bench_startup.main()
+    if given.capture:
+        from tests import bench_capture
+
+        return bench_capture.main(given.width, given.against)
     if given.history_panel:
         from tests import bench_history_panel
 

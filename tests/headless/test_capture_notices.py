@@ -70,7 +70,9 @@ def test_missing_textures_are_counted_and_the_first_three_named():
     assert "magenta" in said
 
 
-@pytest.mark.parametrize("where", ["nowhere", "another scene", "the compositor", "a brush"])
+@pytest.mark.parametrize(
+    "where", ["nowhere", "another scene", "the compositor", "a brush", "a picture to draw after"]
+)
 def test_what_is_not_in_the_picture_is_not_missed(where):
     stage.build(around=16)
     image = lost("gone.png")
@@ -90,6 +92,10 @@ def test_what_is_not_in_the_picture_is_not_missed(where):
             scene.use_nodes = True
             tree = scene.node_tree
         tree.nodes.new("CompositorNodeImage").image = image
+    elif where == "a picture to draw after":
+        empty = stage.add("Reference", None)
+        empty.empty_display_type = "IMAGE"
+        empty.data = image
     elif where == "a brush":
         texture = bpy.data.textures.new("Stamp", "IMAGE")
         texture.image = image

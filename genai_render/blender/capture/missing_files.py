@@ -149,13 +149,16 @@ def _unused_left_out(scene: bpy.types.Scene, owners: Iterable[Any]) -> list[str]
 
 def _leads_to(scene: bpy.types.Scene, owner: bpy.types.ID, users: dict[Any, Any]) -> bool:
     """Whether the owner, its users, theirs … come to the scene. Not as a brush does, nor as what
-    only the compositor mixes in: a capture leaves that out."""
+    only the compositor mixes in, nor as a picture to draw after: a capture leaves that out."""
     seen: set[Any] = set()
     ahead = [owner]
     while ahead:
-        for user in users.get(ahead.pop(), ()):
+        used = ahead.pop()
+        for user in users.get(used, ()):
             kind = user.id_type
             if user in seen or (kind == "NODETREE" and user.type == "COMPOSITING"):
+                continue
+            if used.id_type == "IMAGE" and kind in ("OBJECT", "CAMERA"):
                 continue
             seen.add(user)
             if user == scene.world or (kind == "COLLECTION" and user == scene.collection):

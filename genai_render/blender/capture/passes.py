@@ -32,7 +32,7 @@ from . import camera as camera_frame
 from . import missing_files, notices, scene_copy
 from .backface_culling import culled
 from .gpu_probe import find_gpu
-from .planes import SEVERAL_RAYS, Planes, Sight, flat_planes, read_planes
+from .planes import Planes, Sight, flat_planes, read_planes, several_rays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -442,7 +442,7 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path)
         _run(copy, path)
         several = None
         if see_through:
-            cycles.samples = SEVERAL_RAYS
+            cycles.samples = several_rays(spec.width * spec.height)
             several = path.with_stem(f"{path.stem}-several")
             _run(copy, several)
             cycles.samples = 1

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     np = lazy.module("numpy")
 
-SEVERAL_RAYS = 8
+_SEVERAL, _FEWEST, _AFFORDABLE = 8, 4, 4e6  # rays a pixel, and of a whole picture
 _SPECK_PIXELS = 4
 _VEIL = 26  # of 255: smoke that is thinner than a tenth is not there
 _NOTHING = 1e9  # Cycles' depth where there is no surface is 1e10
@@ -63,9 +63,14 @@ class Sight:
         return rays
 
 
+def several_rays(pixels: int) -> int:
+    """A pixel, where something in the scene lets light through."""
+    return max(_FEWEST, min(_SEVERAL, round(_AFFORDABLE / pixels)))
+
+
 def read_planes(path: Path, sight: Sight, top: int = 0, several: Path | None = None) -> Planes:
     """top: the row of the whole picture that the file begins with. several: the same with
-    SEVERAL_RAYS, where something in the scene lets light through."""
+    `several_rays`, where something in the scene lets light through."""
     passes = read_passes(path)
     depth = passes["Depth"][..., 0]
     depth = np.where(depth < _NOTHING, depth, np.float32(np.inf))
