@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     np = lazy.module("numpy")
 
-_FLAT = 3  # codes of 255 between the darkest and the lightest, but for one pixel in two hundred
+_FLAT = 6  # codes of 255 between the darkest and the lightest, but for one pixel in two hundred
 _BLACK, _WHITE = 8, 247
 _MAGENTA, _MAGENTA_SHARE = 240, 0.005
 _NAMED = 3

@@ -17,7 +17,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ _CANVAS_ENGINES = {"AUTO": _EEVEE, "EEVEE": _EEVEE, "CYCLES": CYCLES, "WORKBENCH
 _SAMPLES = {"fast": 8, "auto": 12, "balanced": 24, "quality": 128}
 _RAYS = {"fast": 8e6, "auto": 12e6, "balanced": 24e6, "quality": 256e6}
 _FEWEST_SAMPLES = 4
+_VEIL_SAMPLES = 16  # of smoke alone, whose outline is in its alpha, which no denoiser smooths
 
 _CULLS_BACK_FACES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")  # where a material says so
 _COLOR_SHARE = 0.85  # of a capture's time
@@ -243,21 +244,27 @@ def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:
 def _render(
     copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, meter: _Meter
 ) -> tuple[NDArray[np.uint8], Planes, str]:
+    see_through = scene_copy.lets_light_through()  # culled faces do, too, but not by chance
     with contextlib.ExitStack() as undo:
         if scene_engine(copy.scene, spec.engine) in _CULLS_BACK_FACES:
             undo.enter_context(culled())
-        return _render_as_it_is(copy, spec, sight, folder, meter)
+        return _render_as_it_is(copy, spec, sight, folder, meter, see_through)
 
 
 def _render_as_it_is(
-    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, meter: _Meter
+    copy: SceneCopy,
+    spec: CaptureSpec,
+    sight: Sight,
+    folder: Path,
+    meter: _Meter,
+    see_through: bool,
 ) -> tuple[NDArray[np.uint8], Planes, str]:
     engine = color_engine(copy.scene, spec.engine)
     _color_settings(copy.scene, spec)
     copy.scene.render.use_persistent_data = True
     small = spec.width * spec.height <= _STRIP_PIXELS
-    volumes = scene_copy.has_volumes(copy.scene)
-    if engine == CYCLES and spec.mode == "fast" and small and not volumes:
+    one_hit = not see_through and not scene_copy.has_volumes(copy.scene)
+    if engine == CYCLES and spec.mode == "fast" and small and one_hit:
         _cycles_color(copy, spec)
         _narrow_filter(copy.scene)
         with _strokes_where_safe(copy):
@@ -268,7 +275,7 @@ def _render_as_it_is(
             color, engine = _render_color(copy, spec, engine, folder)
         meter.part(_COLOR_SHARE, 1.0)
         with scene_copy.without_grease_pencil(copy), scene_copy.without_volumes(copy):
-            planes = _render_data(copy, spec, sight, folder)
+            planes = _render_data(copy, spec, sight, folder, see_through)
     return color, planes, engine
 
 
@@ -283,7 +290,8 @@ def _without_surface(
         # Again, since only without the world it is known where there is something at all.
         copy.scene.render.film_transparent = True
         with _strokes_where_safe(copy):
-            color, _ = _render_color(copy, spec, engine, folder)
+            enough = replace(spec, samples=_VEIL_SAMPLES)  # the scene's own are those of the data
+            color, _ = _render_color(copy, enough, engine, folder)
         back = eye.world.inverted_safe()
         centers = [
             thing.matrix_world @ (sum((Vector(c) for c in thing.bound_box), Vector()) / 8)
@@ -408,7 +416,9 @@ def _narrow_filter(scene: Any) -> None:
         scene.cycles.use_pixel_jitter = False
 
 
-def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path) -> Planes:
+def _render_data(
+    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, see_through: bool
+) -> Planes:
     """In strips, so that a large picture fits into memory."""
     scene, cycles, render = copy.scene, copy.scene.cycles, copy.scene.render
     _use_engine(scene, CYCLES)
@@ -425,7 +435,6 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path)
         setattr(cycles, f"{kind}_bounces", 0)
     _dof(copy).use_dof = False
     _data_passes(copy.layer)
-    see_through = scene_copy.lets_light_through()
     copy.layer.use_pass_cryptomatte_object = see_through
     _save_as_exr(scene)
     strips = math.ceil(spec.width * spec.height / _STRIP_PIXELS)
