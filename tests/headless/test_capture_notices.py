@@ -266,6 +266,15 @@ def test_a_picture_of_something_is_not_called_flat():
     assert take().notices == ()
 
 
+def test_far_from_the_origin_the_steps_of_depth_are_said():
+    stage.build(around=16)
+    for thing in bpy.context.scene.objects:
+        thing.location.x += 16_000_000
+    bpy.context.view_layer.update()
+    said = take().notices
+    assert any("16,000,0" in text and "steps of 1:" in text for text in said), said
+
+
 # --- no surface -----------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ else:
 _FLAT = 6  # codes of 255 between the darkest and the lightest, but for one pixel in two hundred
 _BLACK, _WHITE = 8, 247
 _MAGENTA, _MAGENTA_SHARE = 240, 0.005
+_COARSE = 2e-4  # of the distance: what depth is exact to, elsewhere
 _NAMED = 3
 _SOLID = ("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD")
 _ENGINE_NAMES = {
@@ -56,6 +57,20 @@ def left_out_strokes(scene: Any) -> list[str]:
     return [
         f"Grease Pencil is not in the picture: {_names(strokes)}. "
         "Blender draws it with a graphics driver, which is not here."
+    ]
+
+
+def of_distance(camera: Vector, planes: Planes) -> list[str]:
+    """Blender counts in numbers of 24 bits: far from the origin, places lie in steps."""
+    depth = planes.depth[np.isfinite(planes.depth)]
+    far = max(abs(value) for value in camera)
+    step = float(np.spacing(np.float32(far)))
+    if not len(depth) or step < _COARSE * abs(float(np.median(depth))):
+        return []
+    return [
+        f"The camera is {far:,.0f} Blender units away from the scene's origin, where Blender knows "
+        f"places only in steps of {step:.2g}: depth and normals are that coarse. Move everything "
+        "nearer to the origin."
     ]
 
 

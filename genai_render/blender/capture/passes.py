@@ -128,6 +128,7 @@ def capture_camera(
         if not np.isfinite(planes.depth).any():
             planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), camera.name)
             told.append(flat)
+        told += notices.of_distance(eye.world.translation, planes)
         told += notices.of_magenta(planes, bool(missing))
         told += notices.of_one_color(context.scene, color, planes, eye.world.translation)
         view = _describe(context, copy, camera.name, eye, spec, engine)
