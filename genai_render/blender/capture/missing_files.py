@@ -26,7 +26,7 @@ _TEXTS = {
     "texture": (
         "texture is missing",
         "textures are missing",
-        "What they are on is drawn in magenta.",
+        "What they color is drawn in magenta, and what they shape stays flat.",
     ),
     "library": (
         "linked file is missing",
