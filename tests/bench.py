@@ -95,6 +95,11 @@ def main() -> int:
         help="instead: how much later bpy, or that Blender, has started",
     )
     parser.add_argument("--live", metavar="EXE", help="instead: the live render in that Blender")
+    parser.add_argument(
+        "--capture", action="store_true", help="instead: what the samples of a capture are worth"
+    )
+    parser.add_argument("--width", type=int, default=1344, help="of the canvas, with --capture")
+    parser.add_argument("--against", type=int, default=256, help="samples, with --capture")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.startup is not None:
@@ -105,6 +110,10 @@ def main() -> int:
         from tests import bench_live
 
         return bench_live.main(given.live, given.style or ["auto", "movie", "comic"])
+    if given.capture:
+        from tests import bench_capture
+
+        return bench_capture.main(given.width, given.against)
     if given.history_panel:
         from tests import bench_history_panel
 

@@ -100,6 +100,8 @@ class Canvas:
         zero where nothing is.
     albedo: (H, W, 3) uint8 sRGB, the surface's own colour without any light, where the capture
         could have it; else None.
+    notices: what someone who makes a picture of it should know: textures that are missing, an
+        engine that stood in for another one. Whole sentences.
     """
 
     color: NDArray[np.uint8]
@@ -107,6 +109,7 @@ class Canvas:
     normal: NDArray[np.float32]
     view: View
     albedo: NDArray[np.uint8] | None = None
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         height, width = self.view.height, self.view.width

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from . import log
 from .credentials import redact
 from .errors import Cancelled, GenAIError
-from .events import CancelToken, Event, Failed, Result
+from .events import CancelToken, Event, Failed, Notice, Result
 from .request import RenderRequest
 
 Run = Callable[[RenderRequest, CancelToken], Iterator[Event]]
@@ -217,6 +217,9 @@ class JobQueue:
         if job.prepare is not None:
             job.request, job.prepare = job.prepare(job.request), None
             job._cancel.check()
+        if job.request.canvas is not None:
+            for text in job.request.canvas.notices:
+                self._events.put((job, Notice(text)))
         events = job.run(job.request, job._cancel)
         last = time.monotonic()
         try:

@@ -211,7 +211,7 @@ def test_what_physics_moves_is_where_it_is(falling, monkeypatch):
     assert place.z - 0.4 < falling.matrix_world.translation.z < place.z - 0.1
 
 
-@pytest.mark.parametrize("step", [None, "_place", "_read_planes"])
+@pytest.mark.parametrize("step", [None, "_place", "read_planes"])
 def test_a_scene_with_physics_is_as_before(falling, tmp_path, temporary, monkeypatch, step):
     busy_scene(tmp_path)
     bpy.context.scene.frame_set(13)
@@ -258,7 +258,7 @@ STEPS = [
     (passes, "_narrow_filter"),
     (passes, "_data_passes"),
     (passes, "_save_as_exr"),
-    (passes, "_read_planes"),
+    (passes, "read_planes"),
     (passes, "_describe"),
     (passes, "_canvas"),
     (camera, "frame_of"),

@@ -40,6 +40,17 @@ bpy.ops.object.camera_add(location=(6, -6, 4), rotation=(1.2, 0, 0.785))
 bpy.context.object.name = "Side"
 scene.frame_set(7)
 bpy.ops.wm.save_as_mainfile(filepath=folder + "/ball.blend")
+bpy.ops.object.camera_add(location=(0, -8, 2), rotation=(3.1, 0, 0))
+bpy.context.object.name = "Blind"
+image = bpy.data.images.new("wood.png", 4, 4)
+image.source, image.filepath = "FILE", "//lost/wood.png"
+paint = bpy.data.materials.new("Paint")
+if bpy.app.version < (5, 0, 0):
+    paint.use_nodes = True
+paint.node_tree.nodes.new("ShaderNodeTexImage").image = image
+bpy.data.objects["Sphere"].data.materials.append(paint)
+bpy.data.objects.remove(bpy.data.objects["Side"])
+bpy.ops.wm.save_as_mainfile(filepath=folder + "/blind.blend")
 """
 
 
@@ -353,10 +364,35 @@ def test_a_limit_of_cost_is_kept_and_a_dry_run_makes_nothing(scenes, history):
     assert not history.exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-@pytest.mark.parametrize("during", ["progress", "result"])
-def test_ctrl_c_cancels_cleanly(during, scenes, history):
+@pytest.mark.parametrize("command", ["render", "capture"])
+def test_a_blind_camera_ends_no_batch_and_what_is_missing_is_named(
+    command, scenes, history, tmp_path
+):
+    words = ("--prompt", "neon", "--history", history) if command == "render" else ()
+    run = genai_render(
+        scenes / "blind.blend", command, *words, "--camera", "all", "--frames", "7",
+        "--output", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert run.returncode == 7, run.stderr
+    (failed,) = events(run, "failed")
+    assert failed["what"].startswith('"Blind", frame 7: ')
+    (done,) = events(run, "result" if command == "render" else "canvas")
+    assert done["camera"] == "Camera"
+    (said,) = done["notices"]
+    assert said.startswith("1 texture is missing: wood.png.")
+    assert said in {notice["text"] for notice in events(run, "notice")}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for one process")
+@pytest.mark.parametrize(
+    ("during", "number"),
+    [("progress", signal.SIGINT), ("result", signal.SIGINT), ("progress", signal.SIGTERM)],
+)
+def test_ctrl_c_and_sigterm_cancel_cleanly(during, number, scenes, history, tmp_path, monkeypatch):
     """In the render of a large view, and when some of many frames are done."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     large = ("--resolution", "4K", "--mode", "quality") if during == "progress" else ()
     process = subprocess.Popen(
         [
@@ -374,7 +410,7 @@ def test_ctrl_c_cancels_cleanly(during, scenes, history):
             if json.loads(line)["event"] == during:
                 break
         time.sleep(2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest, stderr = process.communicate(timeout=120)
     finally:
         process.kill()
@@ -390,3 +426,4 @@ def test_ctrl_c_cancels_cleanly(during, scenes, history):
             with Image.open(io.BytesIO(item.image_path.read_bytes())) as image:
                 image.load()
     assert not list(history.glob("**/*.tmp"))
+    assert not list(temporary.glob("genai_render-*"))

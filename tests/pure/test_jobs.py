@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
+from history_samples import canvas
 
 from genai_render.core.errors import Cancelled, GenAIError, Refused, ServerError, StorageError
 from genai_render.core.events import Failed, Notice, Progress, Result
@@ -76,6 +78,22 @@ def submit(queue, *events, **more):
 
 
 # ---- what is told ------------------------------------------------------------------------------
+
+
+def test_what_is_to_know_of_the_view_is_told_first(queue):
+    def prepare(request):  # as the panel does, in the worker
+        seen = replace(canvas(), notices=("1 texture is missing: a.png.",))
+        return request.with_(canvas=seen)
+
+    def run(request, cancel):
+        yield Notice("Used: house.")
+        yield image()
+
+    events = told(queue, queue.submit(REQUEST, run, prepare))
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        "1 texture is missing: a.png.",
+        "Used: house.",
+    ]
 
 
 def test_events_come_in_order_and_the_result_as_saved(queue, kept):

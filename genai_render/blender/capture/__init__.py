@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ...core import lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import bpy
 
     from ...core.canvas import Canvas
@@ -28,8 +30,14 @@ def __getattr__(name: str) -> Any:
     return _submodule(name)
 
 
-def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
+def capture(
+    context: bpy.types.Context,
+    spec: CaptureSpec,
+    progress: Callable[[float], None] | None = None,
+) -> Canvas:
     """Capture the context's scene at its current frame. The file is as before, however this ends.
+
+    progress: called with 0 to 1, maybe from another thread, while Blender renders.
 
     Raises SceneError for a scene that cannot be captured: without a camera, with a panoramic one,
     or with nothing in sight.
@@ -40,7 +48,7 @@ def capture(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         return capture_viewport(context, spec)
     from .passes import capture_camera
 
-    return capture_camera(context, spec)
+    return capture_camera(context, spec, progress)
 
 
 def viewport_aspect(context: bpy.types.Context) -> float:

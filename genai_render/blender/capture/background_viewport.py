@@ -15,7 +15,7 @@ import bpy
 from ...core.errors import SceneError
 from ...core.framing import AUTO, Size
 from . import camera as camera_frame
-from . import passes, viewport, viewport_frame
+from . import missing_files, passes, viewport, viewport_frame
 from .gpu_probe import find_gpu
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         canvas = viewport.to_canvas(
             viewport.draw(here, space, region, frame, Size(spec.width, spec.height))
         )
+    canvas = replace(canvas, notices=tuple(missing_files.notices(context.scene)))
     if not canvas.covered.any():
         raise SceneError(
             "The 3D Viewport sees nothing.",

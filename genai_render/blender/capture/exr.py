@@ -33,7 +33,7 @@ def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
     """The passes of an uncompressed multilayer file of one layer: (H, W, channels), top row first.
 
     Names as in the file, without the layer's ("Depth", "Normal"). Channels are in the order R, G,
-    B, A or X, Y, Z. Raises ImageError.
+    B, A (or r, g, b, a) or X, Y, Z. Raises ImageError.
     """
     try:
         data = path.read_bytes()
@@ -71,7 +71,7 @@ def _decode(data: bytes) -> dict[str, NDArray[np.float32]]:
         grouped.setdefault(layer[-1] if layer else "", {})[channel] = index
     passes = {}
     for name, members in grouped.items():
-        wanted = sorted(members, key=lambda channel: ("RGBAXYZWV".find(channel), channel))
+        wanted = sorted(members, key=lambda channel: ("RGBAXYZWV".find(channel.upper()), channel))
         plane = np.empty((height, width, len(wanted)), np.float32)
         for place, channel in enumerate(wanted):
             plane[order, :, place] = rows[f"c{members[channel]}"]

@@ -14,22 +14,25 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from ...core import lazy
 from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ..settings import scene_settings
 from . import camera as camera_frame
-from . import scene_copy
-from .exr import read_passes
+from . import missing_files, notices, scene_copy
+from .backface_culling import culled
 from .gpu_probe import find_gpu
+from .planes import Planes, Sight, flat_planes, read_planes, several_rays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,56 +58,58 @@ _CANVAS_ENGINES = {"AUTO": _EEVEE, "EEVEE": _EEVEE, "CYCLES": CYCLES, "WORKBENCH
 _SAMPLES = {"fast": 8, "auto": 12, "balanced": 24, "quality": 128}
 _RAYS = {"fast": 8e6, "auto": 12e6, "balanced": 24e6, "quality": 256e6}
 _FEWEST_SAMPLES = 4
+_VEIL_SAMPLES = 16  # of smoke alone, whose outline is in its alpha, which no denoiser smooths
+
+_CULLS_BACK_FACES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")  # where a material says so
+_COLOR_SHARE = 0.85  # of a capture's time
 
 _STRIP_PIXELS = 1 << 22  # of the data render in one go: 20 floats each, in Blender and in a file
-_NOTHING = 1e9  # Cycles' depth where there is no surface is 1e10
+
+# What lets more than this of a ray through is not the surface that a viewer means. Blender's own
+# half would take what is behind a curtain; none at all would take the gaps of a leaf's picture.
+_SURFACE_ALPHA = 0.05
 _FIRST_HIT = ("max", "diffuse", "glossy", "transmission", "volume")
 
 
-@dataclass(slots=True)
-class Planes:
-    """What the data render gives, as in a Canvas, but with depth in Blender units."""
+class _Meter:
+    """How far a capture is, by the samples that Blender says it has done."""
 
-    depth: NDArray[np.float32]
-    normal: NDArray[np.float32]
-    albedo: NDArray[np.uint8]
+    _SAID = re.compile(r"Sample (\d+)/(\d+)")
 
+    def __init__(self, tell: Callable[[float], None] | None) -> None:
+        self._tell = tell
+        self._start, self._end = 0.0, 1.0
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """How each pixel looks. world: (3, 3) camera space to world."""
+    def part(self, start: float, end: float) -> None:
+        """What comes now takes a capture from `start` to `end`."""
+        self._start, self._end = start, end
 
-    world: NDArray[np.float32]
-    frame: CameraFrame
-    width: int
-    height: int
-
-    def to_viewer(self, top: int, rows: int) -> NDArray[np.float32]:
-        """(rows, W, 3) unit vectors in camera space, from that row on."""
-        frame = self.frame
-        rays = np.zeros((rows, self.width, 3), np.float32)
-        rays[..., 2] = 1
-        if frame.perspective:
-            across = (np.arange(self.width) + 0.5) / self.width - 0.5
-            up = 0.5 - (np.arange(top, top + rows) + 0.5) / self.height
-            rays[..., 0] = -(frame.center_x + frame.width * across)
-            rays[..., 1] = -(frame.center_y + frame.height * up)[:, None]
-            rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-        return rays
+    def hear(self, stats: str) -> None:
+        said = self._SAID.search(stats)
+        if said and self._tell is not None:
+            done = int(said[1]) / max(1, int(said[2]))
+            self._tell(self._start + (self._end - self._start) * min(1.0, done))
 
 
-def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
+def capture_camera(
+    context: bpy.types.Context,
+    spec: CaptureSpec,
+    progress: Callable[[float], None] | None = None,
+) -> Canvas:
     """Render a camera of the context's scene. The file is as before, however this ends.
 
+    progress: called with 0 to 1, maybe from another thread, while Blender renders.
     Raises SceneError without a (flat) camera, with no surface in sight, or if a render fails.
     """
     camera = find_camera(context.scene, spec.camera)
     camera_frame.check_camera(camera)
     _need_cycles()
     shape = camera_frame.render_shape(context.scene.render)
+    missing = missing_files.notices(context.scene)
+    meter = _Meter(progress)
     with (
         tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
-        scene_copy.scene_copy(context) as copy,
+        scene_copy.scene_copy(context, meter.hear) as copy,
     ):
         eye = _look(context, copy, camera, shape)
         _place(copy, eye, spec)
@@ -115,15 +120,20 @@ def capture_camera(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
             spec.width,
             spec.height,
         )
-        color, planes, engine = _render(copy, spec, sight, Path(folder))
+        wanted = scene_engine(copy.scene, spec.engine)
+        color, planes, engine = _render(copy, spec, sight, Path(folder), meter)
+        told = [*missing, *notices.stand_in(wanted, engine)]
+        if not _strokes_can_be_drawn(copy):
+            told += notices.left_out_strokes(copy.scene)
         if not np.isfinite(planes.depth).any():
-            raise SceneError(
-                f'The camera "{camera.name}" sees nothing.',
-                "No surface that is rendered is in its frame.",
-                "Point it at an object, or check what is hidden from renders.",
-            )
+            planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), camera.name)
+            told.append(flat)
+        told += notices.of_distance(eye.world.translation, planes)
+        told += notices.of_magenta(planes, bool(missing))
+        told += notices.of_one_color(context.scene, color, planes, eye.world.translation)
         view = _describe(context, copy, camera.name, eye, spec, engine)
-        return _canvas(color, planes, view, camera_frame.unit_metres(context.scene))
+        metres = camera_frame.unit_metres(context.scene)
+        return _canvas(color, planes, view, metres, tuple(told))
 
 
 def find_camera(scene: bpy.types.Scene, name: str | None) -> bpy.types.Object:
@@ -233,32 +243,81 @@ def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:
 
 
 def _render(
-    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path
+    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, meter: _Meter
+) -> tuple[NDArray[np.uint8], Planes, str]:
+    see_through = scene_copy.lets_light_through()  # culled faces do, too, but not by chance
+    with contextlib.ExitStack() as undo:
+        if scene_engine(copy.scene, spec.engine) in _CULLS_BACK_FACES:
+            undo.enter_context(culled())
+        return _render_as_it_is(copy, spec, sight, folder, meter, see_through)
+
+
+def _render_as_it_is(
+    copy: SceneCopy,
+    spec: CaptureSpec,
+    sight: Sight,
+    folder: Path,
+    meter: _Meter,
+    see_through: bool,
 ) -> tuple[NDArray[np.uint8], Planes, str]:
     engine = color_engine(copy.scene, spec.engine)
     _color_settings(copy.scene, spec)
     copy.scene.render.use_persistent_data = True
     small = spec.width * spec.height <= _STRIP_PIXELS
-    volumes = scene_copy.has_volumes(copy.scene)
-    if engine == CYCLES and spec.mode == "fast" and small and not volumes:
+    one_hit = not see_through and not scene_copy.has_volumes(copy.scene)
+    if engine == CYCLES and spec.mode == "fast" and small and one_hit:
         _cycles_color(copy, spec)
         _narrow_filter(copy.scene)
         with _strokes_where_safe(copy):
             color, planes = _render_both(copy, sight, folder)
     else:
+        meter.part(0.0, _COLOR_SHARE)
         with _strokes_where_safe(copy):
             color, engine = _render_color(copy, spec, engine, folder)
+        meter.part(_COLOR_SHARE, 1.0)
         with scene_copy.without_grease_pencil(copy), scene_copy.without_volumes(copy):
-            planes = _render_data(copy, spec, sight, folder)
+            planes = _render_data(copy, spec, sight, folder, see_through)
     return color, planes, engine
+
+
+def _without_surface(
+    copy: SceneCopy, spec: CaptureSpec, engine: str, eye: Eye, folder: Path, camera: str
+) -> tuple[Planes, str]:
+    """Of a view of smoke or strokes alone, what can be had. Raises SceneError if it is empty."""
+    things = notices.without_surface(copy.scene)
+    if not _strokes_can_be_drawn(copy):
+        things = [thing for thing in things if not scene_copy.is_grease_pencil(thing)]
+    if things:
+        # Again, since only without the world it is known where there is something at all.
+        copy.scene.render.film_transparent = True
+        with _strokes_where_safe(copy):
+            enough = replace(spec, samples=_VEIL_SAMPLES)  # the scene's own are those of the data
+            color, _ = _render_color(copy, enough, engine, folder)
+        back = eye.world.inverted_safe()
+        centers = [
+            thing.matrix_world @ (sum((Vector(c) for c in thing.bound_box), Vector()) / 8)
+            for thing in things
+        ]
+        ahead = [-(back @ center).z for center in centers]
+        distance = min((far for far in ahead if far > eye.frame.near), default=eye.frame.near)
+        planes = flat_planes(color, distance)
+        if np.isfinite(planes.depth).any():
+            return planes, notices.taken_as_flat(things, distance)
+    raise notices.sees_nothing(copy.scene, camera)
+
+
+def scene_engine(scene: bpy.types.Scene, wanted: str) -> str:
+    """The wanted engine, or what the scene is meant for; whether or not that runs here."""
+    engine = scene.render.engine if wanted == "auto" else wanted
+    if engine == scene_settings.RENDER_ENGINE:  # ours: it draws on what another one has drawn
+        engine = _CANVAS_ENGINES[scene_settings.canvas_engine(scene)]
+    return engine
 
 
 def color_engine(scene: bpy.types.Scene, wanted: str) -> str:
     """The engine that draws the colour: the wanted one, or the scene's, or Cycles where that
     needs a GPU that is not here. A software GPU will do for Workbench, but not for EEVEE."""
-    engine = scene.render.engine if wanted == "auto" else wanted
-    if engine == scene_settings.RENDER_ENGINE:  # ours: it draws on what another one has drawn
-        engine = _CANVAS_ENGINES[scene_settings.canvas_engine(scene)]
+    engine = scene_engine(scene, wanted)
     if engine == CYCLES:
         return CYCLES
     if engine == WORKBENCH:
@@ -270,9 +329,14 @@ def color_engine(scene: bpy.types.Scene, wanted: str) -> str:
 
 def _strokes_where_safe(copy: SceneCopy) -> contextlib.AbstractContextManager[None]:
     """Grease pencil needs a GPU in any engine: without one it would end Blender."""
-    if scene_copy.has_grease_pencil(copy.scene) and not find_gpu().usable:
-        return scene_copy.without_grease_pencil(copy)
-    return contextlib.nullcontext()
+    if _strokes_can_be_drawn(copy):
+        return contextlib.nullcontext()
+    return scene_copy.without_grease_pencil(copy)
+
+
+def _strokes_can_be_drawn(copy: SceneCopy) -> bool:
+    """True also where there are none to draw: a GPU is looked for only if it is needed."""
+    return not scene_copy.has_grease_pencil(copy.scene) or find_gpu().usable
 
 
 def _color_settings(scene: Any, spec: CaptureSpec) -> None:
@@ -353,7 +417,9 @@ def _narrow_filter(scene: Any) -> None:
         scene.cycles.use_pixel_jitter = False
 
 
-def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path) -> Planes:
+def _render_data(
+    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, see_through: bool
+) -> Planes:
     """In strips, so that a large picture fits into memory."""
     scene, cycles, render = copy.scene, copy.scene.cycles, copy.scene.render
     _use_engine(scene, CYCLES)
@@ -370,6 +436,7 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path)
         setattr(cycles, f"{kind}_bounces", 0)
     _dof(copy).use_dof = False
     _data_passes(copy.layer)
+    copy.layer.use_pass_cryptomatte_object = see_through
     _save_as_exr(scene)
     strips = math.ceil(spec.width * spec.height / _STRIP_PIXELS)
     parts = []
@@ -383,8 +450,16 @@ def _render_data(copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path)
             render.border_min_y = (spec.height - bottom + 0.25) / spec.height
             render.border_max_y = (spec.height - top + 0.25) / spec.height
         _run(copy, path)
-        parts.append(_read_planes(path, sight, top))
-        path.unlink()
+        several = None
+        if see_through:
+            cycles.samples = several_rays(spec.width * spec.height)
+            several = path.with_stem(f"{path.stem}-several")
+            _run(copy, several)
+            cycles.samples = 1
+        parts.append(read_planes(path, sight, top, several))
+        for read in (path, several):
+            if read is not None:
+                read.unlink()
     if strips == 1:
         return parts[0]
     return Planes(
@@ -402,7 +477,7 @@ def _render_both(copy: SceneCopy, sight: Sight, folder: Path) -> tuple[NDArray[n
     _save_as_png(copy.scene)
     picture = folder / "color.png"
     bpy.data.images["Render Result"].save_render(str(picture), scene=copy.scene)
-    return _read_png(picture), _read_planes(path, sight)
+    return _read_png(picture), read_planes(path, sight)
 
 
 def _data_passes(layer: bpy.types.ViewLayer) -> None:
@@ -411,6 +486,7 @@ def _data_passes(layer: bpy.types.ViewLayer) -> None:
             setattr(layer, name, False)
     for name in ("z", "normal", "diffuse_color", "glossy_color", "transmission_color", "emit"):
         setattr(layer, f"use_pass_{name}", True)
+    layer.pass_alpha_threshold = _SURFACE_ALPHA
 
 
 def _save_as_png(scene: bpy.types.Scene) -> None:
@@ -474,99 +550,11 @@ def _read_png(path: Path) -> NDArray[np.uint8]:
     return color
 
 
-def _read_planes(path: Path, sight: Sight, top: int = 0) -> Planes:
-    """top: the row of the whole picture that the file begins with."""
-    passes = read_passes(path)
-    depth = passes["Depth"][..., 0]
-    depth = np.where(depth < _NOTHING, depth, np.float32(np.inf))
-
-    def color(*names: str) -> NDArray[np.float32]:
-        found = next((passes[name] for name in names if name in passes), None)
-        return np.zeros((*depth.shape, 3), np.float32) if found is None else found[..., :3]
-
-    normal = passes["Normal"] @ sight.world  # row vectors: this is the inverse rotation
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    # A surface that tells no normal faces the viewer.
-    normal = np.where(
-        length > 1e-6, normal / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32)
-    )
-    facing = (normal * sight.to_viewer(top, depth.shape[0])).sum(axis=-1, keepdims=True)
-    albedo = _albedo(
-        color("Diffuse Color", "DiffCol") + color("Transmission Color", "TransCol"),
-        color("Glossy Color", "GlossCol"),
-        color("Emission", "Emit"),
-        facing,
-    )
-    nothing = ~np.isfinite(depth)
-    normal[nothing] = albedo[nothing] = 0
-    return Planes(depth, normal.astype(np.float32), _srgb(_rec709(albedo)))
-
-
-def _albedo(
-    base: NDArray[np.float32],
-    glossy: NDArray[np.float32],
-    emission: NDArray[np.float32],
-    facing: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """One colour of the surface, without what it reflects as anything does.
-
-    A metal has no other colour than that of its reflection. What a coat, varnish or glass reflects,
-    more and more towards its rim, is not its own.
-    """
-    metal = np.clip(1 - 6 * base.max(axis=-1, keepdims=True), 0, 1)
-    # Schlick's law of how reflection grows with the angle, backwards: the reflection head-on.
-    grazing = np.minimum((1 - np.clip(facing, 0, 1)) ** 5, 0.95)
-    head_on = (glossy - grazing) / (1 - grazing)
-    own = np.where(head_on.max(axis=-1, keepdims=True) > 0.15, np.maximum(head_on, 0), 0)
-    albedo = base + metal * own + emission
-    # A lamp is brighter than white: keep its hue.
-    return albedo / np.maximum(albedo.max(axis=-1, keepdims=True), 1.0)
-
-
-def _canvas(color: NDArray[np.uint8], planes: Planes, view: View, metres: float) -> Canvas:
+def _canvas(
+    color: NDArray[np.uint8], planes: Planes, view: View, metres: float, told: tuple[str, ...]
+) -> Canvas:
     depth = (planes.depth * np.float32(metres)).astype(np.float32)
-    return Canvas(color, depth, planes.normal, view, planes.albedo)
-
-
-# From the working spaces that a Blender 5 file can have, to linear sRGB (Rec. 709).
-_WORKING_SPACES = {
-    "Linear Rec.2020": (
-        (1.66049100, -0.58764114, -0.07284986),
-        (-0.12455047, 1.13289990, -0.00834942),
-        (-0.01815076, -0.10057890, 1.11872966),
-    ),
-    "ACEScg": (
-        (1.70505099, -0.62179212, -0.08325887),
-        (-0.13025642, 1.14080474, -0.01054832),
-        (-0.02400336, -0.12896898, 1.15297233),
-    ),
-}
-
-
-def _rec709(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", "")
-    matrix = _WORKING_SPACES.get(space)
-    if matrix is None:
-        return linear
-    return linear @ np.array(matrix, np.float32).T
-
-
-def linear_from_rec709(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear colors as this file computes with them."""
-    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", "")
-    matrix = _WORKING_SPACES.get(space)
-    if matrix is None:
-        return linear
-    return (linear @ np.linalg.inv(np.array(matrix)).T).astype(np.float32)
-
-
-def _srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
-    # By a table: exact to the nearest of 256 steps, and a power of 50 million floats takes long.
-    codes = np.arange(1 << 14, dtype=np.float64) / ((1 << 14) - 1)
-    bent = np.where(codes <= 0.0031308, codes * 12.92, 1.055 * codes ** (1 / 2.4) - 0.055)
-    table = np.round(bent * 255).astype(np.uint8)
-    index = np.clip(linear, 0, 1) * ((1 << 14) - 1) + 0.5
-    return table[index.astype(np.uint16)]
+    return Canvas(color, depth, planes.normal, view, planes.albedo, told)
 
 
 def _describe(

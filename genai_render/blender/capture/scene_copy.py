@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,12 @@ class SceneCopy:
 
 
 @contextlib.contextmanager
-def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
+def scene_copy(
+    context: bpy.types.Context, on_stats: Callable[[str], None] | None = None
+) -> Iterator[SceneCopy]:
     """A copy of the context's scene, with a camera of its own, gone again however this ends.
+
+    on_stats: called, maybe from another thread, with what Blender says while it renders.
 
     What is shared with the user's scene (objects, collections, worlds, materials) stays as it is.
     The user's compositor, sequencer, stereo views, stamps, markers and animated settings have no
@@ -60,6 +64,8 @@ def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
     user_layer = context.view_layer
     with contextlib.ExitStack() as undo:
         undo.enter_context(_muted_handlers())
+        if on_stats is not None:
+            undo.enter_context(_heard(on_stats))
         undo.enter_context(_render_result_as_before())
         if _can_copy(context.scene):
             scene = undo.enter_context(_copied(context.scene))
@@ -230,6 +236,19 @@ def _muted_handlers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _heard(on_stats: Callable[[str], None]) -> Iterator[None]:
+    def tell(*said: Any) -> None:
+        on_stats(next((text for text in said if isinstance(text, str)), ""))
+
+    # The one list of handlers is muted: it is put back as it was by that.
+    bpy.app.handlers.render_stats.append(tell)
+    try:
+        yield
+    finally:
+        bpy.app.handlers.render_stats.remove(tell)
+
+
+@contextlib.contextmanager
 def _render_result_as_before() -> Iterator[None]:
     there = _RENDER_RESULT in bpy.data.images
     try:
@@ -240,8 +259,12 @@ def _render_result_as_before() -> Iterator[None]:
             bpy.data.images.remove(image)
 
 
+def is_grease_pencil(thing: bpy.types.Object) -> bool:
+    return thing.type in _GREASE_PENCIL and not thing.hide_render
+
+
 def has_grease_pencil(scene: bpy.types.Scene) -> bool:
-    return any(thing.type in _GREASE_PENCIL and not thing.hide_render for thing in scene.objects)
+    return any(is_grease_pencil(thing) for thing in scene.objects)
 
 
 @contextlib.contextmanager
@@ -257,11 +280,7 @@ def without_grease_pencil(copy: SceneCopy) -> Iterator[None]:
         finally:
             copy.layer.use_grease_pencil = before
     else:  # Blender 4.2 has no such setting: the objects themselves, for the time
-        hidden = [
-            thing
-            for thing in copy.scene.objects
-            if thing.type in _GREASE_PENCIL and not thing.hide_render
-        ]
+        hidden = [thing for thing in copy.scene.objects if is_grease_pencil(thing)]
         try:
             for thing in hidden:
                 thing.hide_render = True
@@ -272,16 +291,16 @@ def without_grease_pencil(copy: SceneCopy) -> Iterator[None]:
 
 
 def has_volumes(scene: bpy.types.Scene) -> bool:
-    return _volume_of(scene.world) or any(_is_volume(thing) for thing in bpy.data.objects)
+    return volume_of(scene.world) or any(is_volume(thing) for thing in bpy.data.objects)
 
 
 @contextlib.contextmanager
 def without_volumes(copy: SceneCopy) -> Iterator[None]:
     """Fog and clouds scatter a ray before it meets a surface: depth would be full of holes."""
     world = copy.scene.world
-    shown = [thing for thing in bpy.data.objects if _is_volume(thing) and thing.visible_camera]
+    shown = [thing for thing in bpy.data.objects if is_volume(thing) and thing.visible_camera]
     try:
-        if _volume_of(world):
+        if volume_of(world):
             copy.scene.world = None
         for thing in shown:
             thing.visible_camera = False
@@ -292,17 +311,17 @@ def without_volumes(copy: SceneCopy) -> Iterator[None]:
             thing.visible_camera = True
 
 
-def _is_volume(thing: bpy.types.Object) -> bool:
+def is_volume(thing: bpy.types.Object) -> bool:
     """Whether there is nothing of it but volume."""
     if thing.type == "VOLUME":
         return True
     painted = [slot.material for slot in thing.material_slots if slot.material is not None]
     return bool(painted) and all(
-        _volume_of(material) and not _linked(material, "Surface") for material in painted
+        volume_of(material) and not _linked(material, "Surface") for material in painted
     )
 
 
-def _volume_of(owner: bpy.types.Material | bpy.types.World | None) -> bool:
+def volume_of(owner: bpy.types.Material | bpy.types.World | None) -> bool:
     return owner is not None and _linked(owner, "Volume")
 
 
@@ -313,3 +332,19 @@ def _linked(owner: bpy.types.Material | bpy.types.World, socket: str) -> bool:
         return False
     output: Any = tree.get_output_node("CYCLES")
     return output is not None and output.inputs[socket].is_linked
+
+
+def lets_light_through() -> bool:
+    """Whether a ray from the camera may go on behind a surface, straight and by chance."""
+    trees = [material.node_tree for material in bpy.data.materials if material.users]
+    trees += [group for group in bpy.data.node_groups if group.type == "SHADER"]
+    return any(_is_clear(node) for tree in trees if tree is not None for node in tree.nodes)
+
+
+def _is_clear(node: bpy.types.Node) -> bool:
+    if node.type in ("BSDF_TRANSPARENT", "EEVEE_SPECULAR"):
+        return True
+    if node.type != "BSDF_PRINCIPLED":
+        return False
+    alpha: Any = node.inputs["Alpha"]
+    return alpha.is_linked or alpha.default_value < 1

@@ -125,11 +125,14 @@ def draw(
     )
 
 
-def to_canvas(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas:
+def to_canvas(
+    drawn: Drawn, normals: bool = True, metres: float = 1.0, notices: tuple[str, ...] = ()
+) -> Canvas:
     """The Canvas of what was drawn. Touches nothing of Blender's.
 
     normals: False leaves them at zero, where nobody looks at them.
     metres: how long one unit of what was drawn is.
+    notices: what is known of the scene besides.
     """
     color = np.ascontiguousarray(drawn.color[::-1])
     depth = np.ascontiguousarray(drawn.depth[::-1])
@@ -146,7 +149,7 @@ def to_canvas(drawn: Drawn, normals: bool = True, metres: float = 1.0) -> Canvas
     depth, view = _in_front(depth, drawn.view)
     if metres != 1.0:
         depth, view = depth * np.float32(metres), _scaled(view, metres)
-    return Canvas(color, depth, normal, view)
+    return Canvas(color, depth, normal, view, notices=notices)
 
 
 def _straighten(color: NDArray[np.uint8], engine: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ctrl-C that reaches both sides: Python's code, and a render that is under way in Blender."""
+"""Ctrl-C and SIGTERM that reach both sides: Python's code, and a render under way in Blender."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ class _Presses:
     pressed = False
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # a person's, and that of a system that is shut down
+
+
 _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
 
 @contextlib.contextmanager
 def interruptible(last_words: Callable[[], None]) -> Iterator[None]:
     """Inside, Ctrl-C raises KeyboardInterrupt and stops a running render; twice ends the process.
+    So does SIGTERM.
 
     Blender's own handler, written in C, stops a render but never tells Python; Python's handler
     runs only when the render is over. So Python's is installed, and a thread, which runs while
@@ -54,7 +58,7 @@ def interruptible(last_words: Callable[[], None]) -> Iterator[None]:
         os._exit(Cancelled.exit_code)
 
     of_blender = _c_handler()
-    before = signal.signal(signal.SIGINT, _press)
+    before = {number: signal.signal(number, _press) for number in _SIGNALS}
     ours, signals = socket.socketpair()
     signals.setblocking(False)
     wakeup = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
@@ -70,7 +74,8 @@ def interruptible(last_words: Callable[[], None]) -> Iterator[None]:
         tempfile.tempdir = elsewhere
         shutil.rmtree(folder, ignore_errors=True)
         # Where Blender's own handler was in place, `before` is None: Python cannot put it back.
-        signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+        for number, handler in before.items():
+            signal.signal(number, signal.default_int_handler if handler is None else handler)
 
 
 @contextlib.contextmanager
@@ -98,7 +103,7 @@ def _press(_signal: int, _frame: object) -> None:
 def _listen(ours: socket.socket, of_blender: int | None, end: Callable[[], None]) -> None:
     presses = 0
     while heard := _receive(ours, None if presses == 0 else _PATIENCE[of_blender is not None]):
-        presses += heard.count(signal.SIGINT)
+        presses += sum(heard.count(number) for number in _SIGNALS)
         if presses > 1:
             end()
         if presses and of_blender is not None:

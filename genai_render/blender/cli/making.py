@@ -18,7 +18,7 @@ from ...core import cost, images
 from ...core.bounds import MAX_SEED
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
-from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
+from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget, SceneError
 from ...core.events import CancelToken, Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.mask_shape import Shaping
@@ -122,16 +122,28 @@ def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]
 
 def _captured(
     prepared: Prepared, planned: list[shots.Shot] | None, console: Console
-) -> Iterator[Prepared]:
-    """What is sent for each shot, captured only when it is asked for."""
+) -> Iterator[Prepared | SceneError]:
+    """What is sent for each shot, captured only when it is asked for; why not, for one of many
+    that sees nothing."""
     request, size = prepared.request, prepared.canvas_size
     if planned is None or request is None or size is None:
         yield prepared
         return
     for number, shot in enumerate(planned, start=1):
         which = f" ({number} of {len(planned)})" if len(planned) > 1 else ""
-        console.progress(None, f"Capturing {shot.text}{which}")
-        canvas = shots.take(shot, size, request.mode)
+        message = f"Capturing {shot.text}{which}"
+        console.progress(None, message)
+
+        def progress(done: float, message: str = message) -> None:
+            console.progress(done, message)
+
+        try:
+            canvas = shots.take(shot, size, request.mode, progress)
+        except SceneError as error:
+            if len(planned) == 1:
+                raise
+            yield shot.failed(error)
+            continue
         yield replace(prepared, request=request.with_(canvas=canvas))
 
 
@@ -217,7 +229,7 @@ class _Making:
         )
         return 0
 
-    def run(self, shots_to_come: Iterator[Prepared], names: list[str]) -> int:
+    def run(self, shots_to_come: Iterator[Prepared | SceneError], names: list[str]) -> int:
         settings = replace(
             backend_settings.for_model(self._catalog, self._model), belong_together=len(names) > 1
         )
@@ -247,6 +259,9 @@ class _Making:
                         # By what was really paid so far: before a capture that takes minutes.
                         gate.check_cost(self.prepared, self._spending)
                         prepared = next(shots_to_come)
+                        if isinstance(prepared, SceneError):
+                            self._fail(prepared)
+                            continue
                         job = gate.submit(prepared, backend.run, run=self._spending)
                     except OverBudget as error:
                         stop = error
@@ -294,11 +309,15 @@ class _Making:
             elif isinstance(event, Saved):
                 self._tell(job, event)
             elif isinstance(event, Finished) and event.error is not None:
-                if self._first_error is None or isinstance(self._first_error, Cancelled):
-                    self._first_error = event.error
                 if job.missing:
                     self.notice(job.missing)
-                self._console.error(event.error)
+                self._fail(event.error)
+
+    def _fail(self, error: GenAIError) -> None:
+        """Tell what went wrong with one of the images; the others go on."""
+        if self._first_error is None or isinstance(self._first_error, Cancelled):
+            self._first_error = error
+        self._console.error(error)
 
     def _tell(self, job: Job, saved: Saved) -> None:
         item = self._store.get(saved.id)
@@ -326,6 +345,7 @@ class _Making:
             frame=None if view is None else view.frame,
             used=info.get("used", []),
             not_used=info.get("not_used", []),
+            notices=() if job.request.canvas is None else job.request.canvas.notices,
             **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -32,6 +32,10 @@ class Shot:
         """For people."""
         seen = f'"{self.camera}"' if self.camera else "the viewport"
         return f"{seen}, frame {self.frame}"
+
+    def failed(self, error: SceneError) -> SceneError:
+        """The error, with which shot of many it is about."""
+        return SceneError(f"{self.text}: {error.what}", error.why, error.action)
 
     def name(self, several_frames: bool) -> str:
         """For a file name: "Camera" or "Camera-0012"."""
@@ -75,8 +79,10 @@ def _cameras(name: str | None) -> list[bpy.types.Object]:
     return there
 
 
-def take(shot: Shot, size: Size, mode: str) -> Canvas:
-    """Capture one shot at that size."""
+def take(
+    shot: Shot, size: Size, mode: str, progress: Callable[[float], None] | None = None
+) -> Canvas:
+    """Capture one shot at that size. progress: called with 0 to 1 while Blender renders."""
     scene = bpy.context.scene
     with shielded():
         if scene.frame_current != shot.frame:
@@ -90,6 +96,7 @@ def take(shot: Shot, size: Size, mode: str) -> Canvas:
                 mode=mode,
                 source="viewport" if shot.viewport else "auto",
             ),
+            progress,
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ...core.errors import SceneError
-from ..capture import viewport, viewport_frame
+from ..capture import missing_files, viewport, viewport_frame
 from ..capture.camera import unit_metres
 from . import request_builder, session
 from .work import Place, Work
@@ -44,7 +44,12 @@ def generate(context: bpy.types.Context) -> Work:
         raise SceneError(
             "There is nothing in the view.", action="Turn it to your objects, or show them."
         )
-    to_canvas = functools.partial(viewport.to_canvas, drawn, metres=unit_metres(context.scene))
+    to_canvas = functools.partial(
+        viewport.to_canvas,
+        drawn,
+        metres=unit_metres(context.scene),
+        notices=tuple(missing_files.notices(context.scene)),
+    )
     return session.session().submit(prepared, place_of(context), to_canvas, prepared.notices)
 
 

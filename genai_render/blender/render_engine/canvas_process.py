@@ -87,7 +87,9 @@ class CanvasProcess:
                 folder=str(folder),
             )
             planes = {file.stem: np.load(file) for file in folder.glob("*.npy")}
-        return Canvas(view=View.from_json(answer["view"]), **planes)
+        return Canvas(
+            view=View.from_json(answer["view"]), notices=tuple(answer["notices"]), **planes
+        )
 
     def inverse(self, stopped: Stopped) -> Inverse:
         """The way back through the scene's view transform, measured once."""

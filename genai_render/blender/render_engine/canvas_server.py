@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ...core import display_transform, log
 from ...core.errors import GenAIError, SceneError
 from ..capture import CaptureSpec, capture
-from ..capture.passes import linear_from_rec709, use_srgb_display
+from ..capture.passes import use_srgb_display
+from ..capture.planes import linear_from_rec709
 from .canvas_process import MARK
 
 
@@ -71,7 +72,7 @@ def _capture(asked: dict[str, Any]) -> dict[str, Any]:
         plane = getattr(canvas, name)
         if plane is not None:
             np.save(folder / f"{name}.npy", plane)
-    return {"view": canvas.view.to_json()}
+    return {"view": canvas.view.to_json(), "notices": canvas.notices}
 
 
 def _colors(asked: dict[str, Any]) -> dict[str, Any]:

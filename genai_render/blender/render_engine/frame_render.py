@@ -25,7 +25,7 @@ from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.framing import Size
 from .. import addon, backend_settings, catalog
 from ..capture.camera import camera_aspect, region
-from ..capture.passes import linear_from_rec709
+from ..capture.planes import linear_from_rec709
 from ..jobs import request_builder, session
 from . import main_thread, result_pixels
 from .canvas_process import CanvasProcess
