@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from ..core.errors import GenAIError, NotFound
+from ..core.events import Result
+from ..core.plain_images import sendable
 from .http import errors as http_errors
 
 if TYPE_CHECKING:
@@ -142,13 +144,14 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
     """
     row = backend_info(name)
     made = getattr(importlib.import_module(row.module, __package__), row.class_name)(settings)
-    return _Typed(made, row.label) if row.kind != "offline" else made
+    return _Guarded(made, row.label) if row.kind != "offline" else made
 
 
-class _Typed:
-    """A backend, with what nobody foresaw of a server's answer turned into BadAnswer.
+class _Guarded:
+    """A backend that gets the user's images as they may leave this computer (`plain_images`), and
+    whose results keep those that are not the user's own files, as they were sent.
 
-    Memory that runs out stays MemoryError: the queue has words of its own for that.
+    What nobody foresaw of a server's answer is turned into BadAnswer. Memory that runs out stays MemoryError: the queue has words of its own for that.
     """
 
     def __init__(self, backend: Backend, label: str) -> None:
@@ -156,13 +159,14 @@ class _Typed:
         self._label = label
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
-        events = self._typed(lambda: self._backend.run(request, cancel), cancel)
+        sent = self._typed(lambda: sendable(request), cancel)
+        events = self._typed(lambda: self._backend.run(sent, cancel), cancel)
         try:
             while True:
                 event = self._typed(lambda: next(events, None), cancel)
                 if event is None:
                     return
-                yield event
+                yield _without_own_files(event, request) if isinstance(event, Result) else event
         finally:
             close: Callable[[], None] | None = getattr(events, "close", None)
             if close is not None:
@@ -187,6 +191,14 @@ class _Typed:
             problem = http_errors.unexpected(self._label, failure)
         cancel.check()
         raise problem
+
+
+def _without_own_files(result: Result, request: RenderRequest) -> Result:
+    """What was sent, but for what History keeps as the user's own anyway."""
+    own = [request.source, *(reference.data for reference in request.references)]
+    return replace(
+        result, sent={name: data for name, data in result.sent.items() if data not in own}
+    )
 
 
 def check_access(

@@ -10,6 +10,8 @@ What sizes a model takes stands with it in models.toml, as `extra.sizes`:
   pixels come back is up to the provider.
 - kind "table": a shape and a resolution are asked for, not pixels; `table` has the pixels that
   come back at 1K by shape, twice that at 2K, four times at 4K.
+
+`extra.edits_keep_size`: an edit has the size of the image that it changes.
 """
 
 from __future__ import annotations
@@ -69,6 +71,9 @@ def output_spec(
 
     Raises InvalidInput for sizes in a models file that make no sense."""
     wanted = ratio(request.aspect, _own_aspect(request, canvas_aspect))
+    if request.kind == "edit" and request.source is not None and model.extra.get("edits_keep_size"):
+        own = images.probe(request.source)
+        return OutputSpec(own.width, own.height, "", request.resolution, _quality(model, request))
     resolution, notes = _resolution(model, request.resolution)
     aspect = ""
     try:

@@ -8,6 +8,7 @@ import json
 import threading
 
 import pytest
+from foreign_images import PLACE, photo
 
 pytest.importorskip("openai")
 
@@ -28,6 +29,7 @@ from genai_render.core import catalog, images
 from genai_render.core.cost import estimate
 from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput, Refused, ServerError
+from genai_render.core.history.store import HistoryStore
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
 from tests.servers.http import Answer, Cut, Forever, Pause, Reset, each_byte
@@ -175,6 +177,28 @@ def test_an_edit_sends_the_image_untouched_and_the_mask_as_the_api_wants_it():
     assert mask[0, 0, 3] == 255
     assert made.results[0].prompt_sent.endswith("Change nothing else.")
     assert "mask-sent.png" in made.results[0].sent
+
+
+def test_a_phone_photo_is_sent_upright_and_without_its_place_and_both_are_kept(tmp_path):
+    asked = request(
+        kind="edit", source=photo(), mask=layer(40, 24), references=(Reference(photo("PNG")),)
+    )
+    with OpenAIServer() as server:
+        made = run(backend(server), asked)
+        assert made.error is None
+        order = read_order(server.received[0])
+    assert PLACE not in server.received[0].body
+    (_, source), (_, reference) = order["_images"]
+    assert (images.probe(source).width, images.probe(source).height) == (40, 24)
+    (result,) = made.results
+    assert result.sent["source.jpg"] == source
+    assert result.sent["reference-1.png"] == reference
+    with HistoryStore(tmp_path) as store:
+        item = store.add(asked, result)
+        kept = store.request(item.id)
+        assert (item.folder / "sent" / "source.jpg").read_bytes() == source
+    assert kept.source == asked.source  # the user's own file, as it was
+    assert kept.references == asked.references
 
 
 def test_marks_go_in_their_own_place_where_the_model_has_one_else_as_an_image():

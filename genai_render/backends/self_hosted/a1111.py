@@ -212,8 +212,8 @@ class A1111Backend:
         return ProviderCall(request, model, spec, text, path, body, sent, task), notices
 
     def _start(self, request: RenderRequest, sent: dict[str, bytes]) -> bytes | None:
-        if request.kind == "edit":
-            return request.source
+        if request.kind == "edit" and request.source is not None:
+            return _noted(sent, "source", request.source)
         if request.canvas is not None:
             if request.references:
                 raise InvalidInput(
@@ -222,7 +222,7 @@ class A1111Backend:
                 )
             sent["canvas.png"] = encoded(view_guide(request.canvas))
             return sent["canvas.png"]
-        return request.references[0].data if request.references else None
+        return _noted(sent, "reference", request.references[0].data) if request.references else None
 
     def _units(
         self,
@@ -514,6 +514,11 @@ def _check_sampler(server: Server, wanted: str, known: list[str]) -> None:
         f'{server.label} has no sampler called "{wanted}".',
         action=f"It has: {', '.join(known[:12])}.",
     )
+
+
+def _noted(sent: dict[str, bytes], name: str, data: bytes) -> bytes:
+    sent[name + images.probe(data).suffix] = data
+    return data
 
 
 def _text(data: bytes) -> str:

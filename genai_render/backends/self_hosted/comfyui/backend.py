@@ -460,11 +460,10 @@ class ComfyUIBackend:
 
 
 def _kept(call: ProviderCall) -> list[tuple[str, bytes]]:
-    """What History keeps of what was sent: not the references, which it has anyway."""
+    """What History keeps of what was sent."""
     return [
-        ("canvas" if name == "color" else name, data)
+        ("canvas" if name == "color" and call.request.canvas is not None else name, data)
         for name, data in call.files.items()
-        if name in ("color", "depth", "normal", "mask")
     ]
 
 
