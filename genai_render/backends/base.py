@@ -151,7 +151,8 @@ class _Guarded:
     """A backend that gets the user's images as they may leave this computer (`plain_images`), and
     whose results keep those that are not the user's own files, as they were sent.
 
-    What nobody foresaw of a server's answer is turned into BadAnswer. Memory that runs out stays MemoryError: the queue has words of its own for that.
+    What nobody foresaw of a server's answer is turned into BadAnswer. Memory that runs out stays
+    MemoryError: the queue has words of its own for that.
     """
 
     def __init__(self, backend: Backend, label: str) -> None:

@@ -119,6 +119,17 @@ def opened(text: str, label: str) -> bytes:
     raise errors.bad_answer(label, "The image in it is damaged.")
 
 
+def image_body(response: Any, label: str) -> bytes:
+    """The image that is the whole answer. Raises BadAnswer."""
+    try:
+        images.verify(response.content, "The image")
+    except ImageError:
+        pass
+    else:
+        return response.content
+    raise errors.bad_answer(label, "The image in it is damaged.")
+
+
 def downloaded(
     address: str,
     where: Access,

@@ -20,7 +20,6 @@ from ...core.request import RenderRequest
 from ..http import errors
 from ..http.settings import Access, access, endpoint_name
 from ..parallel import Work, in_parallel
-from . import answers
 from .json_dialect import listed_models
 from .openai import OpenAIBackend, ProviderCall
 
@@ -145,25 +144,6 @@ class CompatibleBackend(OpenAIBackend):
         if "response_format" not in call.without:
             parameters["response_format"] = "b64_json"
         return parameters
-
-    def _decoded(self, entry: Any, call: ProviderCall, partial: bool = False) -> bytes | None:
-        text = str(answers.field(entry, "b64_json") or answers.field(entry, "url") or "")
-        if text.startswith("data:"):
-            return self._opened(text.partition(",")[2], call, partial)
-        if answers.field(entry, "b64_json"):
-            return self._opened(text, call, partial)
-        return self._downloaded(text, call) if text else None
-
-    def _downloaded(self, address: str, call: ProviderCall) -> bytes:
-        where, cancel = call.where, call.cancel
-        return answers.downloaded(
-            address,
-            where,
-            cancel,
-            self._settings.online_access,
-            self._label(where),
-            lambda get: self._guarded(get, where, cancel),
-        )
 
 
 def _names(text: str, parameter: str) -> bool:

@@ -150,6 +150,10 @@ class JsonBackend:
                 answer = yield from _streamed(response, first, label, cancel)
             else:
                 _guarded(response.read, label, cancel)
+                if answers.content_type(response).startswith("image/"):
+                    text = base64.b64encode(answers.image_body(response, label)).decode()
+                    yield self._result({}, [text], 0, call, first, cancel)
+                    return
                 answer = answers.json_body(response, label)
         fault = answer.get("error")
         if fault:
@@ -178,7 +182,8 @@ class JsonBackend:
             try:
                 if number >= len(entries):
                     raise errors.bad_answer(label, f"Only {len(entries)} of {count} images came.")
-                yield self._result(answer, entries, number, call, index, cancel)
+                result = self._result(answer, entries, number, call, index, cancel)
+                yield replace(result, more=self._at_hand(entries[number + 1 : count], call))
                 continue
             except GenAIError as error:
                 if count == 1 or error.code == "cancelled":
@@ -235,22 +240,36 @@ class JsonBackend:
             cost_usd=each,
         )
 
+    def _at_hand(self, entries: list[Any], call: ProviderCall) -> int:
+        """How many images lie in the answer itself and need not be fetched."""
+        texts = (_text_of(entry, call.where) for entry in entries)
+        return sum(1 for text in texts if isinstance(text, str) and not _is_address(text))
+
     def _image(self, entry: Any, where: Access, cancel: CancelToken) -> bytes:
         label = where.provider.label
-        text: Any = entry
-        if isinstance(entry, Mapping):
-            texts = (at(entry, path) for path in where.provider.answer.image)
-            text = next((one for one in texts if isinstance(one, str) and one), "")
+        text = _text_of(entry, where)
         if not isinstance(text, str) or not text:
             raise errors.bad_answer(label, "There is no image in it.")
         if text.startswith("data:"):
             return answers.opened(text.partition(",")[2], label)
-        if text.startswith(("http://", "https://", "/")) and len(text) < 8000:
+        if _is_address(text):
             online = self._settings.online_access
             return answers.downloaded(
                 text, where, cancel, online, label, lambda get: _guarded(get, label, cancel)
             )
         return answers.opened(text, label)
+
+
+def _text_of(entry: Any, where: Access) -> Any:
+    """What stands for the image in an entry of an answer: base64, or an address."""
+    if not isinstance(entry, Mapping):
+        return entry
+    texts = (at(entry, path) for path in where.provider.answer.image)
+    return next((one for one in texts if isinstance(one, str) and one), "")
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("http://", "https://", "/")) and len(text) < 8000
 
 
 def listed_models(

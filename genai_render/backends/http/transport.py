@@ -177,6 +177,8 @@ class _Transport(httpx2.BaseTransport):
         try:
             answer = self._open_pool().handle_request(self._core_request(request, body))
         except GenAIError:
+            if self._cancel.cancelled and body.sent and request.method == "POST":
+                self._cancel.note_sent()
             raise
         except _BROKEN as error:
             kind, why = type(error), plain(error)
@@ -194,7 +196,7 @@ class _Transport(httpx2.BaseTransport):
             return httpx2.Response(
                 answer.status,
                 headers=[(n, v) for n, v in answer.headers if n.lower() != b"content-encoding"],
-                stream=_Answer(self, answer, unpack, self._cancel),
+                stream=_Answer(self, answer, unpack, self._cancel, request.method == "POST"),
                 extensions=answer.extensions,
             )
         raise self._failure(kind, why, body.sent)
@@ -314,11 +316,14 @@ class _Answer(httpx2.SyncByteStream):
         answer: httpcore2.Response,
         unpack: _Unpack,
         cancel: CancelToken,
+        ordered: bool,
     ) -> None:
         self._transport = transport
         self._answer = answer
         self._unpack = unpack
         self._cancel = cancel
+        # Something that the other side is at work on, and may want money for.
+        self._open = ordered and answer.status == 200
 
     def __iter__(self) -> Iterator[bytes]:
         total, parts, is_json = 0, 0, None
@@ -336,6 +341,7 @@ class _Answer(httpx2.SyncByteStream):
                         if parts > MAX_PARTS:
                             raise bad_answer("The server", "The answer has too many parts.")
                     yield piece
+            self._open = False
             return
         except zlib.error as error:
             kind, why = None, plain(error, 60)
@@ -346,6 +352,8 @@ class _Answer(httpx2.SyncByteStream):
         raise self._transport.during_answer(kind, why)
 
     def close(self) -> None:
+        if self._open and self._cancel.cancelled:
+            self._cancel.note_sent()
         self._answer.close()
 
 

@@ -22,6 +22,7 @@ from ...core.events import Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.preflight import Prepared, prepare
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
+from ...core.rescue import rescue
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
 from .. import catalog as catalogs
@@ -219,12 +220,19 @@ class _Making:
         with OutputFolder(self._parsed.output) as output:
             store = open_history(folder_of(self._parsed))
             self._store, self._output = store, output
-            queue = JobQueue(self._keep, store.add_failed, workers=ahead)
+            queue = JobQueue(
+                self._keep,
+                self._keep_failure,
+                workers=ahead,
+                arrive=lambda request, result: store.arrive(request, result, self._view),
+                rescue=lambda _request, result: rescue(result, self._parsed.output),
+            )
             self._gate = gate = Gate(
                 queue,
                 lambda: self._limits,
                 store.spent_this_month,
                 lambda model: backend_settings.check_access(self._catalog, model, wait=True),
+                self._check_storage,
             )
             try:
                 # All of it, before the first is captured.
@@ -266,6 +274,14 @@ class _Making:
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
         return self._store.add(request, result, seconds=seconds, view=self._view).id
+
+    def _keep_failure(self, request: RenderRequest, error: GenAIError) -> None:
+        """In the worker."""
+        self._store.add_failed(request, error, view=self._view)
+
+    def _check_storage(self) -> None:
+        self._store.check_writable()
+        self._output.check_writable()
 
     def _pump(self, queue: JobQueue) -> None:
         event = queue.next_event(timeout=0.1)
