@@ -132,7 +132,9 @@ class CompatibleBackend(OpenAIBackend):
             return None
         if len(call.attached.images) > 1 and re.search(r"\bimages?\b", text):
             return "images"
-        return next((name for name in (*_OPTIONAL, "n") if name in sent), None)
+        # Never the size: that would be another picture, and it may be paid for.
+        optional = (name for name in (*_OPTIONAL, "n") if name != "size")
+        return next((name for name in optional if name in sent), None)
 
     def _partials(self, call: ProviderCall) -> int:
         if call.without & {"stream", "partial_images"}:

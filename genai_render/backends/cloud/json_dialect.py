@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _ONE, _SEVERAL = ("image", "only_image"), ("images", "more_images")
 _LEFT_TO_THE_PROVIDER = ("auto", "default", "")
-_REFUSED = ("moderation", "safety", "content policy", "content_policy", "nsfw", "flagged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class JsonBackend:
                 answer = answers.json_body(response, label)
         fault = answer.get("error")
         if fault:
-            raise answers.translated(label, fault, None, response.headers)
+            raise answers.translated(label, {"error": fault}, None, response.headers)
         yield from self._results(answer, call, first, count, cancel)
 
     # ---- what comes back ---------------------------------------------------------------------
@@ -175,6 +174,7 @@ class JsonBackend:
         if isinstance(entries, (str, Mapping)):
             entries = [entries]
         if not isinstance(entries, list) or not entries:
+            answers.check_not_refused(answer, label)
             raise errors.bad_answer(label, "There is no image in it.")
         for number in range(count):
             index = first + number
@@ -431,24 +431,9 @@ def _asked(
 
 def _problem(response: httpx2.Response, label: str) -> GenAIError:
     """What a provider says is wrong: an error object, or a text in one of the usual places."""
-    status, text = response.status_code, ""
-    body: Any = None
-    if "html" not in answers.content_type(response):
-        with contextlib.suppress(ValueError):
-            body = response.json()
-        text = response.text if body is None else ""
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        body = body["error"]
-    elif isinstance(body, Mapping) and isinstance(body.get("error"), str):
-        body = {**body, "message": body["error"]}
-    if not isinstance(body, Mapping):
-        body = {"message": text}
-    said = f"{body.get('code', '')} {body.get('type', '')} {body.get('message', '')}".lower()
-    if status in (400, 403, 422) and any(word in said for word in _REFUSED):
-        return errors.refused(label, body.get("message", ""))
-    if str(body.get("code", "")).isdigit():
-        body = {name: value for name, value in body.items() if name != "code"}
-    return answers.translated(label, body, status, response.headers)
+    return answers.translated(
+        label, answers.error_body(response), response.status_code, response.headers
+    )
 
 
 def _guarded(call: Any, label: str, cancel: CancelToken) -> Any:

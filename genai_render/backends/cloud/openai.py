@@ -284,9 +284,10 @@ class OpenAIBackend:
         body = answers.json_body(response, label)
         fault = body.get("error")
         if fault:
-            raise answers.translated(label, fault, None, response.headers)
+            raise answers.translated(label, {"error": fault}, None, response.headers)
         entries = body.get("data")
         if not isinstance(entries, list) or not entries:
+            answers.check_not_refused(body, label)
             raise errors.bad_answer(label, "There is no image in it.")
         usage, about = answers.usage_of(body), _settings_of(body)
         for number in range(call.count):
@@ -418,12 +419,7 @@ class OpenAIBackend:
         raise problem.with_traceback(None)
 
     def _translated(self, error: openai.APIStatusError, where: Access) -> GenAIError:
-        body = error.body
-        if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-            body = body["error"]
-        if not isinstance(body, Mapping):
-            text = "" if "html" in answers.content_type(error.response) else (body or error.message)
-            body = {"message": text if isinstance(text, str) else ""}
+        body = answers.error_body(error.response)
         headers = error.response.headers
         return answers.translated(self._label(where), body, error.status_code, headers)
 
