@@ -7,9 +7,10 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from ..core.errors import GenAIError, NotFound
-from ..core.events import Result
+from ..core.events import Failed, Result
 from ..core.plain_images import sendable
 from .http import errors as http_errors
 
@@ -144,7 +145,7 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
     """
     row = backend_info(name)
     made = getattr(importlib.import_module(row.module, __package__), row.class_name)(settings)
-    return _Guarded(made, row.label) if row.kind != "offline" else made
+    return _Guarded(made, row, settings) if row.kind != "offline" else made
 
 
 class _Guarded:
@@ -152,14 +153,18 @@ class _Guarded:
     whose results keep those that are not the user's own files, as they were sent.
 
     What nobody foresaw of a server's answer is turned into BadAnswer. Memory that runs out stays
-    MemoryError: the queue has words of its own for that.
+    MemoryError: the queue has words of its own for that. Nor is it said of the user's own servers
+    that they may have charged something.
     """
 
-    def __init__(self, backend: Backend, label: str) -> None:
+    def __init__(self, backend: Backend, row: BackendInfo, settings: BackendSettings | None):
         self._backend = backend
-        self._label = label
+        self._row = row
+        self._settings = settings
+        self._own = row.kind == "self-hosted"
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        self._own = self._own or self._typed(lambda: self._is_own_server(request), cancel)
         sent = self._typed(lambda: sendable(request), cancel)
         events = self._typed(lambda: self._backend.run(sent, cancel), cancel)
         try:
@@ -167,7 +172,11 @@ class _Guarded:
                 event = self._typed(lambda: next(events, None), cancel)
                 if event is None:
                     return
-                yield _without_own_files(event, request) if isinstance(event, Result) else event
+                if isinstance(event, Result):
+                    event = _without_own_files(event, request)
+                elif isinstance(event, Failed) and self._own:
+                    http_errors.without_charge(event.error)
+                yield event
         finally:
             close: Callable[[], None] | None = getattr(events, "close", None)
             if close is not None:
@@ -186,12 +195,30 @@ class _Guarded:
         problem: GenAIError
         try:
             return call()
-        except (GenAIError, MemoryError):
+        except GenAIError as error:
+            if self._own:
+                http_errors.without_charge(error)
+            raise
+        except MemoryError:
             raise
         except Exception as failure:
-            problem = http_errors.unexpected(self._label, failure)
+            problem = http_errors.unexpected(self._row.label, failure)
         cancel.check()
-        raise problem
+        raise http_errors.without_charge(problem) if self._own else problem
+
+    def _is_own_server(self, request: RenderRequest) -> bool:
+        """One with a cloud's dialect that no provider's table stands for, and that is near."""
+        from .http import reach, settings
+
+        if self._row.id != "compatible" or self._settings is None:
+            return False
+        model = self._settings.models().model(request.model)
+        name = settings.endpoint_name(model)
+        if name in self._settings.models().providers:
+            return False
+        base_url = str(model.extra.get("base_url", ""))
+        host = urlsplit(self._settings.endpoint(name).base_url or base_url).hostname or ""
+        return reach.reach_of_name(host) in (reach.Reach.HERE, reach.Reach.LOCAL)
 
 
 def _without_own_files(result: Result, request: RenderRequest) -> Result:

@@ -93,7 +93,7 @@ REFUSALS = {
         }
     },
     "OpenRouter": {
-        "error": {"code": 403, "message": "Input was blocked", "metadata": {"reasons": ["violence"]}}
+        "error": {"code": 403, "message": "Blocked", "metadata": {"reasons": ["violence"]}}
     },
     "gateway": {
         "error": {
@@ -134,7 +134,7 @@ NO_REFUSALS = {
         }
     },
     "a user's error without a code": {
-        "error": {"type": "image_generation_user_error", "message": "The mask has no alpha channel."}
+        "error": {"type": "image_generation_user_error", "message": "The mask has no alpha."}
     },
     "unknown": {
         "error": {

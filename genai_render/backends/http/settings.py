@@ -121,6 +121,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+CA_VARIABLE = "GENAI_RENDER_CA"
+"""A PEM file of certificates to trust as well, where the preferences name none."""
+
 PLAIN_KEY_VARIABLE = "GENAI_RENDER_PLAIN_KEY"
 """Origins, with commas in between, that a key may go to without encryption."""
 

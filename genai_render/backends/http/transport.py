@@ -32,6 +32,7 @@ from ...core.credentials import Secret, origin_of, redact
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken
 from .errors import (
+    ONCE,
     BadAnswer,
     ConnectionCut,
     ConnectionFailed,
@@ -41,7 +42,14 @@ from .errors import (
     plain,
 )
 from .reach import Reach, reach_of
-from .settings import NO_PROXY, SYSTEM_PROXY, Endpoint, check_key_may_go, is_loopback
+from .settings import (
+    CA_VARIABLE,
+    NO_PROXY,
+    SYSTEM_PROXY,
+    Endpoint,
+    check_key_may_go,
+    is_loopback,
+)
 
 MADE_UP_KEY = "kept-elsewhere"
 """What the SDKs get for a key."""
@@ -236,7 +244,9 @@ class _Transport(httpx2.BaseTransport):
         with self._lock:
             if self._pool is None:
                 common: dict[str, Any] = {
-                    "ssl_context": _ssl_context(self._endpoint.ca_file)
+                    "ssl_context": _ssl_context(
+                        self._endpoint.ca_file or os.environ.get(CA_VARIABLE, "")
+                    )
                     if self._origin.startswith("https:")
                     else None,
                     "max_connections": 16,
@@ -272,22 +282,21 @@ class _Transport(httpx2.BaseTransport):
                 why,
                 "Check the network and try again.",
             )
-        once = "It was not repeated by itself, because it may have been charged."
         if issubclass(kind, _Overdue):
             return TimedOut(
                 f"{self._label} did not come to an end within {self._endpoint.overall:.0f} "
                 "seconds.",
                 "It sent something now and then, and never all of it." if answering else "",
-                f"Try again, or allow more time in the add-on's preferences. {once}",
+                f"Try again, or allow more time in the add-on's preferences. {ONCE}",
             )
         if issubclass(kind, httpcore2.TimeoutException):
             return TimedOut(
                 f"{self._label} did not answer within {self._endpoint.read_timeout:.0f} seconds.",
-                action=f"Try again, or allow more time in the add-on's preferences. {once}",
+                action=f"Try again, or allow more time in the add-on's preferences. {ONCE}",
             )
         where = "in the middle of the answer" if answering else "before the answer"
         return ConnectionCut(
-            f"The connection to {self._host} ended {where}.", why, f"Try again. {once}"
+            f"The connection to {self._host} ended {where}.", why, f"Try again. {ONCE}"
         )
 
 
@@ -584,7 +593,7 @@ class _Stream(httpcore2.NetworkStream):
     ) -> httpcore2.NetworkStream:
         if isinstance(self._sock, ssl.SSLSocket):
             raise ConnectionFailed("A proxy reached through HTTPS cannot be used.")
-        why = ""
+        why, certificate = "", False
         try:
             self._sock.settimeout(_MOMENT)
             secured = ssl_context.wrap_socket(
@@ -598,7 +607,11 @@ class _Stream(httpcore2.NetworkStream):
             return stream
         except ssl.SSLCertVerificationError as error:
             why = f"({plain(error.verify_message)})"
-            trust = "If the server is your own, choose its CA file in the add-on's preferences."
+            certificate = True
+            trust = (
+                "If the server is your own, choose its certificate, or that of its CA, as the CA "
+                f"file in the add-on's preferences, or name that file in {CA_VARIABLE}."
+            )
             what = f"The certificate of {self._host} is not trusted."
         except ssl.SSLError as error:
             why = f"({plain(error.reason or error)})"
@@ -608,7 +621,9 @@ class _Stream(httpcore2.NetworkStream):
             self.close()
             raise
         self.close()
-        raise ConnectionFailed(what, why, trust)
+        failed = ConnectionFailed(what, why, trust)
+        failed.certificate = certificate
+        raise failed
 
     def get_extra_info(self, info: str) -> Any:
         if info == "socket":
