@@ -24,7 +24,7 @@ from ...core.preflight import Prepared, prepare
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
 from ...core.rescue import rescue
 from ...core.submission import Gate, Limits, RunSpending
-from .. import addon, backend_settings
+from .. import addon, backend_settings, scene_description
 from .. import catalog as catalogs
 from ..history_place import open_history
 from . import arguments, shots
@@ -36,11 +36,13 @@ _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = catalogs.load()
-    model = catalog.model(parsed.model)
+    catalog, model = _model(parsed, console)
+    # By the names of the objects, the offline engine knows what a word of color is about.
+    seen = model.backend == "offline" and not parsed.no_canvas
     request = RenderRequest(
         prompt=parsed.prompt,
         model=model.id,
+        scene_text=scene_description.things(bpy.context) if seen else "",
         style=catalog.style(parsed.style).id,
         aspect=parsed.aspect,
         resolution=parsed.resolution,
@@ -65,8 +67,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = catalogs.load()
-    model = catalog.model(parsed.model)
+    catalog, model = _model(parsed, console)
     path = Path(parsed.image)
     parent = ""
     if path.exists():
@@ -96,6 +97,18 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
     if parsed.dry_run:
         return making.say_plan(["edit"])
     return making.run(iter([making.prepared]), [f"{path.stem}-edit"])
+
+
+def _model(parsed: argparse.Namespace, console: Console) -> tuple[Catalog, Model]:
+    """The catalogue and the model that was named, with a word about each server and workflow that
+    cannot be used where it may be one of those. Raises NotFound."""
+    problems: list[GenAIError] = []
+    catalog = catalogs.load(problems)
+    known = catalog.models.get(parsed.model)
+    if known is None or known.backend in servers.KINDS:
+        for problem in problems:
+            console.notice(problem.text)
+    return catalog, catalog.model(parsed.model)
 
 
 def _references(parsed: argparse.Namespace) -> tuple:

@@ -210,7 +210,9 @@ class Session:
             self._spending = None
             for text in work.notices[-2:]:
                 self.tell(text, False, work)
-            if event.error is not None and event.error.code != "cancelled":
+            # That it was cancelled the user knows; not what it may cost all the same.
+            cancelled = event.error is not None and event.error.code == "cancelled"
+            if event.error is not None and (not cancelled or event.error.why):
                 self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
