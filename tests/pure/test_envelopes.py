@@ -114,6 +114,17 @@ REFUSALS = {
     "finish reason": {"artifacts": [], "finish_reason": "CONTENT_FILTERED"},
     "fal": {"images": [], "has_nsfw_concepts": [True]},
     "Alibaba": {"code": "DataInspectionFailed", "message": "Input data may contain something."},
+    "in a validation error": {
+        "detail": [{"loc": ["body", "prompt"], "msg": "Invalid value: prompt was flagged as NSFW"}]
+    },
+    "with its parameter": {
+        "error": {
+            "code": "invalid_value",
+            "param": "prompt",
+            "message": "The prompt was rejected by our safety system.",
+        }
+    },
+    "not permitted": {"error": "This content is not permitted by our safety policy."},
     "in a text": "This prompt was flagged by our content filter.",
 }  # fmt: skip
 
@@ -152,6 +163,7 @@ NO_REFUSALS = {
         }
     },
     "zod": {"error": {"issues": [{"path": ["enable_safety_checker"], "message": "Required"}]}},
+    "a word for a switch": {"detail": "nsfw must be a boolean"},
     "a status": {"status": "error", "error": {"message": "n must be 1"}},
     "unspecific": {"error": {"message": "Bad request"}},
     "marks that are off": {"images": [], "has_nsfw_concepts": [False], "flagged": False},

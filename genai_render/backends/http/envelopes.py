@@ -35,11 +35,19 @@ _REFUSED_WORDS = re.compile(
     r"prohibited content|not safe for work|rejected as a result of our safety",
     re.IGNORECASE,
 )
+# Said of what was asked for, also where the words of a wrong parameter stand beside it.
+_SURELY_REFUSED = re.compile(
+    r"(?:was|were|been|is|are|prompt|image|content|input) (?:\w+ )?(?:flagged|rejected|blocked) "
+    r"(?:as|by|for|because|due)|(?:safety|moderation) (?:system|filter)|"
+    r"(?:detected|contains?|as) nsfw|nsfw (?:content|image|prompt|concept)|"
+    r"violat\w* .{0,40}polic|content[ -]polic",
+    re.IGNORECASE,
+)
 _OF_A_PARAMETER_CODE = re.compile(r"^(?:unknown|invalid|unsupported|missing|unrecognized|value)")
 _OF_A_PARAMETER = re.compile(
     r"\b(?:unknown|unrecognized|unsupported|unexpected|missing|invalid) "
     r"(?:parameter|value|type|argument|option|field|key|input)|"
-    r"not (?:supported|permitted|available|a valid)|supported values|must be |"
+    r"inputs? (?:is|are) not permitted|not (?:supported|a valid)|supported values|must be |"
     r"expected .{1,60}(?:received|got)|field required|input should be",
     re.IGNORECASE,
 )
@@ -86,6 +94,8 @@ def is_refusal(body: Any, status: int | None = None) -> bool:
     if any(isinstance(reasons, list) and reasons for reasons in _found(body, ("reasons",))):
         return True
     text = _NAMES.sub(" ", said(body))
+    if _SURELY_REFUSED.search(text):
+        return True
     if wrong or _param(body) or _OF_A_PARAMETER.search(said(body)):
         return False
     return bool(_REFUSED_WORDS.search(text))

@@ -251,8 +251,8 @@ class HistoryStore:
         }
         values = records.index_values(record, favourite=False, in_bin=False)
         files[records.RECORD] = records.write_record(record)
-        self._folders.check_there()
         try:
+            self._folders.check_there()
             self._folders.place_new(item_id, files)
         finally:  # what was paid counts, whether its image could be kept or not
             if paid := payment(values):
