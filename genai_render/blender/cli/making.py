@@ -17,7 +17,7 @@ from ...console import Console
 from ...core import cost, images
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
-from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
+from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget, StorageError
 from ...core.events import Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.preflight import Prepared, prepare
@@ -325,7 +325,14 @@ class _Making:
             name = self._names[job.id]
             if self._request.count > 1:
                 name += f"-{saved.result.index + 1}"
-            path = self._output.write(self._store, item, name, self._parsed.format)
+            try:
+                path = self._output.write(self._store, item, name, self._parsed.format)
+            except StorageError as error:
+                # It is in History, and so will be what still comes.
+                where = f'The image is in History: "{path}".'
+                problem = StorageError(error.what, error.why, where)
+                self._first_error = self._first_error or problem
+                self._console.error(problem)
         self._made += 1
         view = job.request.canvas.view if job.request.canvas is not None else None
         info = saved.result.info
