@@ -27,6 +27,7 @@ from ..metadata import Metadata, source_type
 from ..redaction import base_name, redact, redact_json, redact_keys
 from ..request import RenderRequest
 from .item import THUMBNAIL
+from .schema import STATUSES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -252,6 +253,8 @@ def index_values(record: Mapping[str, Any], favourite: bool, in_bin: bool) -> di
             "error_code": str(error.get("code", "")),
             "error": " ".join(error[k] for k in ("what", "why", "action") if error.get(k)),
         }
+        if values["status"] not in STATUSES:
+            raise ValueError(f"{values['status']!r} is no status")
         texts = [value for value in values.values() if isinstance(value, str)]
         "".join(texts).encode()  # refuses halves of characters
         return values
