@@ -90,12 +90,17 @@ def main() -> int:
     parser.add_argument(
         "--startup", action="store_true", help="instead: how much Blender starts later"
     )
+    parser.add_argument("--live", metavar="EXE", help="instead: the live render in that Blender")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.startup:
         from tests import bench_startup
 
         return bench_startup.main()
+    if given.live:
+        from tests import bench_live
+
+        return bench_live.main(given.live, given.style or ["auto", "movie", "comic"])
     if given.history_panel:
         from tests import bench_history_panel
 

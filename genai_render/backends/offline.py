@@ -29,6 +29,9 @@ from .http.settings import BackendSettings
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
 
+_BEHIND = 4.0  # times as far as the farthest thing
+_SAME_SHAPE = 0.02  # so much may an image's shape be off from its view's, through whole pixels
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -191,17 +194,12 @@ def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[
 
 
 def _prepare(request: RenderRequest, known: Catalog) -> _Job:
-    reading = read(request.prompt, names=_names(request.scene_text))
-    model = known.model(request.model)
-    style = request.style
-    if style == "auto" and reading.style:
-        style = reading.style
-    look = reading.apply(Look.from_mapping(known.style(style).look))
+    wished = _Wished.of(request, known)
     references: Sequence[Reference] = request.references
     remarks = [f"Reference {text}." for text in notes(references)]
     if request.kind == "edit":
         assert request.source is not None
-        canvas = _flat(request.source, "The image", 0, 0)
+        canvas = _painted(request.source, request.canvas)
     elif request.canvas is not None:
         canvas = fitted(request.canvas, request.width, request.height)
     elif references:
@@ -214,13 +212,71 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
             "It re-lights and re-draws what is there; it cannot make a picture from words alone.",
             "Turn the canvas on, or add a reference image.",
         )
-    palette = Palette.of(references)
-    if palette is not None:
-        look = palette.lit(look)
-    quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
-    strength = float(model.value(request.options, "strength", 1.0))
-    neural = bool(model.value(request.options, "neural", False))
-    return _Job(canvas, look, palette, reading, quality, strength, neural, tuple(remarks))
+    return wished.job(canvas, references, tuple(remarks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wished:
+    """What a request says about the picture, whatever is in it."""
+
+    reading: Reading
+    look: Look
+    quality: Quality
+    strength: float
+    neural: bool
+
+    @classmethod
+    def of(cls, request: RenderRequest, known: Catalog) -> _Wished:
+        reading = read(request.prompt, names=_names(request.scene_text))
+        model = known.model(request.model)
+        style = request.style
+        if style == "auto" and reading.style:
+            style = reading.style
+        quality: Quality = {"fast": "fast", "quality": "quality"}.get(request.mode, "balanced")  # pyright: ignore[reportAssignmentType]
+        return cls(
+            reading,
+            reading.apply(Look.from_mapping(known.style(style).look)),
+            quality,
+            float(model.value(request.options, "strength", 1.0)),
+            bool(model.value(request.options, "neural", False)),
+        )
+
+    def job(
+        self, canvas: Canvas, references: Sequence[Reference], remarks: tuple[str, ...]
+    ) -> _Job:
+        palette = Palette.of(references)
+        look = self.look if palette is None else palette.lit(self.look)
+        return _Job(
+            *(canvas, look, palette, self.reading),
+            *(self.quality, self.strength, self.neural, remarks),
+        )
+
+
+class LivePictures:
+    """Pictures of one view after another in one look, as fast as they can be made.
+
+    What does not change with the view is found once: the words, the palette, and what is behind
+    the scene. To be used by one thread at a time.
+    """
+
+    def __init__(self, request: RenderRequest, known: Catalog) -> None:
+        """Raises what is wrong with the request: an unknown model or style, a broken reference."""
+        self._request = request.with_(canvas=None)
+        self._wished = _Wished.of(request, known)
+        self._job: _Job | None = None
+
+    def picture(self, canvas: Canvas, draft: bool) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 display sRGB of the canvas's size. draft: quickly, in less detail."""
+        if self._job is None:
+            self._job = self._wished.job(canvas, self._request.references, ())
+        job = replace(self._job, canvas=canvas)
+        if job.stage is None:
+            job = replace(job, stage=stage_for(canvas, job.look, "draft"))
+        self._job = job
+        seed = self._request.seed or 0
+        quality = "draft" if draft else job.quality
+        pixels = render(canvas, job.look, job.palette, seed, quality=quality, stage=job.stage)
+        return _blended(self._request, job, pixels)
 
 
 def _names(scene_text: str) -> list[str]:
@@ -305,6 +361,26 @@ def _flat(data: bytes, name: str, width: int, height: int) -> Canvas:
     normal[..., 2] = 1
     normal[~np.isfinite(depth)] = 0
     return Canvas(color, depth, normal, View(wide, high, "ORTHO", source="image"))
+
+
+def _painted(source: bytes, seen: Canvas | None) -> Canvas:
+    """An image as a canvas: with the depth and normals of the view it was made from, if it still
+    shows that view."""
+    flat = _flat(source, "The image", 0, 0)
+    if seen is None or abs(flat.width / flat.height / seen.view.aspect - 1) > _SAME_SHAPE:
+        return flat
+    seen = fitted(seen, flat.width, flat.height)
+    bare = ~seen.covered
+    if bare.all():
+        return flat
+    # What is painted where the view had nothing is a sheet far behind it, lit with the rest.
+    depth, normal = seen.depth.copy(), seen.normal.copy()
+    depth[bare] = _BEHIND * float(depth[~bare].max())
+    normal[bare] = 0, 0, 1
+    albedo = seen.albedo
+    if albedo is not None:
+        albedo = np.where(bare[..., None], flat.color[..., : albedo.shape[2]], albedo)
+    return Canvas(flat.color, depth, normal, seen.view, albedo)
 
 
 # --- what comes out ----------------------------------------------------------------------------

@@ -10,7 +10,15 @@ from ..core.errors import GenAIError
 from . import addon, cli, keymaps, operators, panels, preferences, render_engine
 from .jobs import history_news, result_image
 from .settings import options, scene_settings, stored_properties, window_state
-from .viewport import drawn_color, gizmos, live_preview, overlay, projection, viewport_rest
+from .viewport import (
+    drawn_color,
+    gizmos,
+    live_preview,
+    live_render,
+    overlay,
+    projection,
+    viewport_rest,
+)
 
 # In the order of registering; taken away in reverse.
 _MODULES = (
@@ -24,6 +32,7 @@ _MODULES = (
     result_image,
     render_engine,
     overlay,
+    live_render,
     operators,
     gizmos,
     panels,

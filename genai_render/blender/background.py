@@ -111,6 +111,13 @@ class Background:
         self._pending = 0
 
 
+def take() -> None:
+    """Hand out what is there now, for who cannot wait for the next tick. On the main thread."""
+    existing = addon.existing(Background)
+    if existing is not None:
+        existing.take()
+
+
 def run(
     work: Callable[[], Answer],
     then: Callable[[Answer], object] | None = None,

@@ -112,6 +112,14 @@ class GenAIRenderPreferences(
         default=20.0,
         precision=2,
     )
+    live_limit: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Live Render per Minute (USD)",
+        description="US dollars that the live render may spend in any minute. At 0 it uses only "
+        "what costs nothing",
+        min=0.0,
+        default=0.0,
+        precision=2,
+    )
     show_result: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Show Results over the View",
         description="Draw a new image over the viewport that it was made from",
@@ -160,6 +168,7 @@ class GenAIRenderPreferences(
             number = row.row()
             number.active = getattr(self, limit)
             number.prop(self, value, text="USD")
+        layout.prop(self, "live_limit")
 
     def _draw_work(self, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         folder = addon.default_history_folder(create=False)

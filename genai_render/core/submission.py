@@ -15,6 +15,7 @@ from . import cost
 from .cost import Reservations
 from .errors import GenAIError, InvalidInput
 from .events import Failed, Result
+from .inside_mask import kept_outside
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ class Gate:
         self._reservations.hold(
             number, usd, self._spent_this_month() if limit is not None else 0.0, limit
         )
+        if request.mask is not None:
+            run_backend = kept_outside(run_backend)
         job = self._queue.submit(
             request, run_backend, complete, "" if usd == 0 else prepared.estimate.text
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ from .light.upsampled import Upsampled
 from .lines.captured_lines import find_captured_lines
 from .lines.edges import detect_edges
 from .lines.pen import draw_lines, line_mask
-from .look.look import Look
+from .look.look import Grade, Look
 from .media.shaded import Shaded
 from .raster.arrays import Plane
 from .raster.color import to_display
@@ -65,8 +66,9 @@ def render(
     lut = _table(plan, palette)
     step(0.3, "Lighting")
     pixels = _Large(source, plan, lut, extra, seed, step).rendered()
-    pixels = antialias(pixels, step, 0.7, 0.75)
-    captured_lines = find_captured_lines(canvas)
+    if quality != "draft":
+        pixels = antialias(pixels, step, 0.7, 0.75)
+    captured_lines = None if quality == "draft" else find_captured_lines(canvas)
     if captured_lines is not None:
         captured_lines.draw(pixels)
     if extra is not None:
@@ -97,13 +99,17 @@ class _Extra:
 def _table(plan: LightingPlan, palette: Palette | None) -> ImageFilter.Color3DLUT:
     """All grading in one table; the palette is fitted to the small picture as it is graded."""
     grade = plan.look.grade
-    colors = graded(lattice(), grade)
-    if palette is not None:
-        shown = np.maximum(plan.shown * np.float32(plan.exposure), 0)
-        tone_map(shown, white_balance(grade), not plan.analysis.flat)
-        shown = graded(shown.reshape(3, -1).T[:: max(1, shown[0].size // 30000)], grade)
-        colors = palette.applied(colors, shown)
-    return lookup_table(colors)
+    if palette is None:
+        return _table_of(grade)
+    shown = np.maximum(plan.shown * np.float32(plan.exposure), 0)
+    tone_map(shown, white_balance(grade), not plan.analysis.flat)
+    shown = graded(shown.reshape(3, -1).T[:: max(1, shown[0].size // 30000)], grade)
+    return lookup_table(palette.applied(graded(lattice(), grade), shown))
+
+
+@functools.lru_cache(maxsize=8)
+def _table_of(grade: Grade) -> ImageFilter.Color3DLUT:
+    return lookup_table(graded(lattice(), grade))
 
 
 class _Large:

@@ -196,7 +196,11 @@ def test_edit_changes_an_image_of_history(scenes, history, tmp_path):
     assert run.returncode == 0, run.stderr
     (second,) = events(run, "result")
     assert (second["width"], second["height"]) == (first["width"], first["height"])
-    assert HistoryStore(history).request(second["id"]).parent == first["id"]
+    with HistoryStore(history) as store:
+        assert store.request(second["id"]).parent == first["id"]
+        # It is drawn again with the depth and normals of the view it is from, and keeps them.
+        before, after = store.canvas(first["id"]), store.canvas(second["id"])
+    assert (after.depth == before.depth).all()
 
 
 def test_history_lists_searches_exports_deletes_and_restores(scenes, history, tmp_path):

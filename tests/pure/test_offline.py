@@ -201,6 +201,28 @@ def test_an_edit_without_a_mask_changes_all():
     assert np.abs(made.astype(int) - shown).mean((0, 1)).min() > 3
 
 
+def test_an_edit_of_a_view_is_lit_by_its_depth_and_normals(canvas):
+    """A new sun lights each surface by where it faces, which no change of colors alone does."""
+    source = png(canvas.albedo[..., :3])
+    made = [
+        pixels(
+            results(
+                run(RenderRequest("golden hour", kind="edit", source=source, canvas=seen, seed=1))
+            )[0]
+        ).astype(float)
+        for seen in (canvas, None)
+    ]
+    assert made[0].shape == made[1].shape == (*canvas.depth.shape, 3)
+    light = np.log(np.maximum(made[0].mean(-1), 1) / np.maximum(made[1].mean(-1), 1))
+    assert light[canvas.covered].std() > 0.08
+
+
+def test_a_picture_that_was_cut_to_another_shape_is_edited_as_it_is(canvas):
+    shown = picture(100, 100)
+    request = RenderRequest("sepia", kind="edit", source=png(shown), canvas=canvas, seed=1)
+    assert pixels(results(run(request))[0]).shape == (100, 100, 3)
+
+
 def test_strength_goes_back_to_the_view(canvas):
     def made(strength: float) -> np.ndarray:
         options = {"strength": strength}

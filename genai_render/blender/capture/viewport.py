@@ -83,11 +83,13 @@ def draw(
     normals: bool = True,
     color: bool = True,
     depth: bool = True,
+    geometry: Geometry | None = None,
 ) -> Drawn:
     """Draw the part of the view in the frame at that size. Changes nothing that the user sees.
 
     normals, color, depth: False leaves out the draws that are for these alone, where nobody looks
-    at them. What stands in their place means nothing.
+    at them. What stands in their place means nothing; without color, it is as in Solid mode.
+    geometry: the meshes, if they are kept; without, they are looked up.
     Raises SceneError where the GPU cannot do it.
     """
     limit = _largest_side()
@@ -95,7 +97,8 @@ def draw(
     colors = np.empty((size.height, size.width, 4), np.uint8)
     depths = np.empty((size.height, size.width), np.float32)
     normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
-    geometry = _Geometry(context, space) if normals else None
+    if normals and geometry is None:
+        geometry = Geometry(context, space)
     shading = _shading_of(context, space) if color else "SOLID"
     with _clean_view(space):
         for column in range(columns):
@@ -111,7 +114,7 @@ def draw(
                 if depth and shading != "SOLID":  # EEVEE leaves no depth behind
                     with _shaded(space, "SOLID"):
                         depths[part] = _draw_view(*view)[1]
-                if geometry is not None and normal is not None:
+                if normal is not None and geometry is not None:
                     normal[part] = geometry.draw(frame.view_matrix, projection, tile)
     return Drawn(
         colors,
@@ -354,8 +357,11 @@ def _array(buffer: Any, dtype: type) -> NDArray[Any]:
     return np.array(buffer, dtype=dtype)
 
 
-class _Geometry:
-    """The evaluated meshes of the view, drawn as normals in floats."""
+class Geometry:
+    """The evaluated meshes of the view as they are now, drawn as normals in floats.
+
+    It holds them on the graphics card: to be kept as long as the scene does not change.
+    """
 
     def __init__(self, context: bpy.types.Context, space: bpy.types.SpaceView3D) -> None:
         self._things: list[tuple[Any, Matrix]] = []

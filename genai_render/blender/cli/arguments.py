@@ -197,6 +197,15 @@ def _capture(parser: argparse.ArgumentParser) -> None:
 def _edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE|ID", help="a file, or an id in History")
     parser.add_argument("--mask", type=Path, metavar="PATH", help="PNG, transparent where to edit")
+    parser.add_argument(
+        "--invert", action="store_true", help="change what the mask leaves, leave what it changes"
+    )
+    parser.add_argument(
+        "--grow", type=int, default=0, metavar="PIXELS", help="of the mask; below 0 it shrinks"
+    )
+    parser.add_argument(
+        "--feather", type=float, default=0.0, metavar="PIXELS", help="how softly the mask ends"
+    )
     parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
     _making(parser)
 

@@ -20,6 +20,7 @@ from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget, StorageError
 from ...core.events import Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
+from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
 from ...core.rescue import rescue
@@ -69,7 +70,10 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
 def edit(parsed: argparse.Namespace, console: Console) -> int:
     catalog, model = _model(parsed, console)
     path = Path(parsed.image)
-    parent = ""
+    parent, view = "", None
+    shaping = Shaping(parsed.invert, parsed.grow, parsed.feather)
+    if parsed.mask is None and not shaping.changes_nothing:
+        raise InvalidInput("There is no mask to change.", action="Give one with --mask.")
     if path.exists():
         source = images.read_file(path)
     else:
@@ -77,6 +81,9 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         if item.image_path is None:
             raise InvalidInput(f'"{item.id}" has no image to edit: its request {item.status}.')
         source, parent = images.read_file(item.image_path), item.id
+        if model.backend == "offline":
+            with open_history(folder_of(parsed)) as store:
+                view = store.canvas(item.id)
     request = RenderRequest(
         prompt=parsed.prompt,
         kind="edit",
@@ -89,7 +96,8 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         references=_references(parsed),
         options=_options(parsed, model),
         source=source,
-        mask=None if parsed.mask is None else images.read_file(parsed.mask),
+        mask=None if parsed.mask is None else shaping.applied(images.read_file(parsed.mask)),
+        canvas=view,
         markup=None if parsed.markup is None else images.read_file(parsed.markup),
         parent=parent,
     )

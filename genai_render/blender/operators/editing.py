@@ -11,6 +11,7 @@ import bpy
 
 from ...core import images, lazy, mask
 from ...core.errors import GenAIError, ImageError, NotFound
+from ...core.mask_shape import MOST, Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
@@ -20,6 +21,8 @@ from .reporting import ItemOperator
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ...core.canvas import Canvas
 else:
     np = lazy.module("numpy")
 _WIDTH = 480
@@ -44,12 +47,36 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         "In one with transparency, what is transparent is changed",
         options={"SKIP_SAVE"},
     )
+    invert: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Invert",
+        description="Change what the mask leaves, and leave what it changes",
+        options={"SKIP_SAVE"},
+    )
+    grow: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Grow",
+        description="Make the part that is changed larger by so many pixels, smaller below 0",
+        min=-MOST,
+        max=MOST,
+        soft_min=-64,
+        soft_max=64,
+        subtype="PIXEL",
+        options={"SKIP_SAVE"},
+    )
+    feather: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Feather",
+        description="Over how many pixels the change fades at the edge of the mask",
+        min=0.0,
+        max=MOST,
+        soft_max=64.0,
+        subtype="PIXEL",
+        options={"SKIP_SAVE"},
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         # Read once: the dialog is drawn again at every move of the mouse.
         self._source = session.session().store.image(self.item(context).id)
         self._known: tuple[Any, Prepared] | None = None
-        self._masks: dict[str, bytes] = {}
+        self._masks: dict[Any, bytes] = {}
         return context.window_manager.invoke_props_dialog(  # pyright: ignore
             self, width=_WIDTH, confirm_text="Edit"
         )
@@ -63,6 +90,11 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         row.use_property_split = True
         row.use_property_decorate = False
         row.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
+        if self.mask:
+            row = layout.row(align=True)
+            row.prop(self, "invert", toggle=True)
+            row.prop(self, "grow")
+            row.prop(self, "feather")
         prepared = self._prepared_for_dialog(context)
         problem = prepared.problem
         if problem is not None and (self.prompt.strip() or isinstance(problem, NotFound)):
@@ -79,8 +111,9 @@ class GENAI_RENDER_OT_edit(ItemOperator):
 
     def _prepared_for_dialog(self, context: bpy.types.Context) -> Prepared:
         """Put together again only when something was changed in the dialog."""
-        if self._known is None or self._known[0] != (self.prompt, self.mask):
-            self._known = (self.prompt, self.mask), self._prepare(context, self._source)
+        said = self.prompt, self.mask, self._shaping()
+        if self._known is None or self._known[0] != said:
+            self._known = said, self._prepare(context, self._source)
         return self._known[1]
 
     def act(self, context: bpy.types.Context) -> set[str]:
@@ -109,6 +142,8 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 references=request_builder.chosen_references(settings),
                 options=options.option_values(context.scene, model),
                 source=source,
+                # It is lit and drawn again with the depth and normals of the view it is from.
+                canvas=self._view_of(context) if model.backend == "offline" else None,
                 mask=self._known_mask(source),
                 parent=self.item_id(context),
             )
@@ -118,11 +153,23 @@ class GENAI_RENDER_OT_edit(ItemOperator):
     def _known_mask(self, source: bytes) -> bytes | None:
         """In the dialog, made once for each image that is chosen, not at every letter."""
         masks = getattr(self, "_masks", {})
-        if self.mask and self.mask not in masks:
+        which = self.mask, self._shaping()
+        if self.mask and which not in masks:
             made = self._mask(source)
             assert made is not None, "one is named"
-            masks[self.mask] = made
-        return masks.get(self.mask)
+            masks[which] = which[1].applied(made)
+        return masks.get(which)
+
+    def _view_of(self, context: bpy.types.Context) -> Canvas | None:
+        """The view that the image was made from; read once, and only where it is used."""
+        item_id = self.item_id(context)
+        known = getattr(self, "_view", None)
+        if known is None or known[0] != item_id:
+            self._view = known = item_id, session.session().store.canvas(item_id)
+        return known[1]
+
+    def _shaping(self) -> Shaping:
+        return Shaping(self.invert, self.grow, self.feather)
 
     def _mask(self, source: bytes) -> bytes | None:
         if not self.mask:

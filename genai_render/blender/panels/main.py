@@ -18,6 +18,7 @@ from ...backends.http import errors as http_errors
 from .. import catalog
 from ..jobs import request_builder, session
 from ..settings import choices, scene_settings, thumbnails, window_state
+from ..viewport import live_render
 from . import tiles
 from .wrapping import UNIT, lines, room, shortened, wrapped
 
@@ -67,6 +68,7 @@ def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> 
     buttons.separator()
     buttons.prop(state, "show_live", text="", icon="FILE_REFRESH")
     buttons.prop(state, "show_frame", text="", icon="SELECT_SET")
+    buttons.prop(state, "live_render", text="", icon="PLAY")
     if not settings.use_canvas:
         return
     column = layout.column(align=True)
@@ -152,6 +154,8 @@ def _draw_generate(layout: Any, settings: Any, prepared: Prepared) -> None:
 
 def _draw_problem(layout: Any, context: Any, prepared: Prepared) -> None:
     if prepared.problem is None:
+        if live_render.message():
+            wrapped(layout, context, live_render.message(), icon="INFO")
         for notice in prepared.notices:
             wrapped(layout, context, notice, icon="INFO")
         return

@@ -5,6 +5,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -60,6 +61,20 @@ def _overlay_changed(self: Any, context: bpy.types.Context) -> None:
     redraw.viewports()
 
 
+class LiveSwitch:
+    """Who is told when the live render is switched on or off."""
+
+    def __init__(self) -> None:
+        self.told: Callable[[bpy.types.Context], object] = lambda _: None
+
+    def close(self) -> None:
+        pass
+
+
+def _live_render_changed(self: Any, context: bpy.types.Context) -> None:
+    addon.state(LiveSwitch).told(context)
+
+
 class GenAIWindow(PropertyGroup):
     """What the panel shows: nothing that makes an image."""
 
@@ -84,6 +99,13 @@ class GenAIWindow(PropertyGroup):
         description="Draw over the viewport what will be in the image",
         default=True,
         update=_overlay_changed,
+        options={"SKIP_SAVE"},
+    )
+    live_render: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Live Render",
+        description="Show a picture that follows the view. The offline engine draws it as you "
+        "turn the view; other models are asked when it rests, within the limit per minute",
+        update=_live_render_changed,
         options={"SKIP_SAVE"},
     )
     wipe: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]

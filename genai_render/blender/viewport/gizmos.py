@@ -13,7 +13,7 @@ from mathutils import Matrix
 
 from ..capture import viewport_frame
 from ..settings import window_state
-from . import drawing, overlay
+from . import drawing, live_render, overlay
 
 _REACH = 10  # pixels to either side of the wipe's edge
 _BUTTON = 14
@@ -70,6 +70,18 @@ class GENAI_RENDER_GT_picture(bpy.types.Gizmo):
 
     def draw(self, context: bpy.types.Context) -> None:
         overlay.draw_pictures()
+
+    def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
+        return -1
+
+
+class GENAI_RENDER_GT_live(bpy.types.Gizmo):
+    """The picture that follows the view."""
+
+    bl_idname = "GENAI_RENDER_GT_live"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        live_render.draw_picture()
 
     def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
         return -1
@@ -179,10 +191,27 @@ class GENAI_RENDER_GGT_result(bpy.types.GizmoGroup):
             self.back.target_set_operator("genai_render.return_to_view").id = item_id
 
 
+class GENAI_RENDER_GGT_live(bpy.types.GizmoGroup):
+    bl_idname = "GENAI_RENDER_GGT_live"
+    bl_label = "GenAI Live Render"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "WINDOW"
+    bl_options = {"PERSISTENT", "SCALE", "SHOW_MODAL_ALL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return live_render.is_here(context)
+
+    def setup(self, context: bpy.types.Context) -> None:
+        self.gizmos.new(GENAI_RENDER_GT_live.bl_idname).use_draw_modal = True
+
+
 _CLASSES = (
     GENAI_RENDER_GT_wipe,
     GENAI_RENDER_GT_picture,
+    GENAI_RENDER_GT_live,
     GENAI_RENDER_GT_badge,
+    GENAI_RENDER_GGT_live,
     GENAI_RENDER_GGT_result,
 )
 

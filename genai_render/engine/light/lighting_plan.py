@@ -12,7 +12,8 @@ from ..scene.analysis import SceneAnalysis
 from ..scene.surfaces import LowRes
 from .rig import Rig
 
-Quality = Literal["fast", "balanced", "quality"]
+Quality = Literal["draft", "fast", "balanced", "quality"]
+"""draft: for a picture that follows a view which moves, ten times a second."""
 
 
 @dataclass(slots=True, eq=False)

@@ -26,8 +26,10 @@ from .rig import LightFields, Rig
 from .screen_space import flatten_bumps
 from .stage import Stage, set_stage
 
-_SIDES = {"fast": (384, 320), "balanced": (512, 400), "quality": (640, 512)}
+_SIDES = {"draft": (176, 160), "fast": (384, 320), "balanced": (512, 400), "quality": (640, 512)}
 """Pixels on the longer side of the small picture, and of one that is painted over (PAINTED)."""
+_BOUNCE_SIDE, _SHADOW_STEPS = 240, 44
+_DRAFT_BOUNCE_SIDE, _DRAFT_SHADOW_STEPS = 88, 24
 
 
 def choose_stage(source: Source, look: Look, quality: Quality = "balanced") -> Stage | None:
@@ -74,7 +76,7 @@ def plan_lighting(
         return _backdrop(source, small, rig, analysis, choice, seed)
 
     with alongside(behind) as backdrop_planes:
-        lit = _lit(small, rig, analysis, glowing, step)
+        lit = _lit(small, rig, analysis, glowing, step, quality == "draft")
         step(0.22, "Sky")
         sky, haze = backdrop_planes()
     step(0.24, "Sky")
@@ -139,7 +141,7 @@ def _exposed(plan: LightingPlan, color: Plane) -> tuple[float, Plane | None]:
 
 
 def _lit(
-    small: LowRes, rig: Rig, analysis: SceneAnalysis, glowing: Plane, step: Step
+    small: LowRes, rig: Rig, analysis: SceneAnalysis, glowing: Plane, step: Step, draft: bool
 ) -> tuple[Rig, LightFields, tuple[Plane, Plane] | None, Plane, Plane]:
     """The small picture's light: the rig as fitted, its fields, calm normals, points and colour."""
     look, size = rig.look, analysis.size
@@ -156,7 +158,7 @@ def _lit(
             # Indoors the walls and the ceiling that the frame shows would shade everything.
             length = size * (0.3 if analysis.indoor else 1.6 if analysis.place else 1.1)
             # Stepped light draws the shadow's outline: it has to be a clean curve.
-            steps = 112 if look.toon.steps else 44
+            steps = _DRAFT_SHADOW_STEPS if draft else 112 if look.toon.steps else _SHADOW_STEPS
             shadow = screen_space.shadow(
                 camera, surfaces, rig.key, look.light.softness, length, steps
             )
@@ -179,7 +181,8 @@ def _lit(
         rig = rig.with_captured_gain(luminance(fields.captured), tone, surfaces.covered)
     color, _ = rig.light(surfaces, albedo, fields, viewer, point)
     if look.light.bounce > 0 and not (analysis.flat or analysis.empty):
-        fields.bounce = _bounced(small, color, size)
+        side = _DRAFT_BOUNCE_SIDE if draft else _BOUNCE_SIDE
+        fields.bounce = _bounced(small, color, size, side)
         color, _ = rig.light(surfaces, albedo, fields, viewer, point)
     return rig, fields, smoothed, point, color
 
@@ -213,10 +216,10 @@ def _grid(camera: Camera, width: int, height: int) -> Camera:
     return camera.at(rows.astype(np.intp), columns.astype(np.intp))
 
 
-def _tiny(small: LowRes) -> tuple[Camera, Surfaces, tuple[Plane, ...]]:
+def _tiny(small: LowRes, side: int) -> tuple[Camera, Surfaces, tuple[Plane, ...]]:
     """A still smaller picture, every few pixels of the small one, and which those are."""
     camera, surfaces = small.camera, small.surfaces
-    every = max(1, round(max(camera.width, camera.height) / 240))
+    every = max(1, round(max(camera.width, camera.height) / side))
     rows = np.arange(every // 2, camera.height, every)
     columns = np.arange(every // 2, camera.width, every)
     grid = np.ix_(rows, columns)
@@ -237,9 +240,9 @@ def _upsampled_within(planes: Plane, small: LowRes) -> Plane:
     return screen_space.smooth_all(enlarged, small.surfaces, 2)
 
 
-def _bounced(small: LowRes, color: Plane, size: float) -> Plane:
+def _bounced(small: LowRes, color: Plane, size: float, side: int) -> Plane:
     """Bounced light, found on a still smaller picture."""
-    camera, tiny, grid = _tiny(small)
+    camera, tiny, grid = _tiny(small, side)
     lit = np.minimum(color[(slice(None), *grid)], np.float32(6))
     bounced = screen_space.bounce(camera, tiny, lit, size * 0.35)
     bounced = screen_space.smooth_all(bounced, tiny, 2)
