@@ -46,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
     one = command("install", "build the zip for a Blender and install it there")
     one.add_argument("--blender", required=True, metavar="EXE")
     command("bench", "time the offline engine; other words go to tests/bench.py")
-    command("faults", "random harm, --minutes N from --seed N; other words go to tests/faults")
+    command(
+        "faults",
+        "random harm: --minutes N, --seed N, --runs N, --only corruptions|kills|protocol|pictures",
+    )
     return reader
 
 

@@ -88,15 +88,19 @@ def main() -> int:
         "--history-panel", metavar="EXE", help="instead: 10,000 items in a window of that Blender"
     )
     parser.add_argument(
-        "--startup", action="store_true", help="instead: how much Blender starts later"
+        "--startup",
+        metavar="EXE",
+        nargs="?",
+        const="",
+        help="instead: how much later bpy, or that Blender, has started",
     )
     parser.add_argument("--live", metavar="EXE", help="instead: the live render in that Blender")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.startup:
+    if given.startup is not None:
         from tests import bench_startup
 
-        return bench_startup.main()
+        return bench_startup.main(given.startup)
     if given.live:
         from tests import bench_live
 

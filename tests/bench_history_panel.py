@@ -74,7 +74,10 @@ def measure(window: BlenderWindow) -> None:
     for name, changes in kinds.items():
         times = [busy(window, change) for change in changes]
         print(f"{name:24} median {median(times):5.0f}   most {max(times):5.0f}", flush=True)
-    held = window.run("answer = ours('settings.thumbnails').shown_pictures()")
+    held = window.run(
+        "thumbnails = ours('addon').state(ours('settings.thumbnails').Thumbnails)\n"
+        "answer = len(thumbnails.pictures or ())"
+    )
     print(f"{held} pictures are held in the end")
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from ..core.errors import GenAIError, NotFound
-from ..core.events import Failed, Result
-from ..core.plain_images import sendable
 from .http import errors as http_errors
 
 if TYPE_CHECKING:
-    from ..core.events import CancelToken, Event
+    from ..core.events import CancelToken, Event, Result
     from ..core.model_lists import Listed
     from ..core.request import RenderRequest
     from .http.settings import BackendSettings
@@ -48,8 +45,7 @@ class Backend(Protocol):
     def model_list(self, cancel: CancelToken, endpoint: str = "") -> list[Listed]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class BackendInfo:
+class BackendInfo(NamedTuple):
     """One row. id: as the models name it.
 
     kind: "offline" needs no network; "cloud" has a provider of its own by its id; "compatible"
@@ -164,6 +160,9 @@ class _Guarded:
         self._own = row.kind == "self-hosted"
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        from ..core.events import Failed, Result
+        from ..core.plain_images import sendable
+
         self._own = self._own or self._typed(lambda: self._is_own_server(request), cancel)
         sent = self._typed(lambda: sendable(request), cancel)
         events = self._typed(lambda: self._backend.run(sent, cancel), cancel)
@@ -223,6 +222,8 @@ class _Guarded:
 
 def _without_own_files(result: Result, request: RenderRequest) -> Result:
     """What was sent, but for what History keeps as the user's own anyway."""
+    from dataclasses import replace
+
     own = [request.source, *(reference.data for reference in request.references)]
     return replace(
         result, sent={name: data for name, data in result.sent.items() if data not in own}

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core import images
+from ..core.bounds import MAX_SEED
 from ..core.canvas import Canvas, View
 from ..core.catalog import Catalog
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.model_lists import Listed
-from ..core.request import MAX_SEED, Reference, RenderRequest
+from ..core.request import Reference, RenderRequest
 from ..engine import Look, Palette, Quality, Reading, Stage, Step, read, render, stage_for
 from ..engine.grade.palette import decode, notes
 from ..engine.look.look import Sky

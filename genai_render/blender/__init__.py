@@ -4,53 +4,55 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
-from ..core import log
+from ..core import lazy, log
 from ..core.errors import GenAIError
-from . import addon, cli, keymaps, operators, panels, preferences, render_engine
-from .jobs import history_news, result_image
-from .settings import options, scene_settings, stored_properties, window_state
-from .viewport import (
-    drawn_color,
-    gizmos,
-    live_preview,
-    live_render,
-    overlay,
-    projection,
-    viewport_rest,
-)
 
-# In the order of registering; taken away in reverse.
-_MODULES = (
-    preferences,
-    cli,
-    scene_settings,
-    window_state,
-    options,
-    projection,
-    history_news,
-    result_image,
-    render_engine,
-    overlay,
-    live_render,
-    operators,
-    gizmos,
-    panels,
-    keymaps,
-    viewport_rest,
-    drawn_color,
-    live_preview,
-    stored_properties,
-)
+__getattr__ = lazy.submodules(__name__)
+
+
+def _modules() -> tuple[Any, ...]:
+    """In the order of registering; taken away in reverse.
+
+    Named in here, so that what they import of this folder is loaded no sooner than it is used.
+    """
+    from . import cli, keymaps, operators, panels, preferences, render_engine
+    from .jobs import history_news, result_image
+    from .settings import options, scene_settings, stored_properties, window_state
+    from .viewport import gizmos, live_preview, live_render, overlay, projection, viewport_rest
+
+    return (
+        preferences,
+        cli,
+        scene_settings,
+        window_state,
+        options,
+        projection,
+        history_news,
+        result_image,
+        render_engine,
+        overlay,
+        live_render,
+        operators,
+        gizmos,
+        panels,
+        keymaps,
+        viewport_rest,
+        live_preview,
+        stored_properties,
+    )
 
 
 def register() -> None:
     """Raises what a module raised, with those before it taken away again."""
+    from . import addon
+
     with contextlib.suppress(GenAIError):  # without a folder of its own, there is no log
         log.keep_in(addon.user_folder("log", create=False))
     done = []
     try:
-        for module in _MODULES:
+        for module in _modules():
             module.register()
             done.append(module)
     except Exception:
@@ -61,7 +63,9 @@ def register() -> None:
 
 
 def unregister() -> None:
-    for module in reversed(_MODULES):
+    from . import addon
+
+    for module in reversed(_modules()):
         module.unregister()
     addon.discard_all()
     log.close()

@@ -12,7 +12,9 @@ import bpy
 from ..backends import base
 from ..backends.http import errors as http_errors
 from ..backends.http import settings as http_settings
+from ..backends.http.proxies import OWN_PROXY
 from ..backends.self_hosted import servers
+from ..core.credentials import origin_of
 from ..core.errors import GenAIError, InvalidInput
 from . import addon
 from .connections import keys
@@ -20,8 +22,6 @@ from .connections import keys
 if TYPE_CHECKING:
     from ..backends.http.settings import BackendSettings, Endpoint
     from ..core.catalog import Catalog, Model
-
-OWN_PROXY = "own"
 
 ONLINE_VARIABLE = "GENAI_RENDER_ONLINE"
 """Set to 1, it allows `python -m genai_render` to use the network."""
@@ -139,11 +139,15 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
         if row.connects:
             name, own = http_settings.endpoint_name(model), str(model.extra.get("base_url", ""))
             if wait:
-                http_settings.access(settings, name, own)
-                return
-            status = keys.key_status(name, settings, own)
-            if status is not None and status.problem is not None:
-                raise status.problem
+                has_key = http_settings.access(settings, name, own).key is not None
+            else:
+                status = keys.key_status(name, settings, own)
+                if status is not None and status.problem is not None:
+                    raise status.problem
+                has_key = status is not None and bool(status.source)
+            if has_key:
+                origin = origin_of(http_settings.address_of(settings, name, own))
+                http_settings.check_key_may_go(settings.endpoint(name), origin)
         elif row.kind == "self-hosted":
             if wait:
                 servers.servers_of(settings, model.backend)

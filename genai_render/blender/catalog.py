@@ -17,20 +17,16 @@ import bpy
 
 from ..backends.http import settings as http_settings
 from ..backends.self_hosted import servers
-from ..core import lazy
+from ..core import catalog as files
+from ..core import model_lists
 from ..core.credentials import origin_of
 from ..core.errors import GenAIError
 from . import addon
 from .backend_settings import all_connections, own_endpoints
 
 if TYPE_CHECKING:
-    from ..core import catalog as files
-    from ..core import model_lists
     from ..core.catalog import Catalog
     from ..core.model_lists import KnownList
-else:
-    files = lazy.module(f"{addon.PACKAGE}.core.catalog")
-    model_lists = lazy.module(f"{addon.PACKAGE}.core.model_lists")
 
 Listener = Callable[[], object]
 

@@ -4,8 +4,7 @@
 Others ask `addon.preferences()` for them; nothing imports this.
 """
 
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import bpy
 
 from . import addon, catalog, keymaps, redraw

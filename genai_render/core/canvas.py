@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import lazy
+from .bounds import MAX_SIDE
 from .errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ IDENTITY: Matrix4 = (
     (0.0, 0.0, 1.0, 0.0),
     (0.0, 0.0, 0.0, 1.0),
 )
-
-MIN_SIDE = 64
-MAX_SIDE = 8192
 
 
 @dataclass(frozen=True, slots=True)

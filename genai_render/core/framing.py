@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from .canvas import MAX_SIDE, MIN_SIDE
+from .bounds import MAX_SIDE, MIN_SIDE
 from .errors import InvalidInput
 
 ASPECTS: dict[str, float] = {
@@ -28,8 +27,7 @@ RESOLUTIONS: dict[str, int] = {"1K": 1024, "2K": 2048, "4K": 4096}
 STEP = 16  # every side is a multiple of this: models and video encoders ask for it
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     width: int
     height: int
 
@@ -92,8 +90,7 @@ def _step(length: float) -> int:
     return max(MIN_SIDE, min(MAX_SIDE, round(length / STEP) * STEP))
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How a view of another aspect ratio is fitted into a frame: never squashed.
 
     scale_x, scale_y: the frame's extent in units of the view's own extent. Above 1, the frame sees

@@ -81,7 +81,7 @@ def _jpeg(data: bytes) -> bytes:
 
 
 def _scans_clean(data: bytes) -> bytes:
-    """A remark may also stand between the scans; then the pixels are written anew."""
+    """A remark may also stand between the scans; then what holds the pixels is written again."""
     begin = data.find(b"\xff\xda")
     at = data.find(b"\xff\xfe", begin)
     while at >= 0:

@@ -7,70 +7,34 @@ never only here; here is what is needed beside it to find a fault.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from . import log_file
 from .errors import GenAIError, StorageError
 
+if TYPE_CHECKING:
+    import logging
+
 NAME = "genai_render.log"
-_LARGEST = 512 * 1024  # bytes of one file
-_OLDER = 3  # files kept beside it
-_FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(message)s"
-
-_logger = logging.getLogger("genai_render")
-_logger.propagate = False
-_logger.setLevel(logging.INFO)
-_logger.addHandler(logging.NullHandler())
 
 
-class _Redacted(logging.Formatter):
-    """Every line as a whole, tracebacks too: a library's exception may quote what it was given."""
+class _Place:
+    """The file that is written; None if none is. It is opened with the first line."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        from .credentials import redact
-
-        return redact(super().format(record))
+    path: Path | None = None
 
 
-class _LogFile(logging.Handler):
-    """A file that is opened, and its folder made, with the first line that is written.
+_place = _Place()
 
-    A disk that is full or a folder that cannot be made must not stop what is being logged.
-    """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self._file: logging.Handler | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            if self._file is None:
-                self._file = self._open()
-            self._file.handle(record)
-
-    def _open(self) -> logging.Handler:
-        from logging.handlers import RotatingFileHandler
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = RotatingFileHandler(
-            *(self.path, "a", _LARGEST, _OLDER, "utf-8"), delay=True, errors="replace"
-        )
-        file.setFormatter(_Redacted(_FORMAT))
-        file.handleError = lambda record: None  # pyright: ignore[reportAttributeAccessIssue]
-        return file
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        super().close()
+def _logger() -> logging.Logger:
+    return log_file.logger(_place.path)
 
 
 def keep_in(folder: Path) -> None:
     """Write to a file in that folder, which is made with the first line that is written."""
-    _use(folder / NAME)
+    _place.path = folder / NAME
 
 
 def keep_file(path: Path) -> None:
@@ -82,57 +46,40 @@ def keep_file(path: Path) -> None:
         raise StorageError(
             f'The log "{path}" cannot be written.', f"{error.strerror}.", "Name another file."
         ) from error
-    _use(path)
-
-
-def _use(path: Path) -> None:
-    close()
-    _logger.addHandler(_LogFile(path))
+    _place.path = path
 
 
 def speak(verbose: bool) -> None:
     """verbose: every line on standard error, too, also those that only a developer needs."""
-    _logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    for handler in list(_logger.handlers):
-        if type(handler) is logging.StreamHandler:
-            _logger.removeHandler(handler)
-    if verbose:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_Redacted("%(levelname)s %(message)s"))
-        _logger.addHandler(handler)
+    log_file.speak(verbose)
 
 
 def path() -> Path | None:
     """The file that is written; None if none is."""
-    for handler in _logger.handlers:
-        if isinstance(handler, _LogFile):
-            return handler.path
-    return None
+    return _place.path
 
 
 def close() -> None:
     """Write no file any more."""
-    for handler in list(_logger.handlers):
-        if isinstance(handler, _LogFile):
-            _logger.removeHandler(handler)
-            handler.close()
+    _place.path = None
+    _logger()
 
 
 def debug(text: str) -> None:
-    _logger.debug(text)
+    _logger().debug(text)
 
 
 def info(text: str) -> None:
-    _logger.info(text)
+    _logger().info(text)
 
 
 def error(text: str) -> None:
-    _logger.error(text)
+    _logger().error(text)
 
 
 def fault(text: str, failure: BaseException) -> None:
     """An exception that nobody foresaw, with its traceback."""
-    _logger.error(text, exc_info=(type(failure), failure, failure.__traceback__))
+    _logger().error(text, exc_info=(type(failure), failure, failure.__traceback__))
 
 
 def please_report() -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an image file says about itself: the request that made it, and whether AI did.
 
-The pixels are never encoded anew for that: chunks are put into the file's own structure, and all
+The pixels are never encoded again for that: chunks are put into the file's own structure, and all
 that was there (a provider's XMP, EXIF, C2PA manifest) stays. A C2PA signature covers the whole
 file, so it will say that the file was changed since; the untouched one is in History.
 
@@ -172,7 +172,7 @@ def convert(
     metadata: Metadata | None = None,
     name: str = "The image",
 ) -> bytes:
-    """An image file in another format, or in its own: then its pixels are not encoded anew.
+    """An image file in another format, or in its own: then its pixels are not encoded again.
 
     The XMP that it has goes with it. Raises ImageError, or InvalidInput for an unknown format.
     """

@@ -13,15 +13,12 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from . import images
-from .canvas import MAX_SIDE, Canvas
+from .bounds import MAX_COUNT, MAX_REFERENCES, MAX_SEED, MAX_SIDE, PROMPT_LIMIT
+from .canvas import Canvas
 from .errors import InvalidInput, StorageError
 from .framing import check_aspect, check_resolution
 
-PROMPT_LIMIT = 2000
 _CODES_PER_CHARACTER = 12  # a family of four with skin tones has 11; a joke has thousands
-MAX_REFERENCES = 2
-MAX_COUNT = 4
-MAX_SEED = 2**31 - 1
 
 Role = Literal["style", "material", "subject", "composition", "free"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -35,7 +32,7 @@ SCHEMA = 1
 # The fields whose values stand in JSON as they are.
 _PLAIN = (
     *("prompt", "model", "style", "aspect", "resolution", "width", "height", "count", "seed"),
-    *("mode", "options", "enhance", "scene_text", "kind", "parent"),
+    *("mode", "options", "enhance", "scene_text", "kind", "parent", "batch"),
 )
 
 
@@ -77,7 +74,7 @@ def check_prompt(prompt: str) -> str:
         raise InvalidInput("The prompt has control characters in it.", action="Remove them.")
     length = prompt_length(text)
     if length == 0:
-        raise InvalidInput("The prompt has nothing in it to see.", action="Write it anew.")
+        raise InvalidInput("The prompt has nothing in it to see.", action="Write it again.")
     if len(text) > PROMPT_LIMIT * _CODES_PER_CHARACTER:
         raise InvalidInput("The prompt has too many accents on its letters.", action="Write less.")
     if length > PROMPT_LIMIT:
@@ -137,6 +134,7 @@ class RenderRequest:
     options: the chosen model's own, by id.
     enhance: add a description taken from the scene (`scene_text`) to the prompt.
     width, height: the pixels asked for, once framing has decided them; 0 before.
+    batch: of which batch it is, and which picture of it.
     """
 
     prompt: str
@@ -157,11 +155,21 @@ class RenderRequest:
     mask: bytes | None = field(default=None, repr=False)
     markup: bytes | None = field(default=None, repr=False)
     parent: str = ""
+    batch: str = ""
     width: int = 0
     height: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("prompt", "model", "style", "aspect", "resolution", "scene_text", "parent"):
+        for name in (
+            "prompt",
+            "model",
+            "style",
+            "aspect",
+            "resolution",
+            "scene_text",
+            "parent",
+            "batch",
+        ):
             if not isinstance(getattr(self, name), str):
                 raise InvalidInput(f"A request's {name} must be a text.")
         put = object.__setattr__
@@ -217,7 +225,7 @@ class RenderRequest:
                 images.probe(data, name)
 
     def with_(self, **changes: Any) -> RenderRequest:
-        """The same request with some values changed, validated anew."""
+        """The same request with some values changed, validated again."""
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .campaign import Kind, Tally, run
 KINDS = (
     Kind("corruptions", "corruptions", 60.0),
     Kind("kills", "kills", 120.0),
-    Kind("protocol", "protocol", 30.0),
+    Kind("protocol", "protocol", 30.0, at_once=4),
     Kind("pictures", "pictures", 20.0),
 )
 _COLUMNS = ("stuck", "died", "untyped", "lost", "spent", "memory", "slow")
@@ -55,6 +55,9 @@ def main() -> int:
         for number, words in tally.failures:
             bad = True
             print(f"\n{kind.name} --seed {number} --runs 1: {words}")
+        if tally.repeated:
+            seeds = ", ".join(map(str, tally.repeated))
+            print(f"\n{kind.name}: late, and in time when made again, alone: {seeds}")
     return 1 if bad else 0
 
 

@@ -24,10 +24,6 @@ from genai_render.blender.settings import (  # noqa: E402
 from genai_render.core import catalog  # noqa: E402
 from genai_render.core.errors import GenAIError, InvalidInput, NotFound  # noqa: E402
 
-# With only a part of the add-on registered, as here, the bpy module of Blender 4.2 crashes when its
-# process ends. tests/window/test_style_tiles.py does the same with all of it, in 4.3, too.
-pytestmark = pytest.mark.skipif(bpy.app.version < (5, 0), reason="needs bpy 5.0 or later")
-
 _MODEL = """
 [[model]]
 id = "{id}"

@@ -33,6 +33,7 @@ class CommandLine:
         self.folder = folder
         self.history = folder / "history"
         self.printed = ""
+        self.variables: dict[str, str] = {}
 
     def words(self, *words: object, model: str = OPENAI) -> list[str]:
         command = [sys.executable, "-m", "genai_render", "render", "--no-canvas", "--json"]
@@ -51,7 +52,7 @@ class CommandLine:
             known |= {"OPENAI_API_KEY": openai_api.KEY, "OPENAI_BASE_URL": server.base_url}
         else:
             known |= {"GEMINI_API_KEY": gemini_api.KEY, "GOOGLE_GEMINI_BASE_URL": server.origin}
-        return known
+        return known | self.variables
 
     def __call__(
         self, server: Any, *words: object, model: str = OPENAI
@@ -104,6 +105,40 @@ def test_an_image_comes_with_what_it_cost(render: CommandLine, tmp_path: Path) -
     assert of(events, "done")[0]["cost_usd"] == pytest.approx(PAID, abs=1e-6)
     assert Path(result["path"]).parent == tmp_path / "out"
     assert any(event["message"] == "Taking shape" for event in of(events, "progress"))
+
+
+# The bpy module reads no preferences, in which online access would be allowed.
+_ONLINE = """
+import sys, bpy
+bpy.context.preferences.system.use_online_access = True
+from genai_render.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_key_goes_unencrypted_only_where_the_environment_names_the_way(
+    render: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a server elsewhere, through a proxy, which is the server itself here."""
+    words = [sys.executable, "-c", _ONLINE, *render.words()[3:]]
+    monkeypatch.setattr(render, "words", lambda *_, **__: words)
+    with openai_api.OpenAIServer() as server:
+        gate = f"127.0.0.1:{server.port}"
+        way = f"http://studio.example through {gate}"
+        render.variables = {
+            "OPENAI_BASE_URL": "http://studio.example/v1",
+            "http_proxy": f"http://{gate}",
+            "no_proxy": "",
+        }
+        code, events = render(server)
+        assert code == 4, render.printed
+        told = " ".join(event.get("message", "") for event in events)
+        assert f"GENAI_RENDER_PLAIN_KEY={way!r}" in told
+        assert server.received == []
+        render.variables["GENAI_RENDER_PLAIN_KEY"] = way
+        code, events = render(server)
+        assert code == 0, render.printed
+        assert server.received[0].target.startswith("http://studio.example/v1/")
 
 
 def test_models_are_refreshed_and_stay_known_without_the_network(render: CommandLine) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,28 @@ def circles(edges: dict[str, set[str]]) -> list[list[str]]:
         if module in reached[module]
     }
     return sorted(map(list, groups))
+
+
+def test_what_is_imported_from_a_package_is_there():
+    """A package that loads its modules late takes any name: a slip would show when it is used."""
+    known = {module_of(path) for path in SOURCES}
+    missing = []
+    for name, path in OURS.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.ImportFrom) and node.level):
+                continue
+            folder = path.relative_to(PACKAGE).parent.parts
+            above = folder[: len(folder) - node.level + 1]
+            there = (*above, *(node.module.split(".") if node.module else ()))
+            package = PACKAGE.joinpath(*there, "__init__.py")
+            if package.exists():
+                own = set(re.findall(r"\w+", package.read_text("utf-8")))
+                missing += [
+                    f"{name}:{node.lineno} {alias.name}"
+                    for alias in node.names
+                    if ".".join((*there, alias.name)) not in known and alias.name not in own
+                ]
+    assert missing == []
 
 
 def test_no_modules_import_each_other_in_a_circle():

@@ -168,7 +168,7 @@ def test_a_version_that_does_not_exist_is_named(tmp_path: Path, wheels: Path) ->
 
 
 @posix_only
-def test_killed_in_the_middle_it_is_made_anew(tmp_path: Path, wheels: Path) -> None:
+def test_killed_in_the_middle_it_is_made_again(tmp_path: Path, wheels: Path) -> None:
     code = (
         "import pathlib\n"
         "from building.project import Project\n"

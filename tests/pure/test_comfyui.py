@@ -500,7 +500,7 @@ def test_twenty_images_over_two_servers_of_which_one_is_killed(tmp_path, servers
     assert made_by == {"Server 1", "Server 2"}
 
 
-def test_a_server_that_is_started_anew_has_lost_its_job_which_another_makes(tmp_path, servers):
+def test_a_server_that_is_started_again_has_lost_its_job_which_another_makes(tmp_path, servers):
     one, two = servers(2)
     made: list[Any] = []
     work = backend(tmp_path, whole(), one, two)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -392,9 +393,12 @@ def test_a_proxy_is_used_for_other_computers():
         made = run(openai(inner, **there), OPENAI)
         assert type(made.error) is CredentialsError  # the proxy would see the key
         assert "studio.example" in made.error.text
-        assert "the proxy 127.0.0.1" in made.error.text
+        gate = urlsplit(proxy.origin).netloc
+        assert f"the proxy {gate}" in made.error.text
         assert proxy.received == []
-        made = run(openai(inner, **there, plain_key=True), OPENAI)
+        made = run(
+            openai(inner, **there, plain_key=f"http://studio.example through {gate}"), OPENAI
+        )
     assert made.error is None
     assert proxy.received[0].target.startswith("http://studio.example/v1/")
 
@@ -403,10 +407,16 @@ def test_the_system_s_proxy_is_used_unless_it_was_switched_off(monkeypatch, guar
     with OpenAIServer() as inner, _Proxy(inner) as proxy:
         monkeypatch.setenv("http_proxy", proxy.origin)
         monkeypatch.setenv("no_proxy", "")
-        there = {"base_url": "http://studio.example/v1", "plain_key": True}
+        there = {"base_url": "http://studio.example/v1"}
+        gate = urlsplit(proxy.origin).netloc
         made = run(openai(inner, **there), OPENAI)
+        assert type(made.error) is CredentialsError
+        assert f"the proxy {gate}" in made.error.text
+        way = f"http://studio.example through {gate}"
+        made = run(openai(inner, **there, plain_key=way), OPENAI)
         assert made.error is None
-        made = run(openai(inner, **there, proxy="none"), OPENAI)
+        there |= {"proxy": "none", "plain_key": "http://studio.example"}
+        made = run(openai(inner, **there), OPENAI)
         assert type(made.error) is ConnectionFailed
     assert [place for place, _ in guarded_sockets] == ["getaddrinfo"] * 2
 

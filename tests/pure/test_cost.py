@@ -116,7 +116,7 @@ def test_a_view_that_is_still_to_be_captured_is_counted_by_its_size():
     assert cost.estimate_parts(MODELS["offline"], request("offline"), (1600, 900)).usd == 0
 
 
-def test_gemini_is_sent_everything_anew_for_each_image():
+def test_gemini_is_sent_everything_again_for_each_image():
     one = estimate("gemini-3-pro-image", canvas=canvas())
     three = estimate("gemini-3-pro-image", canvas=canvas(), count=3)
     assert three.inputs == pytest.approx(3 * one.inputs)

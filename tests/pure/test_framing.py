@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core.canvas import MAX_SIDE, MIN_SIDE
+from genai_render.core.bounds import MAX_SIDE, MIN_SIDE
 from genai_render.core.errors import InvalidInput
 from genai_render.core.framing import (
     ASPECTS,

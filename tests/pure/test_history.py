@@ -414,7 +414,7 @@ def test_what_was_spent(folder: Path):
 # ---- repaired ------------------------------------------------------------------------------------
 
 
-def test_the_index_is_made_anew_from_the_folders(folder: Path):
+def test_the_index_is_made_again_from_the_folders(folder: Path):
     with HistoryStore(folder) as store:
         ids = [store.add(full_request(n), result(n, cost_usd=0.1)).id for n in range(4)]
         store.delete(ids[0])
@@ -453,7 +453,7 @@ def test_folders_and_index_that_differ_agree_again(folder: Path):
 
 
 @pytest.mark.parametrize("damage", ["text", "middle", "empty", "header"])
-def test_a_damaged_index_is_moved_aside_and_made_anew(folder: Path, damage: str):
+def test_a_damaged_index_is_moved_aside_and_made_again(folder: Path, damage: str):
     with HistoryStore(folder) as store:
         ids = {store.add(request(f"number {n}"), result()).id for n in range(30)}
     index = folder / "history.sqlite3"

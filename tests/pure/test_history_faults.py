@@ -19,6 +19,7 @@ import pytest
 from history_samples import full_request, request, result
 
 from genai_render.core.errors import GenAIError, NotFound, StorageError
+from genai_render.core.history import schema
 from genai_render.core.history import store as history_store
 from genai_render.core.history.folders import MARK
 from genai_render.core.history.store import INDEX, HistoryStore, Rebuilding
@@ -90,6 +91,26 @@ def damage_a_row(path: Path) -> None:
     data = path.read_bytes()
     at = data.index(b"number 7")
     path.write_bytes(data[:at] + b"numbex 7" + data[at + 8 :])
+
+
+@pytest.mark.parametrize("status", ["odd", "", None, 5, "\x00"])
+def test_a_record_that_no_index_can_hold_keeps_nothing_else_from_opening(
+    folder: Path, status: object
+):
+    """Its row would be taken for a damaged index each time that it was made anew."""
+    ids = filled(folder, 3)
+    path = next(folder.glob(f"results/*/*/{ids[1]}/request.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": status}))
+    with HistoryStore(folder) as store:
+        assert store.rebuild().unreadable == (ids[1],)
+        assert everything(store) == {ids[0], ids[2]}
+        store.add(request(), result())
+    for path in folder.glob(f"{INDEX}*"):
+        path.unlink()
+    with HistoryStore(folder) as store:
+        assert everything(store) >= {ids[0], ids[2]}
+        assert store.count() == 3
+    assert not list(folder.glob("history.damaged*"))
 
 
 def drop_a_table(path: Path) -> None:
@@ -164,7 +185,7 @@ DAMAGES = (
 @posix
 @pytest.mark.parametrize("while_open", [False, True], ids=["closed", "open"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_whatever_is_in_the_indexs_place_it_is_made_anew(
+def test_whatever_is_in_the_indexs_place_it_is_made_again(
     folder: Path, damage: Callable[[Path], None], while_open: bool
 ):
     ids = set(filled(folder))
@@ -303,8 +324,29 @@ while True:
         favourites |= {i.id for i in store.search(favourite=True, in_bin=True, limit=10**4)}
         assert set(told[:-1]) <= favourites
         assert store._index.check() is None
+    HistoryStore(folder).close()  # it was killed at any moment, and may have left something
     assert not list(folder.glob("history.damaged*"))
     assert list((folder / "writing").iterdir()) == []
+
+
+def test_a_rebuild_enters_items_all_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Also those that the index did not have: one by one, 100,000 take minutes."""
+    ids = filled(folder)
+    entered: list[int] = []
+    real = schema.insert_items
+
+    def counted(db: sqlite3.Connection, several: list) -> None:
+        entered.append(len(several))
+        real(db, several)
+
+    with HistoryStore(folder) as store:
+        with contextlib.closing(sqlite3.connect(folder / INDEX)) as db, db:
+            for table in ("items", "words", "details"):
+                db.execute(f"DELETE FROM {table}")
+        monkeypatch.setattr(schema, "insert_items", counted)
+        assert store.rebuild().added == len(ids)
+        assert [count for count in entered if count] == [len(ids)]
+        assert everything(store) == set(ids)
 
 
 def test_a_rebuild_in_the_background_shows_the_newest_first(
@@ -632,7 +674,7 @@ def test_results_that_vanished_are_not_an_empty_history(folder: Path, tmp_path: 
         assert everything(store) == set(ids)
 
 
-def test_a_known_history_is_not_made_anew_under_its_mount_point(tmp_path: Path):
+def test_a_known_history_is_not_made_again_under_its_mount_point(tmp_path: Path):
     mount, known = tmp_path / "mnt", tmp_path / "config" / "known.json"
     known.parent.mkdir()
     ids = filled(mount / "history", known=known)

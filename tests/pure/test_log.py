@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genai_render.core import log
+from genai_render.core import log, log_file
 from genai_render.core.credentials import Secret
 from genai_render.core.errors import GenAIError, StorageError
 from genai_render.core.jobs import JobQueue
@@ -57,7 +57,7 @@ def test_no_key_reaches_it(file: Path):
 
 
 def test_it_is_turned_over_before_it_grows_large(file: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(log, "_LARGEST", 2000)
+    monkeypatch.setattr(log_file, "_LARGEST", 2000)
     log.keep_in(file.parent)
     for number in range(200):
         log.info(f"line {number} " + "x" * 80)

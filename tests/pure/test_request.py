@@ -13,12 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genai_render.core import images
+from genai_render.core.bounds import MAX_SEED, PROMPT_LIMIT
 from genai_render.core.errors import ImageError, InvalidInput, StorageError
 from genai_render.core.framing import ASPECTS, RESOLUTIONS
 from genai_render.core.request import (
-    MAX_SEED,
     MODES,
-    PROMPT_LIMIT,
     ROLES,
     Reference,
     RenderRequest,

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,7 @@ from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, GenAIError
 from genai_render.core.events import CancelToken
 from genai_render.core.request import RenderRequest
+from tests.servers.bombs import zeros
 from tests.servers.http import Answer, Pause, Server
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="measured by a POSIX call")
@@ -41,12 +43,6 @@ def asked(server: Server, cancel: CancelToken | None = None, path="/", **endpoin
     )
     with http:
         return http.get(server.origin + path).content
-
-
-def zeros(megabytes: int) -> bytes:
-    """So many, as gzip: a thousandth of that."""
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join(packer.compress(bytes(2**20)) for _ in range(megabytes)) + packer.flush()
 
 
 def peak() -> float:
@@ -238,6 +234,48 @@ def test_whatever_a_server_answers_the_error_is_ours(kind, body):
     assert caught.value.what
 
 
+ODD_MESSAGES = (
+    *(b"[" * 10_000 + b"]" * 10_000, b'{"type":' * 5000 + b"1" + b"}" * 5000, b"5", b"null", b"[]"),
+    *(b'{"type": "\\ud800", "data": {"\\udfff": 1}}', b"\xff\xfe{", b'{"type": {"a": 1}}', b"{"),
+    *(b'{"type": "executing", "data": 5}', b'{"type": "progress", "data": [1]}'),
+    *(b'{"type": "progress", "data": {"value": "x", "max": 1e999}}', b'{"type": "status"}'),
+    b'{"type": "execution_error", "data": {"prompt_id": 5, "exception_message": "\\ud800"}}',
+)
+
+
+@pytest.mark.parametrize("message", ODD_MESSAGES, ids=range(len(ODD_MESSAGES)))
+def test_whatever_comes_over_a_websocket_it_is_passed_over_or_the_error_is_ours(message):
+    from tests.faults.protocol import _frame, given_to
+    from tests.servers.comfyui_api import ComfyUIServer
+
+    working, sent = ComfyUIServer(), []
+
+    def answer(request) -> Answer | None:
+        good = working._answer(request)
+        if good is None or good.status != 101:
+            return good
+        assert not isinstance(good.body, bytes)
+
+        def frames():
+            sent.append(message)
+            yield _frame(1, message)
+            yield from good.body
+
+        return Answer(good.status, good.headers, frames(), good.chunked)
+
+    with working, Server(answer) as server:
+        backend, request = given_to("comfyui", server.origin)
+        try:
+            *_, last = backend.run(request, CancelToken())
+            error = getattr(last, "error", None)
+        except GenAIError as ours:
+            error = ours
+    assert sent
+    if error is not None:
+        assert isinstance(error, GenAIError)
+        error.text.encode()
+
+
 # ---- a key without encryption --------------------------------------------------------------------
 
 
@@ -254,11 +292,27 @@ def test_a_key_goes_over_plain_http_to_this_computer_only(monkeypatch):
     assert "https" in caught.value.action
     for origin in ("https://192.168.1.20:8080", "http://127.0.0.1:1", "http://localhost:1"):
         check_key_may_go(endpoint, origin)
-    check_key_may_go(Endpoint(plain_key=True), "http://192.168.1.20:8080")
+    allowed = replace(endpoint, plain_key="http://192.168.1.20:8080")
+    check_key_may_go(allowed, "http://192.168.1.20:8080")
+    for other in ("http://192.168.1.20:8081", "http://192.168.1.21:8080", "http://studio"):
+        with pytest.raises(CredentialsError):  # it is asked again
+            check_key_may_go(allowed, other)
+    with pytest.raises(CredentialsError):  # who sees it now was not named
+        check_key_may_go(replace(allowed, proxy="http://gate:3128"), "http://192.168.1.20:8080")
     monkeypatch.setenv(PLAIN_KEY_VARIABLE, "http://a:1, http://192.168.1.20:8080/")
     check_key_may_go(endpoint, "http://192.168.1.20:8080")
-    with pytest.raises(CredentialsError, match="the proxy gate"):
-        check_key_may_go(Endpoint(proxy="http://gate:3128"), "http://studio:1")
+    behind = Endpoint(proxy="http://me:a%20pass-word-1234@gate:3128")
+    with pytest.raises(CredentialsError, match="the proxy gate:3128") as caught:
+        check_key_may_go(behind, "http://studio:1")
+    assert "pass-word" not in caught.value.text
+    way = "http://studio:1 through gate:3128"
+    assert f"{PLAIN_KEY_VARIABLE}={way!r}" in caught.value.action
+    check_key_may_go(replace(behind, plain_key=way), "http://studio:1")
+    monkeypatch.setenv(PLAIN_KEY_VARIABLE, "http://studio:1")
+    with pytest.raises(CredentialsError):
+        check_key_may_go(behind, "http://studio:1")
+    monkeypatch.setenv(PLAIN_KEY_VARIABLE, f"http://a:1, {way}")
+    check_key_may_go(behind, "http://studio:1")
 
 
 def test_what_is_unpacked_is_looked_at_in_pieces():

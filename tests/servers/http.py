@@ -211,7 +211,7 @@ class Server:
             elif isinstance(part, Forever):
                 self._wait_for_client(connection, request, 30.0)
                 return
-            elif self._wait_for_client(connection, request, float(part)):
+            elif self._wait_for_client(connection, request, float(part)) or self._closing.is_set():
                 return
         if answer.chunked:
             connection.sendall(b"0\r\n\r\n")

@@ -129,6 +129,22 @@ def test_the_button_says_why_it_cannot_be_pressed(scene: BlenderWindow) -> None:
     assert not pressable()
 
 
+def test_a_press_builds_one_request_and_redraws_build_none(scene: BlenderWindow) -> None:
+    def built() -> int:
+        return scene.run(
+            "answer = ours('addon').state(ours('jobs.request_builder').Preparation).built"
+        )
+
+    prompt(scene, "golden hour")
+    scene.settle(0.5)
+    before = built()
+    assert scene.run(_TEN_REDRAWS) >= 10
+    assert built() == before
+    prompt(scene, "a foggy morning")
+    generate(scene)
+    assert built() == before + 1
+
+
 def test_a_model_that_needs_the_network_is_refused_without_it(scene: BlenderWindow) -> None:
     prompt(scene)
     models = scene.run(
@@ -579,6 +595,16 @@ sessions.create_backend = lambda backend, settings: Paced()
 """
 _QUICK = _SLOW + "\nPaced.seconds = 0.05\n"
 
+_TEN_REDRAWS = """
+drawn = []
+add = bpy.types.SpaceView3D.draw_handler_add
+handle = add(lambda: drawn.append(1), (), "WINDOW", "POST_PIXEL")
+with override():
+    bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=10)
+bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+answer = len(drawn)
+"""
+
 _WATCH = """
 import threading
 called = set()
@@ -599,7 +625,7 @@ _HELD = """
 import threading
 answer = {f"data.{name}": len(getattr(bpy.data, name))
           for name in ("images", "meshes", "objects", "scenes", "textures", "materials", "texts")}
-answer["textures"] = ours("viewport.overlay").held_textures()
+answer["textures"] = len(ours("addon").state(ours("viewport.overlay").Overlay).textures)
 answer["threads"] = threading.active_count()
 with open("/proc/self/statm") as pages:
     answer["memory"] = int(pages.read().split()[1]) * 4096 // 2**20

@@ -183,7 +183,7 @@ def test_return_to_the_view_of_a_picture(scene: BlenderWindow, view: str) -> Non
 
 
 def test_edit_a_picture_within_a_mask(scene: BlenderWindow) -> None:
-    """White in the mask is painted anew, black stays, and the edit knows where it comes from."""
+    """White in the mask is painted over, black stays, and the edit knows where it comes from."""
     made = make(scene, "free")
     original = Image.open(image_path(scene, made)).convert("RGB")
     scene.run(

@@ -16,7 +16,7 @@ from ..servers.a1111_api import A1111Server
 from ..servers.comfyui_api import ComfyUIServer
 from ..servers.comfyui_real import running
 from .blender_window import BlenderWindow
-from .test_cloud import messages, newest, preferences
+from .test_cloud import _KEYRING, messages, newest, preferences
 from .test_panel import WORKS, prompt
 
 
@@ -165,6 +165,33 @@ def test_the_list_of_servers_in_the_preferences(window_with_servers: BlenderWind
         )
     assert "0 in queue" in said[0]
     assert "cannot be reached" in said[1]
+
+
+def test_a_key_that_could_be_read_is_asked_for_by_the_servers_name(scene: BlenderWindow) -> None:
+    scene.run(
+        f"{_KEYRING}\n"
+        "ring.kept['genai_render', 'http://studio.example:8188'] = 'me:STUDIOKEY0123456789'\n"
+        "prefs.own_servers.clear(); prefs.servers.clear()\n"
+        "one = prefs.own_servers.add()\n"
+        "one.name, one.base_url, one.kind = 'Studio', 'studio.example:8188', 'comfyui'"
+    )
+    with preferences(scene, "SERVICES") as where:
+        x, y, width, height = scene.region(area="PREFERENCES")
+        scene.move_mouse(x + width // 2, y + height // 2)
+        scene.scroll(20)
+        scene.settle(1)
+        scene.screenshot("plain-key-warning")
+        scene.press("genai_render.plain_key_allow", **where)
+        scene.settle(1)
+        scene.screenshot("plain-key-asked")
+        assert scene.run("answer = prefs.own_servers[0].plain_key") == ""
+        scene.key("Return")
+        scene.wait_for("prefs.own_servers[0].plain_key == 'http://studio.example:8188'", 10)
+        scene.settle(1)
+        scene.screenshot("plain-key-allowed")
+        scene.run("bpy.ops.genai_render.plain_key_forbid(endpoint='comfyui:Studio')")
+        scene.wait_for("prefs.own_servers[0].plain_key == ''", 10)
+    scene.run("prefs.own_servers.clear(); ours('catalog').reload()")
 
 
 def test_where_a_workflow_takes_what_can_be_changed(

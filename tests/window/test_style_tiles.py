@@ -148,3 +148,72 @@ def _open(window: BlenderWindow, path: str) -> None:
     window.run(f"bpy.ops.wm.open_mainfile(filepath={path!r})", bare=True)
     window.settle(0.5)
     window.open_tab()
+
+
+# What somebody may have written into a file in the place of what is ours; "OBJECT" stands for one.
+_HOSTILE = (
+    {
+        "genai_render": {
+            **{"prompt_text": "OBJECT", "prompt": 5, "enhance": "yes", "aspect": "16:9"},
+            **{"resolution": 1.5, "count": 1000, "seed": -5, "model_id": 3, "style_id": "OBJECT"},
+            **{"reference_1": "a string", "reference_2": 7, "use_canvas": [1, 2]},
+        }
+    },
+    {
+        "genai_render": {
+            **{"prompt": {"a": 1}, "aspect": 9999, "count": "four", "seed": [1, 2]},
+            **{"reference_1": "OBJECT", "reference_2": {"role": "x", "weight": "heavy"}},
+            **{"model": "nothing", "style": 2.5},
+        },
+        "genai_render_options": "OBJECT",
+        "genai_render_projection": {"item": 3, "slots": [{"object": "OBJECT", "index": "one"}]},
+    },
+    {"genai_render": 5, "genai_render_options": [1.0], "genai_render_projection": "OBJECT"},
+    {"genai_render": "OBJECT", "genai_render_options": "text", "genai_render_projection": 1.5},
+)
+_WRITE = """
+thing = bpy.data.objects[0]
+def value(of):
+    if isinstance(of, dict):
+        return {name: value(one) for name, one in of.items()}
+    if isinstance(of, list):
+        return [value(one) for one in of]
+    return thing if of == "OBJECT" else of
+for owner in (bpy.context.scene, bpy.context.window_manager):
+    if hasattr(owner, "bl_system_properties_get"):
+        owner = owner.bl_system_properties_get(do_create=True)
+    for name, one in hostile.items():
+        if name in owner.keys():
+            del owner[name]
+        owner[name] = value(one)
+"""
+
+
+def test_a_file_with_things_of_other_kinds_opens_as_if_they_were_not_set(
+    scene: BlenderWindow, tmp_path: Path
+) -> None:
+    paths = []
+    for number, hostile in enumerate(_HOSTILE):
+        paths.append(str(tmp_path / f"hostile-{number}.blend"))
+        # In one go, so that nothing of ours looks at it before it is a file.
+        scene.run(
+            f"hostile = {hostile!r}\n{_WRITE}\n"
+            f"bpy.ops.wm.save_as_mainfile(filepath={paths[-1]!r}, copy=True)\n"
+            "ours('settings.stored_properties').scrub_all()"
+        )
+    for number, path in enumerate(paths):
+        scene.run(f"bpy.ops.wm.open_mainfile(filepath={path!r})", bare=True)
+        scene.open_tab()
+        scene.settle(1)
+        told = scene.run(
+            "one = bpy.context.scene.genai_render\n"
+            "answer = [one.prompt, one.count, one.aspect, one.resolution, one.prompt_text, "
+            "one.reference_1.digest, one.reference_2.role, one.style, one.model, "
+            "len(bpy.context.scene.genai_render_projection.slots)]"
+        )
+        slots = 1 if number == 1 else 0  # a list that is one, of things that are none
+        assert told[:5] == ["", 1, "auto", "1K", None]
+        assert told[5:] == ["", "style", "auto", "offline", slots]
+        scene.run("bpy.context.scene.genai_render.prompt = 'a quiet harbour'")
+        scene.wait_for("problem() == ''", 20)
+    scene.screenshot("hostile-file")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...core import images, prompt
+from ...core.bounds import MAX_SEED
 from ...core.catalog import Model
 from ...core.cost import actual
 from ...core.errors import GenAIError, InvalidInput
@@ -20,7 +21,7 @@ from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Pro
 from ...core.model_lists import Listed, listed
 from ...core.output_spec import OutputSpec, output_spec
 from ...core.provider import at, filled, names_in
-from ...core.request import MAX_SEED, RenderRequest
+from ...core.request import RenderRequest
 from ..http import errors
 from ..http.retry import trying_again
 from ..http.settings import Access, BackendSettings, access, endpoint_name

@@ -23,6 +23,17 @@ class Reach(enum.Enum):
     PUBLIC = "the internet"
 
 
+def is_loopback(host: str) -> bool:
+    """True for this computer itself. No name is looked up: that alone would send a packet."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def reach_of(address: str) -> Reach:
     """Of a numeric address. Raises ValueError for anything else."""
     found = ipaddress.ip_address(address.strip("[]").partition("%")[0])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import urllib.parse
 from collections.abc import Mapping
@@ -16,6 +15,8 @@ from ...core.errors import CredentialsError, InvalidInput
 from ...core.provider import Provider
 from .errors import OnlineAccessOff
 from .proxies import NO_PROXY, SYSTEM_PROXY
+from .proxy_route import proxy_for
+from .reach import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Endpoint:
     connect_timeout, read_timeout: seconds; the latter is how long the server may stay silent,
         which for an image can be minutes.
     key: in place of the one that is looked up. needs_key: without one nothing is sent.
-    plain_key: the user was warned, by this server's name, that its key can be read on the way, and
-        allows it all the same.
+    plain_key: the way that a key may go without encryption, as `plain_way` tells it: the user was
+        warned, by the server's name, that it can be read there, and allows it all the same. Another
+        address or proxy is another way.
     """
 
     base_url: str = ""
@@ -40,7 +42,7 @@ class Endpoint:
     read_timeout: float = 300.0
     key: Secret | None = None
     needs_key: bool = True
-    plain_key: bool = False
+    plain_key: str = ""
 
     @property
     def overall(self) -> float:
@@ -110,54 +112,62 @@ class Access:
         return is_loopback(urllib.parse.urlsplit(self.origin).hostname or "")
 
 
-def is_loopback(host: str) -> bool:
-    """True for this computer itself. No name is looked up: that alone would send a packet."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 CA_VARIABLE = "GENAI_RENDER_CA"
 """A PEM file of certificates to trust as well, where the preferences name none."""
 
 PLAIN_KEY_VARIABLE = "GENAI_RENDER_PLAIN_KEY"
-"""Origins, with commas in between, that a key may go to without encryption."""
+"""Ways, as `plain_way` tells them and with commas in between, that a key may go unencrypted."""
 
 
 def check_key_may_go(endpoint: Endpoint, origin: str) -> None:
     """Raises CredentialsError for a key that others could read on its way: over plain http it goes
     to this computer only, unless the user allowed it for that server."""
-    parts = urllib.parse.urlsplit(origin)
-    if parts.scheme != "http" or is_loopback(parts.hostname or ""):
+    if may_send_key(endpoint, origin):
         return
-    if not may_send_plain(endpoint, origin):
-        raise CredentialsError(
-            f"The key for {parts.netloc} was not sent: {plain_key_warning(endpoint, origin)}",
-            action='Use an address that begins with "https", or allow it for this server in the '
-            "add-on's preferences.",
-        )
+    raise CredentialsError(
+        f"The key for {urllib.parse.urlsplit(origin).netloc} was not sent: "
+        f"{plain_key_warning(endpoint, origin)}",
+        action='Use an address that begins with "https", or allow it for this server in the '
+        f"add-on's preferences or with {PLAIN_KEY_VARIABLE}={plain_way(endpoint, origin)!r}.",
+    )
 
 
-def may_send_plain(endpoint: Endpoint, origin: str) -> bool:
-    """Whether the user allowed it for that server."""
+def is_plain(origin: str) -> bool:
+    """Whether a key could be read on its way there."""
+    parts = urllib.parse.urlsplit(origin)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def may_send_key(endpoint: Endpoint, origin: str) -> bool:
+    """Whether no one could read it on its way, or the user allowed just that way."""
+    if not is_plain(origin):
+        return True
     named = os.environ.get(PLAIN_KEY_VARIABLE, "").split(",")
-    return endpoint.plain_key or origin in [text.strip().rstrip("/") for text in named]
+    allowed = {endpoint.plain_key, *(text.strip().rstrip("/") for text in named)}
+    return plain_way(endpoint, origin) in allowed
+
+
+def plain_way(endpoint: Endpoint, origin: str) -> str:
+    """Where a key goes that is not encrypted: to that server, and through a proxy that sees it."""
+    proxy = _proxy_on_the_way(endpoint, origin)
+    return f"{origin} through {proxy}" if proxy else origin
 
 
 def plain_key_warning(endpoint: Endpoint, origin: str) -> str:
     """What the user is told before it is allowed, with the names of those who would see it."""
     host = urllib.parse.urlsplit(origin).netloc
-    proxy = ""
-    if endpoint.proxy not in (SYSTEM_PROXY, NO_PROXY, ""):
-        proxy = f", and the proxy {urllib.parse.urlsplit(endpoint.proxy).hostname}"
+    proxy = _proxy_on_the_way(endpoint, origin)
     return (
-        f"everybody on the network between this computer and {host}{proxy} could read it, "
-        "because its address begins with http."
+        f"everybody on the network between this computer and {host}"
+        f"{f', and the proxy {proxy},' if proxy else ''} could read it, because its address begins "
+        "with http."
     )
+
+
+def _proxy_on_the_way(endpoint: Endpoint, origin: str) -> str:
+    """Its host and port; "" for none."""
+    proxy = proxy_for(endpoint.proxy, origin)
+    return urllib.parse.urlsplit(proxy[0]).netloc if proxy else ""
 
 
 def address_of(settings: BackendSettings, name: str, base_url: str = "") -> str:

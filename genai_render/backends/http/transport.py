@@ -19,7 +19,6 @@ import ssl
 import threading
 import time
 import urllib.parse
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -41,15 +40,9 @@ from .errors import (
     bad_answer,
     plain,
 )
+from .proxy_route import proxy_for
 from .reach import Reach, reach_of
-from .settings import (
-    CA_VARIABLE,
-    NO_PROXY,
-    SYSTEM_PROXY,
-    Endpoint,
-    check_key_may_go,
-    is_loopback,
-)
+from .settings import CA_VARIABLE, Endpoint, check_key_may_go, is_loopback
 
 MADE_UP_KEY = "kept-elsewhere"
 """What the SDKs get for a key."""
@@ -255,7 +248,7 @@ class _Transport(httpx2.BaseTransport):
                     "max_keepalive_connections": 0,
                     "network_backend": self._network,
                 }
-                proxy = _proxy_for(self._endpoint.proxy, self._origin)
+                proxy = proxy_for(self._endpoint.proxy, self._origin)
                 if proxy is None:
                     self._pool = httpcore2.ConnectionPool(**common)
                 else:
@@ -475,7 +468,7 @@ class _Network(httpcore2.NetworkBackend):
     def _check_reach(self, host: str, address: str) -> None:
         """By the address that is really connected to, whatever its name says. A proxy is where
         the user put it."""
-        if self._nearest is None or _proxy_for(self._endpoint.proxy, self._origin) is not None:
+        if self._nearest is None or proxy_for(self._endpoint.proxy, self._origin) is not None:
             return
         found = reach_of(address)
         public = found is Reach.PUBLIC and self._origin.startswith("https:")
@@ -682,35 +675,3 @@ def _ssl_context(ca_file: str) -> ssl.SSLContext:
             "The CA file cannot be used.", why, "Choose a file of certificates in PEM form."
         )
     return context
-
-
-def _proxy_for(
-    setting: str, origin: str
-) -> tuple[str, tuple[bytes | str, bytes | str] | None] | None:
-    """The proxy's address and its name and password; None for a direct connection."""
-    parts = urllib.parse.urlsplit(origin)
-    host = parts.hostname or ""
-    if setting in (NO_PROXY, "") or is_loopback(host):
-        return None
-    address = setting
-    if setting == SYSTEM_PROXY:
-        known = urllib.request.getproxies()
-        address = known.get(parts.scheme) or known.get("all") or ""
-        if not address or urllib.request.proxy_bypass(host):
-            return None
-        if "://" not in address:
-            address = f"http://{address}"
-    proxy = urllib.parse.urlsplit(address)
-    if proxy.scheme != "http" or not proxy.hostname:
-        raise InvalidInput(
-            f'The proxy "{plain(proxy.scheme)}://{plain(proxy.hostname)}" cannot be used.',
-            "Only HTTP proxies can.",
-            "Set another in the add-on's preferences.",
-        )
-    auth = None
-    if proxy.username:
-        # Known as a secret, so that it is taken out of every text.
-        word = Secret(urllib.parse.unquote(proxy.password or ""))
-        auth = (urllib.parse.unquote(proxy.username).encode(), word.reveal().encode())
-    at = f"[{proxy.hostname}]" if ":" in proxy.hostname else proxy.hostname
-    return f"http://{at}:{proxy.port or 80}", auth

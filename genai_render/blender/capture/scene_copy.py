@@ -74,7 +74,7 @@ def scene_copy(context: bpy.types.Context) -> Iterator[SceneCopy]:
 
 
 def _can_copy(scene: bpy.types.Scene) -> bool:
-    """A copy of a physics world starts its simulation anew, and moves the user's objects. And
+    """A copy of a physics world starts its simulation again, and moves the user's objects. And
     before 4.5, each copy of a scene is counted once too often as a user of what is in it."""
     return scene.rigidbody_world is None and bpy.app.version >= (4, 5, 0)
 

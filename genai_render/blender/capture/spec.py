@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ...core.canvas import MAX_SIDE, MIN_SIDE
+from ...core.bounds import MAX_SIDE, MIN_SIDE
 from ...core.errors import InvalidInput
 
 MODES = ("auto", "fast", "balanced", "quality")

@@ -254,7 +254,7 @@ def is_rendered_elsewhere(context: bpy.types.Context, space: bpy.types.SpaceView
 
 
 def is_drawn_by_eevee(context: bpy.types.Context, space: bpy.types.SpaceView3D) -> bool:
-    """Whether to draw it anew would take a second EEVEE, with Blender waiting for it."""
+    """Whether to draw it once more would take a second EEVEE, with Blender waiting for it."""
     if space.shading.type == "RENDERED":
         return context.scene.render.engine in ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")
     return space.shading.type == "MATERIAL"

@@ -10,7 +10,6 @@ from typing import IO
 
 import bpy
 
-from ...console import PROGRAM, Console, guarded_stdout
 from ...core.errors import SceneError
 
 
@@ -29,6 +28,8 @@ def needs_scene(words: Sequence[str]) -> bool:
 
 
 def _command(words: list[str]) -> int:
+    from ...console import Console, guarded_stdout
+
     with guarded_stdout() as out:
         scene = _unread_scene()
         if scene is not None:
@@ -56,7 +57,7 @@ _registered: object | None = None
 
 def register() -> None:
     global _registered
-    _registered = bpy.utils.register_cli_command(PROGRAM, _command)
+    _registered = bpy.utils.register_cli_command("genai_render", _command)
 
 
 def unregister() -> None:

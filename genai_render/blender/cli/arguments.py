@@ -21,7 +21,7 @@ from ...core.request import MODES, ROLES, Reference
 
 FORMATS = ("png", "webp", "jpeg")
 
-COMMANDS = ("render", "capture", "edit", "history", "models", "styles")
+COMMANDS = ("render", "capture", "edit", "batch", "history", "models", "styles")
 MAX_FRAMES = 100_000
 MANIFEST = "blender_manifest.toml"
 
@@ -60,6 +60,7 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
         )
     )
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
+    _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
         lists = commands.add_parser(name, help=text, allow_abbrev=False)
@@ -148,6 +149,11 @@ def _making(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same image")
     parser.add_argument("--mode", default="auto", choices=MODES)
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
+    _output(parser)
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    """Where to, for how much."""
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write the images here")
     parser.add_argument("--format", choices=FORMATS, help="of the images in --output")
     parser.add_argument("--max-cost", type=_dollars, metavar="USD", help="refuse to spend more")
@@ -210,6 +216,22 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     _making(parser)
 
 
+def _batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="TOML or JSONL, see the guide")
+    parser.add_argument("--jobs", type=int, metavar="N", help="how many are made at once")
+    begun = parser.add_mutually_exclusive_group()
+    begun.add_argument("--resume", action="store_true", help="go on where it stopped")
+    begun.add_argument("--restart", action="store_true", help="make all of it once more")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="with --resume: send again what was sent and paid for and never answered",
+    )
+    parser.add_argument("--shard", metavar="N/M", help="only the Nth of M parts")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="a page with all pictures")
+    _output(parser)
+
+
 def _history(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
@@ -242,7 +264,7 @@ def _history(parser: argparse.ArgumentParser) -> None:
     action("delete", "put into the bin", ids="+")
     action("restore", "take out of the bin", ids="+")
     action("empty-bin", "delete for good what is in the bin")
-    action("rebuild", "make the index anew from the folders")
+    action("rebuild", "make the index again from the folders")
 
 
 def reference(text: str) -> Reference:

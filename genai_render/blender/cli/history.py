@@ -32,7 +32,7 @@ def run(parsed: argparse.Namespace, console: Console) -> int:
             )
         console.line(f'Nothing was made yet: there is no History in "{folder}".')
         return 0
-    # To make the index anew is also how the user says that what is missing is gone for good.
+    # To rebuild the index is also how the user says that what is missing is gone for good.
     with open_history(folder, accept_loss=rebuilding) as store:
         code = _ACTIONS[parsed.action](store, parsed, console)
         for skipped in store.skipped:

@@ -15,6 +15,7 @@ from ...backends.base import create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
 from ...core import cost, images
+from ...core.bounds import MAX_SEED
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget, StorageError
@@ -22,7 +23,7 @@ from ...core.events import Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
-from ...core.request import MAX_SEED, OptionValue, RenderRequest
+from ...core.request import OptionValue, RenderRequest
 from ...core.rescue import rescue
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings, scene_description
@@ -148,7 +149,7 @@ def _captured(
         yield replace(prepared, request=request.with_(canvas=canvas))
 
 
-def _least(*limits: float | None) -> float | None:
+def least(*limits: float | None) -> float | None:
     """The tighter of what the command line and the preferences say; None where neither does."""
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -178,8 +179,8 @@ class _Making:
         self._jobs = jobs
         prefs = addon.preferences()
         self._limits = Limits(
-            _least(parsed.max_cost, prefs and prefs.run_limit),
-            _least(parsed.month_budget, prefs and prefs.month_limit),
+            least(parsed.max_cost, prefs and prefs.run_limit),
+            least(parsed.month_budget, prefs and prefs.month_limit),
         )
         each = prepared.estimate.usd
         self._cost = None if each is None else each * jobs

@@ -25,7 +25,7 @@ from .. import addon, background, redraw
 if TYPE_CHECKING:
     from ...backends.http.settings import BackendSettings
 
-_FRESH_SECONDS = 30.0  # how long an answer about a key stands
+FRESH_SECONDS = 30.0  # how long an answer about a key stands
 
 credentials = Credentials()
 """Where all of Blender's keys are looked up and kept."""
@@ -59,13 +59,15 @@ class Message:
 class Keys:
     """What is known of the endpoints' keys, and what is under way with them.
 
-    status: by endpoint and address. messages, busy: by endpoint.
+    status: by endpoint and address. messages, busy: by endpoint. changes: how often something
+    changed that decides whether an endpoint may be asked.
     """
 
     status: dict[tuple[str, str], KeyStatus] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     busy: dict[str, tuple[str, CancelToken]] = field(default_factory=dict)
     looking: set[tuple[str, str]] = field(default_factory=set)
+    changes: int = 0
 
     def close(self) -> None:
         for _, cancel in self.busy.values():
@@ -84,7 +86,7 @@ def key_status(name: str, settings: BackendSettings, base_url: str = "") -> KeyS
     """
     which = (name, connections.address_of(settings, name, base_url))
     known = _keys().status.get(which)
-    if known is None or time.monotonic() - known.when > _FRESH_SECONDS:
+    if known is None or time.monotonic() - known.when > FRESH_SECONDS:
         _look(which, settings, base_url)
     return known
 
@@ -106,9 +108,20 @@ def _look(which: tuple[str, str], settings: BackendSettings, base_url: str) -> N
         keys.looking.discard(which)
         before, keys.status[which] = keys.status.get(which), status
         if not status.reads_like(before):
+            keys.changes += 1
             _redraw()
 
     background.run(work, then)
+
+
+def changes() -> int:
+    """Another number after every change that decides whether an endpoint may be asked."""
+    return _keys().changes
+
+
+def reached_otherwise() -> None:
+    """Another proxy, say: what was found out of any endpoint may no longer hold."""
+    _keys().changes += 1
 
 
 def told(name: str) -> Message | None:
@@ -130,6 +143,7 @@ def busy(name: str) -> str:
 def forget(name: str) -> None:
     """What is shown of an endpoint is no longer true."""
     keys = _keys()
+    keys.changes += 1
     keys.messages.pop(name, None)
     for which in [which for which in keys.status if which[0] == name]:
         del keys.status[which]

@@ -6,8 +6,7 @@ Where they are is kept in Blender's preferences, or said by the environment; nev
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,7 @@ from bpy.types import PropertyGroup
 
 from ...backends.base import BACKENDS, of_kind
 from ...backends.self_hosted import servers
-from .. import addon, catalog
-from ..backend_settings import plain_endpoint
+from .. import addon, backend_settings, catalog
 from . import keys, providers
 
 if TYPE_CHECKING:
@@ -75,10 +73,15 @@ class GenAIOwnServer(providers.Connection, PropertyGroup):
     def backend(self) -> str:
         return self.kind
 
-    def to_endpoint(self, prefs: Any) -> Endpoint:
+    def to_endpoint(self, prefs: Any) -> "Endpoint":
         address = self.base_url.strip().rstrip("/") or usual_address(self.kind)
         address = address if "://" in address else f"http://{address}"
-        return replace(plain_endpoint(prefs), base_url=address, needs_key=False)
+        return replace(
+            backend_settings.plain_endpoint(prefs),
+            base_url=address,
+            needs_key=False,
+            plain_key=self.plain_key,
+        )
 
 
 CLASSES = (GenAIOwnServer,)

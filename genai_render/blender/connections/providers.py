@@ -7,8 +7,7 @@ in the operating system's keyring only.
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,9 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 from bpy.types import PropertyGroup
 
 from ...backends.base import of_kind
-from ...backends.http.proxies import NO_PROXY, SYSTEM_PROXY
+from ...backends.http.proxies import NO_PROXY, OWN_PROXY, SYSTEM_PROXY
 from ...core.errors import GenAIError, InvalidInput
-from .. import addon, catalog
-from ..backend_settings import OWN_PROXY, all_connections, for_connection, plain_endpoint
+from .. import addon, backend_settings, catalog
 from . import keys
 
 if TYPE_CHECKING:
@@ -38,13 +36,17 @@ def _take_key(self: Any, value: str) -> None:
     if not value.strip():
         return
     try:
-        keys.store(self.endpoint, for_connection(self, catalog.catalog()), value)
+        keys.store(self.endpoint, backend_settings.for_connection(self, catalog.catalog()), value)
     except GenAIError as error:
         keys.say(self.endpoint, error)
 
 
 def _changed(self: Any, context: bpy.types.Context) -> None:
     keys.forget(self.endpoint)
+
+
+def _network_changed(self: Any, context: bpy.types.Context) -> None:
+    keys.reached_otherwise()
 
 
 def _models_changed(self: Any, context: bpy.types.Context) -> None:
@@ -88,19 +90,25 @@ class Connection:
         set=_take_key,
         options={"SKIP_SAVE"},
     )
+    plain_key: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Unencrypted Key",
+        description="The server, and the proxy, that the key may go to without encryption",
+        options={"HIDDEN"},
+    )
     show_server: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Server and Models",
         description="Show where the server is, and which models are added to the list",
         options={"SKIP_SAVE"},
     )
 
-    def to_endpoint(self, prefs: Any) -> Endpoint:
+    def to_endpoint(self, prefs: Any) -> "Endpoint":
         """Raises InvalidInput for an address, a proxy or a file that cannot be used."""
         return replace(
-            plain_endpoint(prefs),
+            backend_settings.plain_endpoint(prefs),
             base_url=self.base_url.strip(),  # pyright: ignore
             organization=getattr(self, "organization", "").strip(),
             project=getattr(self, "project", "").strip(),
+            plain_key=self.plain_key,  # pyright: ignore
         )
 
 
@@ -114,7 +122,7 @@ class ProviderConnection(Connection):
         update=_models_changed,
     )
 
-    def catalog_models(self, known: Catalog) -> list[Model]:
+    def catalog_models(self, known: "Catalog") -> "list[Model]":
         names = dict.fromkeys(name.strip() for name in self.more_models.split(","))
         models = [known.like_known(self.endpoint, name) for name in names if name]
         return [model for model in models if model.id not in known.models]
@@ -166,7 +174,7 @@ class GenAITableConnection(ProviderConnection, PropertyGroup):
     def backend(self) -> str:
         return catalog.catalog().providers[self.name].backend
 
-    def catalog_models(self, known: Catalog) -> list[Model]:
+    def catalog_models(self, known: "Catalog") -> "list[Model]":
         # A table may be gone: what was set for it waits until it is back.
         return super().catalog_models(known) if self.name in known.providers else []
 
@@ -203,7 +211,7 @@ class GenAIServerConnection(Connection, PropertyGroup):
     def endpoint(self) -> str:
         return self.name
 
-    def catalog_models(self, known: Catalog) -> list[Model]:
+    def catalog_models(self, known: "Catalog") -> "list[Model]":
         names = [name.strip() for name in self.models.split(",")]
         price = self.price if self.price_known else None
         from ...core.catalog import server_model
@@ -223,14 +231,16 @@ class ConnectionSettings:
             (OWN_PROXY, "Custom", "Through the proxy that is entered here"),
         ],
         default=SYSTEM_PROXY,
+        update=_network_changed,
     )
     proxy_address: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Address", description="Such as http://proxy.example:3128"
+        name="Address", description="Such as http://proxy.example:3128", update=_network_changed
     )
     ca_file: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="CA File",
         description="Certificates to trust as well, in PEM form, for servers inside a company",
         subtype="FILE_PATH",
+        update=_network_changed,
     )
     connect_timeout: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Connect Within",
@@ -252,7 +262,7 @@ class ConnectionSettings:
     )
 
 
-def of_tables(prefs: Any, known: Catalog) -> list[Any]:
+def of_tables(prefs: Any, known: "Catalog") -> list[Any]:
     """The connections of the providers that have a table: one for each that there is now."""
     kept = {one.name for one in prefs.tables}
     for provider in known.providers.values():
@@ -265,7 +275,7 @@ def connection(endpoint: str) -> Any:
     """The connection of that name. Raises InvalidInput."""
     prefs = addon.preferences()
     assert prefs is not None, "the preferences show the connections"
-    for one in all_connections(prefs):
+    for one in (*backend_settings.all_connections(prefs), *prefs.own_servers):
         if one.endpoint == endpoint:
             return one
     raise InvalidInput(f'There is no server called "{endpoint}".')

@@ -37,7 +37,7 @@ class ServerStatuses:
     def __init__(self) -> None:
         self.known: dict[str, ServerStatus] = {}
         self.asking: dict[str, CancelToken] = {}
-        # One object: Blender knows a timer by its address. Drawing the panel again asks anew, if
+        # One object: Blender knows a timer by its address. Drawing the panel again asks again, if
         # the panel is seen.
         self._look_again = redraw.sidebars
 

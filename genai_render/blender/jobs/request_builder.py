@@ -6,19 +6,25 @@
 from __future__ import annotations
 
 import functools
+import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import GenAIError, SceneError
 from ...core.framing import AUTO
 from ...core.preflight import Prepared, prepare
-from ...core.request import PROMPT_LIMIT, Reference, RenderRequest, check_prompt, prompt_length
+from ...core.request import Reference, RenderRequest, check_prompt, prompt_length
 from .. import addon, backend_settings, catalog, scene_changes, scene_description
 from ..capture import viewport_frame
+from ..connections import keys
 from ..settings import choices, options, reference_store, scene_settings
 from . import session
+
+if TYPE_CHECKING:
+    from ...core.catalog import Model
 
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
@@ -41,6 +47,7 @@ class Preparation:
         self._situation: tuple[Any, ...] = ()
         self._prepared: Prepared | None = None
         self._surfaces: tuple[tuple[Any, ...], bool] | None = None
+        self._access: tuple[tuple[Any, ...], float, GenAIError | None] | None = None
 
     def prepared(self, context: bpy.types.Context) -> Prepared:
         what_is_set = _what_is_set(context)
@@ -69,7 +76,7 @@ class Preparation:
         if limits.month is not None and known.estimate.usd != 0:
             current = session.session()
             spent = round(current.spending().month + current.gate.coming, 6)
-        return view_problem, limits, spent, _access_problem(known)
+        return view_problem, limits, spent, self._access_problem(known)
 
     def _anything_to_see(self, context: bpy.types.Context) -> bool:
         layer = context.view_layer
@@ -80,6 +87,17 @@ class Preparation:
             )
             self._surfaces = key, anything
         return self._surfaces[1]
+
+    def _access_problem(self, known: Prepared) -> GenAIError | None:
+        """Why the model cannot be reached: the same object as long as nothing has changed."""
+        if known.model is None:
+            return None
+        online, changes = bpy.app.online_access, keys.changes()
+        decides = (catalog.revision(), known.model.id, online, changes)
+        now = time.monotonic()
+        if self._access is None or self._access[0] != decides or now > self._access[1]:
+            self._access = decides, now + keys.FRESH_SECONDS, _why_no_access(known.model)
+        return self._access[2]
 
     def close(self) -> None:
         pass
@@ -197,17 +215,16 @@ def _check(context: bpy.types.Context, known: Prepared, situation: tuple[Any, ..
         raise SceneError("There is nothing in the view.", action="Add or show an object.")
     if known.estimate.usd != 0 and situation[1].any:
         session.session().gate.check_cost(known)
-    if known.model is not None:
-        backend_settings.check_access(catalog.catalog(), known.model, wait=False)
+    if situation[3] is not None:
+        raise situation[3]
 
 
-def _access_problem(known: Prepared) -> str:
+def _why_no_access(model: Model) -> GenAIError | None:
     try:
-        if known.model is not None:
-            backend_settings.check_access(catalog.catalog(), known.model, wait=False)
+        backend_settings.check_access(catalog.catalog(), model, wait=False)
     except GenAIError as error:
-        return error.text
-    return ""
+        return error.with_traceback(None)
+    return None
 
 
 def _reference(slot: Any) -> Reference:

@@ -9,19 +9,18 @@ and deleting the picture from History takes nothing away from a material.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from ...core import images
+from ...core import images, jobs
 from ...core.errors import GenAIError
-from ...core.jobs import Finished, JobEvent, Saved, Started
 from .. import addon, background
 from . import listeners, session
 
 if TYPE_CHECKING:
     from ...core.history.store import HistoryStore
+    from ...core.jobs import JobEvent
     from .work import Work
 
 NAME = "GenAI Result"
@@ -30,8 +29,7 @@ _MARK = "genai_render_item"
 _WAIT_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
+class _Picture(NamedTuple):
     item_id: str
     data: bytes
 
@@ -46,16 +44,16 @@ class ResultImage:
         self._timer = self._when_rendered  # one object: Blender knows a timer by its address
 
     def hear(self, work: Work, event: JobEvent) -> None:
-        if isinstance(event, Started):
+        if isinstance(event, jobs.Started):
             self._asked_in[work.job.id] = self._file
-        elif isinstance(event, Saved) and self._asked_in.get(work.job.id) == self._file:
+        elif isinstance(event, jobs.Saved) and self._asked_in.get(work.job.id) == self._file:
             file, store = self._file, session.session().store
             background.run(
                 lambda: _read(store, event.id),
                 lambda picture: file == self._file and self._take(picture),
                 lane="result image",
             )
-        elif isinstance(event, Finished):
+        elif isinstance(event, jobs.Finished):
             self._asked_in.pop(work.job.id, None)
 
     def show(self, item_id: str) -> None:

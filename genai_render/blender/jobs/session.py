@@ -133,7 +133,7 @@ class Session:
         self._queue.cancel_all()
 
     def spending(self) -> Spending:
-        """What was spent so far. Looked up anew when something was saved, and now and then."""
+        """What was spent so far. Looked up again when something was saved, and now and then."""
         blend = bpy.path.basename(bpy.data.filepath)
         if self._spending is not None:
             when, of, known = self._spending
@@ -253,5 +253,5 @@ def opened() -> Session | None:
 
 
 def reopen() -> None:
-    """Close the session; the next use opens it anew, with the preferences as they are then."""
+    """Close the session; the next use opens another, with the preferences as they are then."""
     addon.discard(Session)

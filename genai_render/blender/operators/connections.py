@@ -2,19 +2,18 @@
 """Test a connection, remove its key, and the list of the user's own servers."""
 
 # Blender's stubs do not know a type's own members.
-# pyright: reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import Any
 
 import bpy
 from bpy.props import IntProperty, StringProperty
 
-from .. import addon, catalog, redraw
-from ..backend_settings import for_connection
-from ..connections import keys
-from ..connections.providers import connection
-from .reporting import TellingOperator
+from ...core.errors import InvalidInput
+from .. import addon, backend_settings, catalog, redraw
+from ..connections import keys, plain_keys, providers
+from ..panels.wrapping import wrapped
+from .reporting import TellingOperator, attempt
 
 
 def _servers() -> Any:
@@ -36,8 +35,10 @@ class GENAI_RENDER_OT_test_access(_ConnectionOperator):
     bl_label = "Test"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        one = connection(self.endpoint)
-        keys.test(self.endpoint, one.backend, for_connection(one, catalog.catalog()))
+        one = providers.connection(self.endpoint)
+        keys.test(
+            self.endpoint, one.backend, backend_settings.for_connection(one, catalog.catalog())
+        )
         return {"FINISHED"}
 
 
@@ -48,7 +49,73 @@ class GENAI_RENDER_OT_key_remove(_ConnectionOperator):
     bl_label = "Remove Key"
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        keys.remove(self.endpoint, for_connection(connection(self.endpoint), catalog.catalog()))
+        keys.remove(
+            self.endpoint,
+            backend_settings.for_connection(providers.connection(self.endpoint), catalog.catalog()),
+        )
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_plain_key_allow(_ConnectionOperator):
+    """Send this server's key without encryption, after a warning"""
+
+    bl_idname = "genai_render.plain_key_allow"
+    bl_label = "Send the Key Unencrypted"
+    _WIDTH = 420
+
+    # What the user has read: another address or proxy by the time of OK is not what was allowed.
+    way: StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        return attempt(self, lambda: self._ask(context))
+
+    def _ask(self, context: bpy.types.Context) -> Any:
+        found = plain_keys.of_connection(providers.connection(self.endpoint))
+        if found is None:
+            return {"CANCELLED"}
+        self.way = found.way
+        return context.window_manager.invoke_props_dialog(
+            self, width=self._WIDTH, title=f"Send the key to {found.server}?", confirm_text="Allow"
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        found = plain_keys.of_connection(providers.connection(self.endpoint))
+        if found is None:
+            return
+        layout = self.layout.column()
+        told = f"With each request, {found.warning}"
+        wrapped(layout, context, told, icon="ERROR", width=self._WIDTH)
+        wrapped(
+            layout,
+            context,
+            f"Allow it only on a network that you trust. It holds for {found.way} and nothing "
+            "else: with another address you are asked again.",
+            width=self._WIDTH,
+        )
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        one = providers.connection(self.endpoint)
+        found = plain_keys.of_connection(one)
+        if found is None or found.way != self.way:
+            raise InvalidInput(
+                "The server's address has changed.", action="Read the warning again, and allow it."
+            )
+        one.plain_key = self.way
+        keys.forget(self.endpoint)
+        redraw.preferences()
+        return {"FINISHED"}
+
+
+class GENAI_RENDER_OT_plain_key_forbid(_ConnectionOperator):
+    """Send this server's key no more, as long as it would go without encryption"""
+
+    bl_idname = "genai_render.plain_key_forbid"
+    bl_label = "Keep the Key Here"
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        providers.connection(self.endpoint).plain_key = ""
+        keys.forget(self.endpoint)
+        redraw.preferences()
         return {"FINISHED"}
 
 
@@ -93,9 +160,14 @@ class GENAI_RENDER_OT_server_models(_ServerOperator):
         endpoint = server.endpoint
 
         def fill(names: list[str]) -> None:
-            connection(endpoint).models = ", ".join(names)
+            providers.connection(endpoint).models = ", ".join(names)
 
-        keys.ask_models(endpoint, server.backend, for_connection(server, catalog.catalog()), fill)
+        keys.ask_models(
+            endpoint,
+            server.backend,
+            backend_settings.for_connection(server, catalog.catalog()),
+            fill,
+        )
         return {"FINISHED"}
 
 
@@ -126,6 +198,8 @@ _CLASSES = (
     GENAI_RENDER_OT_allow_online_access,
     GENAI_RENDER_OT_test_access,
     GENAI_RENDER_OT_key_remove,
+    GENAI_RENDER_OT_plain_key_allow,
+    GENAI_RENDER_OT_plain_key_forbid,
     GENAI_RENDER_OT_server_add,
     GENAI_RENDER_OT_server_remove,
     GENAI_RENDER_OT_server_models,

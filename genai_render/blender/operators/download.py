@@ -3,8 +3,7 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ...core.errors import GenAIError, StorageError
+from ...core.file_names import file_name
 from .. import addon, background, redraw
 from ..jobs import history_page, session
 from ..settings import window_state
@@ -95,7 +95,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         if item is None or item.image_path is None:
             self.report({"ERROR"}, "This image is not in History any more.")
             return {"CANCELLED"}
-        name = f"{sensible_name(item)}{item.image_path.suffix}"
+        name = file_name(sensible_name(item), item.image_path.suffix)
         self._from_window = True
         folder = addon.state(_LastFolder).path
         self.filepath = str(Path(folder) / name) if folder else name
@@ -110,7 +110,8 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         suffix = _SUFFIXES[self.format] or item.image_path.suffix
         path = Path(self.filepath)
         known = path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg")
-        wanted = str(path.with_suffix(suffix) if known else Path(f"{path}{suffix}"))
+        stem = path.stem if known else path.name
+        wanted = str(path.parent / file_name(stem, suffix))
         changed, self.filepath = wanted != self.filepath, wanted
         return changed
 

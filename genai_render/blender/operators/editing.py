@@ -3,17 +3,13 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import images, lazy, mask
+from ...core import images, lazy, mask, mask_shape, preflight, request
 from ...core.errors import GenAIError, ImageError, NotFound
-from ...core.mask_shape import MOST, Shaping
-from ...core.preflight import Prepared, prepare
-from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings
@@ -23,6 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ...core.canvas import Canvas
+    from ...core.mask_shape import Shaping
+    from ...core.preflight import Prepared
+    from ...core.request import RenderRequest
 else:
     np = lazy.module("numpy")
 _WIDTH = 480
@@ -55,8 +54,6 @@ class GENAI_RENDER_OT_edit(ItemOperator):
     grow: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Grow",
         description="Make the part that is changed larger by so many pixels, smaller below 0",
-        min=-MOST,
-        max=MOST,
         soft_min=-64,
         soft_max=64,
         subtype="PIXEL",
@@ -66,7 +63,6 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         name="Feather",
         description="Over how many pixels the change fades at the edge of the mask",
         min=0.0,
-        max=MOST,
         soft_max=64.0,
         subtype="PIXEL",
         options={"SKIP_SAVE"},
@@ -109,7 +105,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         facts_row.active = False
         facts_row.label(text=", ".join(fact for fact in facts if fact), translate=False)
 
-    def _prepared_for_dialog(self, context: bpy.types.Context) -> Prepared:
+    def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
         """Put together again only when something was changed in the dialog."""
         said = self.prompt, self.mask, self._shaping()
         if self._known is None or self._known[0] != said:
@@ -122,15 +118,15 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         generating.submit(context, self._prepare(context, source))
         return {"FINISHED"}
 
-    def _prepare(self, context: bpy.types.Context, source: bytes) -> Prepared:
+    def _prepare(self, context: bpy.types.Context, source: bytes) -> "Prepared":
         settings = scene_settings.settings(context)
         try:
             model = choices.chosen_model(settings)
         except GenAIError as error:
-            return Prepared(None, None, problem=error)
+            return preflight.Prepared(None, None, problem=error)
 
-        def build() -> RenderRequest:
-            return RenderRequest(
+        def build() -> "RenderRequest":
+            return request.RenderRequest(
                 prompt=self.prompt,
                 kind="edit",
                 model=model.id,
@@ -148,7 +144,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 parent=self.item_id(context),
             )
 
-        return prepare(model, build)
+        return preflight.prepare(model, build)
 
     def _known_mask(self, source: bytes) -> bytes | None:
         """In the dialog, made once for each image that is chosen, not at every letter."""
@@ -160,7 +156,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             masks[which] = which[1].applied(made)
         return masks.get(which)
 
-    def _view_of(self, context: bpy.types.Context) -> Canvas | None:
+    def _view_of(self, context: bpy.types.Context) -> "Canvas | None":
         """The view that the image was made from; read once, and only where it is used."""
         item_id = self.item_id(context)
         known = getattr(self, "_view", None)
@@ -168,8 +164,8 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             self._view = known = item_id, session.session().store.canvas(item_id)
         return known[1]
 
-    def _shaping(self) -> Shaping:
-        return Shaping(self.invert, self.grow, self.feather)
+    def _shaping(self) -> "Shaping":
+        return mask_shape.Shaping(self.invert, self.grow, self.feather)
 
     def _mask(self, source: bytes) -> bytes | None:
         if not self.mask:

@@ -3,14 +3,13 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import random
 from typing import Any
 
 import bpy
 
-from ...core.request import MAX_SEED
+from ...core.bounds import MAX_SEED
 from ..jobs import generating, request_builder, session
 from ..settings import scene_settings
 from .reporting import ItemOperator, TellingOperator

@@ -3,8 +3,7 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportOptionalMemberAccess=false, reportReturnType=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -71,7 +70,7 @@ def _compared() -> list[str]:
     return list(shown.ids) if shown is not None and shown.compared else []
 
 
-def _facts(item: Item) -> str:
+def _facts(item: "Item") -> str:
     known = catalog.catalog()
     model, style = known.models.get(item.model), known.styles.get(item.style)
     cost = "unknown" if item.cost_usd is None else f"${item.cost_usd:.3f}"
@@ -313,7 +312,9 @@ class GENAI_RENDER_OT_details(ItemOperator):
     bl_idname = "genai_render.details"
     bl_label = "Show Image Details"
     bl_options = {"REGISTER"}
-    _known: details.Details
+
+    if TYPE_CHECKING:  # else Blender would load it to see whether it is a property
+        _known: details.Details
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         def ask() -> Any:

@@ -3,15 +3,15 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportArgumentType=false, reportIncompatibleMethodOverride=false, reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import textwrap
 from typing import Any
 
 import bpy
 
+from ...core import request
+from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import InvalidInput
-from ...core.request import PROMPT_LIMIT, prompt_length
 from .. import scene_description
 from ..capture import viewport_frame
 from ..jobs import request_builder, saved_prompts
@@ -62,7 +62,7 @@ class GENAI_RENDER_OT_edit_prompt(TellingOperator):
             row = column.row(align=True)
             row.activate_init = number == 0
             row.prop(line, "text", text="")
-        length = prompt_length(self._text())
+        length = request.prompt_length(self._text())
         row = layout.row()
         row.alert = length > PROMPT_LIMIT
         row.alignment = "RIGHT"

@@ -3,10 +3,8 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -254,6 +252,8 @@ def encoded(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:
     """An image of the .blend as a file: its own, where it is one that models take; else a PNG as
     it is shown. Raises ImageError for an image without pixels.
     """
+    import tempfile
+
     own = _own_file(image)
     if own is not None:
         return own

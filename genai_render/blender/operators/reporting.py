@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How an operator tells that something went wrong: in words, never as a Python error."""
 
-from __future__ import annotations
-
-import shutil
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +44,7 @@ class ItemOperator(TellingOperator):
     def item_id(self, context: bpy.types.Context) -> str:
         return self.id or window_state.window(context).selected
 
-    def item(self, context: bpy.types.Context) -> Item:
+    def item(self, context: bpy.types.Context) -> "Item":
         found = history_page.item(self.item_id(context))
         if found is None:
             raise GenAIError("This image is not in History any more.")
@@ -63,6 +60,8 @@ def has_selection(cls: type, context: bpy.types.Context) -> bool:
 
 def open_folder(context: bpy.types.Context, folder: Path) -> set[str]:
     """Show a folder in the file manager. Raises GenAIError where there is none to show it with."""
+    import shutil
+
     if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
         context.window_manager.clipboard = str(folder)
         raise GenAIError(
@@ -78,6 +77,8 @@ def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
     except GenAIError as error:
         operator.report({"ERROR"}, error.text)
     except Exception as failure:
+        import traceback
+
         traceback.print_exception(failure)
         operator.report({"ERROR"}, log.internal_error(failure).text)
     return {"CANCELLED"}

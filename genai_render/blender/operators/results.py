@@ -3,8 +3,7 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import functools
 from typing import Any
 

@@ -3,8 +3,7 @@
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -113,7 +112,7 @@ class GENAI_RENDER_OT_return_to_view(ItemOperator):
         return {"FINISHED"}
 
 
-def _canvas(item_id: str) -> Canvas:
+def _canvas(item_id: str) -> "Canvas":
     origin = history_page.made_from_view(item_id)
     canvas = session.session().store.canvas(origin) if origin else None
     if canvas is None:
@@ -121,7 +120,7 @@ def _canvas(item_id: str) -> Canvas:
     return canvas
 
 
-def _view(item_id: str) -> View:
+def _view(item_id: str) -> "View":
     view = history_page.view_of(item_id)
     if view is None:
         raise GenAIError("This image was made without a view.", action="Choose another one.")

@@ -3,26 +3,25 @@
 
 from __future__ import annotations
 
-from . import history, image_actions, main, menus, output, references, result, servers, spending
+from typing import Any
 
-_MODULES = (
-    main,
-    output,
-    servers,
-    references,
-    image_actions,
-    result,
-    history,
-    spending,
-    menus,
-)
+from ...core import lazy
+
+__getattr__ = lazy.submodules(__name__)
+
+
+def _modules() -> tuple[Any, ...]:
+    """Those with panels and menus, in the order of registering."""
+    from . import history, image_actions, main, menus, output, references, result, servers, spending
+
+    return main, output, servers, references, image_actions, result, history, spending, menus
 
 
 def register() -> None:
-    for module in _MODULES:
+    for module in _modules():
         module.register()
 
 
 def unregister() -> None:
-    for module in reversed(_MODULES):
+    for module in reversed(_modules()):
         module.unregister()

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...backends.base import BACKENDS, of_kind
+from ...backends.http.proxies import OWN_PROXY
 from ...core.credentials import IN_KEYRING
 from ...core.errors import CredentialsError, GenAIError
 from .. import catalog
-from ..backend_settings import OWN_PROXY, for_connection
-from ..connections import keys, providers
+from ..backend_settings import for_connection
+from ..connections import keys, plain_keys, providers
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -143,12 +144,42 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
         _draw_how_to_get_one(column, provider)
     elif problem or (known is not None and known.problem is not None):
         wrapped(column, context, problem or str(known and known.problem), icon="INFO")
+    draw_plain_key(column, context, connection)
     doing, told = keys.busy(connection.endpoint), keys.told(connection.endpoint)
     if doing:
         column.label(text=f"{doing} …", icon="SORTTIME")
     elif told is not None:
         column.alert = told.is_error
         wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
+
+
+def draw_plain_key(column: Any, context: Any, connection: Any) -> None:
+    """A key that others could read on its way: who could, and whether the user allows it."""
+    try:
+        found = plain_keys.of_connection(connection)
+    except GenAIError:
+        return  # said where the address or the proxy is
+    if found is None:
+        return
+    if found.allowed:
+        row = column.row()
+        row.label(
+            text=f"The key goes to {found.server} unencrypted, as you allowed",
+            icon="UNLOCKED",
+            translate=False,
+        )
+        if connection.plain_key == found.way:  # and not by the environment
+            operator = row.operator("genai_render.plain_key_forbid", text="", icon="X")
+            operator.endpoint = connection.endpoint
+        return
+    part = column.column(align=True)
+    part.alert = True
+    wrapped(part, context, f"The key is not sent: {found.warning}", icon="ERROR")
+    row = column.row()
+    row.alignment = "LEFT"
+    text = f"Allow for {found.server} …"
+    operator = row.operator("genai_render.plain_key_allow", text=text, translate=False)
+    operator.endpoint = connection.endpoint
 
 
 def _draw_how_to_get_one(column: Any, provider: Provider) -> None:

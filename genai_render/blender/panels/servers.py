@@ -15,6 +15,7 @@ from ...core.errors import GenAIError
 from .. import backend_settings, catalog
 from ..connections import keys, own_servers, server_status
 from ..settings import choices, scene_settings
+from .connections import draw_plain_key
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -106,6 +107,7 @@ def _draw_one(layout: Any, context: Any, server: Any, number: int) -> None:
     column.prop(server, "name")
     column.prop(server, "base_url", placeholder=own_servers.usual_address(server.kind))
     column.prop(server, "key_entry", placeholder="If it needs one: name:password, or the key")
+    draw_plain_key(box.column(align=True), context, server)
     doing, told = keys.busy(server.endpoint), keys.told(server.endpoint)
     if doing:
         box.label(text=f"{doing} …", icon="SORTTIME")

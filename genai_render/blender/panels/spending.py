@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from ...core.cost import dollars
+from ...core import cost
 from ...core.errors import GenAIError
 from .. import addon
 from ..jobs import session
@@ -52,16 +52,21 @@ def draw(layout: Any, context: Any) -> None:
     except GenAIError as error:
         layout.label(text=error.what, icon="ERROR")
         return
-    rows = [("This Session", dollars(spent.session)), ("This Month", dollars(spent.month))]
+    rows = [
+        ("This Session", cost.dollars(spent.session)),
+        ("This Month", cost.dollars(spent.month)),
+    ]
     if bpy.data.filepath:
-        rows.append((bpy.path.basename(bpy.data.filepath), dollars(spent.blend)))
+        rows.append((bpy.path.basename(bpy.data.filepath), cost.dollars(spent.blend)))
     on_its_way = current.gate.coming
     if on_its_way:
-        rows.append(("On Its Way", f"about {dollars(on_its_way)}"))
+        rows.append(("On Its Way", f"about {cost.dollars(on_its_way)}"))
     prefs = addon.preferences()
     if prefs is not None and prefs.month_limit is not None:
         left = max(0.0, prefs.month_limit - spent.month - on_its_way)
-        rows.append(("Left of the Budget", f"{dollars(left)} of {dollars(prefs.month_limit)}"))
+        rows.append(
+            ("Left of the Budget", f"{cost.dollars(left)} of {cost.dollars(prefs.month_limit)}")
+        )
     column = layout.column(align=True)
     for name, value in rows:
         row = column.split(factor=0.5)

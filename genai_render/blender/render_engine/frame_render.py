@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import images
+from ...core.bounds import MAX_SEED
 from ...core.display_transform import linear_srgb
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.framing import Size
-from ...core.request import MAX_SEED
 from .. import addon, backend_settings, catalog
 from ..capture.camera import camera_aspect, region
 from ..capture.passes import linear_from_rec709

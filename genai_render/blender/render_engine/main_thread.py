@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import bpy
@@ -20,21 +19,21 @@ _LOOK_SECONDS = 0.05
 Answer = TypeVar("Answer")
 
 
-@dataclass(slots=True)
 class _Call:
-    work: Callable[[], Any]
-    done: threading.Event = field(default_factory=threading.Event)
-    answer: Any = None
-    error: BaseException | None = None
-    begun: bool = False
-    dropped: bool = False
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.answer: Any = None
+        self.error: BaseException | None = None
+        self.begun = False
+        self.dropped = False
 
 
 class MainThreadCalls:
     """What is waiting to be done by the main thread."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self.waiting: deque[_Call] = deque()  # filled by any thread
         self.closed = False
 
     def close(self) -> None:
@@ -54,7 +53,7 @@ def call(work: Callable[[], Answer], stopped: Callable[[], bool]) -> Answer:
         return work()
     calls = addon.state(MainThreadCalls)
     one = _Call(work)
-    calls.waiting.put(one)
+    calls.waiting.append(one)
     while not one.done.wait(_LOOK_SECONDS):
         if stopped() or calls.closed:
             one.dropped = True
@@ -68,8 +67,8 @@ def call(work: Callable[[], Answer], stopped: Callable[[], bool]) -> Answer:
 def _tick() -> float:
     """The timer. Always there: a render thread may not start one."""
     calls = addon.state(MainThreadCalls)
-    while not calls.waiting.empty():
-        one = calls.waiting.get()
+    while calls.waiting:
+        one = calls.waiting.popleft()
         one.begun = True
         try:
             if one.dropped:

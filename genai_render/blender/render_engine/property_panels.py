@@ -47,7 +47,7 @@ class GENAI_RENDER_PT_engine(bpy.types.Panel):
 
 
 def _wanted(panel: Any) -> bool:
-    engines = getattr(panel, "COMPAT_ENGINES", ())
+    engines = panel.COMPAT_ENGINES
     if _SHARED in engines:
         return True
     tab = getattr(panel, "bl_context", "")
@@ -55,13 +55,11 @@ def _wanted(panel: Any) -> bool:
 
 
 def _panels() -> list[Any]:
-    found, waiting = [], [bpy.types.Panel]
-    while waiting:
-        for panel in waiting.pop().__subclasses__():
-            waiting.append(panel)
-            if isinstance(getattr(panel, "COMPAT_ENGINES", None), set):
-                found.append(panel)
-    return found
+    return [
+        panel
+        for panel in bpy.types.Panel.__subclasses__()
+        if isinstance(getattr(panel, "COMPAT_ENGINES", None), set)
+    ]
 
 
 def register() -> None:

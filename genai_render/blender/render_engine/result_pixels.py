@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core.canvas import MAX_SIDE, MIN_SIDE
+from ...core.bounds import MAX_SIDE, MIN_SIDE
 from ...core.framing import Size, fit_view
 
 NOTHING = 1e10

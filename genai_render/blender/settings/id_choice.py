@@ -10,8 +10,7 @@ seen and set. An id that is not in the list any more stays what it is, and is sh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
@@ -22,8 +21,7 @@ from ...core.enum_numbers import EnumNumbers
 _UNNAMED = "#"  # before the number of an id that nobody knows
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What can be chosen, as Blender shows it. icon: its name or its number."""
 
     label: str

@@ -17,6 +17,7 @@ from bpy.types import PropertyGroup
 
 from ...core.errors import InvalidInput
 from .. import addon, catalog, redraw
+from . import stored_properties
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
 
@@ -29,8 +30,8 @@ _LONGEST = 63  # letters of a property's name in Blender
 
 
 class OptionGroups:
-    """The property groups as they are registered. They cost time, so they are made after Blender
-    has started, or when a model's options are first asked for.
+    """The property groups as they are registered. The whole catalog has to be read for them, so
+    they are made when a model's options are first asked for, not when Blender starts.
 
     choices: the options that are chosen from a list, by model and option.
     """
@@ -55,6 +56,7 @@ class OptionGroups:
                 members[_identifier(model.id)] = PointerProperty(type=group)
         everything = self._register("GenAIOptions", members)
         setattr(bpy.types.Scene, _OPTIONS, PointerProperty(type=everything))
+        stored_properties.scrub_all()  # what was stored is now of a kind, and may not fit it
 
     def _annotations(self, model: Model) -> dict[str, Any]:
         annotations: dict[str, Any] = {}
@@ -253,20 +255,20 @@ def _keep_ids(*_: object) -> None:
             continue
         MODEL.keep_id(scene.genai_render)
         STYLE.keep_id(scene.genai_render)
-        for (model_id, _id), choice in _choices().items():
-            choice.keep_id(option_group(scene, catalog.catalog().models[model_id]))
+        stored = stored_properties.stored(scene)
+        if stored is not None and _OPTIONS in stored:
+            for (model_id, _id), choice in _choices().items():
+                choice.keep_id(option_group(scene, catalog.catalog().models[model_id]))
 
 
 def _make_groups() -> None:
-    """A timer, once Blender has started."""
+    """A timer, where they were asked for while Blender was drawing."""
     addon.state(OptionGroups)
     redraw.sidebars()
 
 
 def register() -> None:
     bpy.app.handlers.load_post.append(_keep_ids)
-    if not bpy.app.background:
-        bpy.app.timers.register(_make_groups, first_interval=0.0)
 
 
 def unregister() -> None:

@@ -21,8 +21,8 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from ...core.bounds import MAX_COUNT, MAX_SEED
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
-from ...core.request import MAX_COUNT, MAX_SEED
 from .choices import MODEL, STYLE
 
 RENDER_ENGINE = "GENAI_RENDER"

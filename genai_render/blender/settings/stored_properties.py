@@ -18,17 +18,19 @@ _OURS = "genai_render"
 
 def scrub(owner: Any) -> int:
     """Remove what of ours in a scene or a window manager is not as it should be; how many."""
-    stored = _stored(owner)
-    return 0 if stored is None else _scrubbed(stored, owner.bl_rna, _OURS)
+    held = stored(owner)
+    return 0 if held is None else _scrubbed(held, owner.bl_rna, _OURS)
 
 
 def scrub_all() -> int:
     """In everything of the open file that has properties of ours."""
+    if not hasattr(bpy.data, "scenes"):  # Blender is starting: no file is open yet
+        return 0
     owners = (*bpy.data.scenes, *bpy.data.window_managers)
     return sum(scrub(owner) for owner in owners)
 
 
-def _stored(owner: Any) -> Any:
+def stored(owner: Any) -> Any:
     """Where the values lie, without the kinds that they should have. None where there are none."""
     if hasattr(owner, "bl_system_properties_get"):  # since 5.0 apart from the user's own
         return owner.bl_system_properties_get()
@@ -109,8 +111,7 @@ def _handlers() -> list[Any]:
 def register() -> None:
     for handlers in _handlers():
         handlers.insert(0, _looked_through)  # before anybody reads them
-    if hasattr(bpy.data, "scenes"):  # not yet, while Blender starts
-        scrub_all()
+    scrub_all()
 
 
 def unregister() -> None:

@@ -141,9 +141,3 @@ def canvas_aspect() -> float:
 def set_canvas(pixels: NDArray[np.uint8]) -> None:
     """(H, W, 4) uint8, row 0 on top, becomes the picture of the live view."""
     addon.state(Thumbnails).set_canvas(pixels)
-
-
-def shown_pictures() -> int:
-    """How many pictures are held now."""
-    pictures = addon.state(Thumbnails).pictures
-    return 0 if pictures is None else len(pictures)

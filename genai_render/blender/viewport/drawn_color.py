@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The color picture of a viewport that the viewport has drawn itself.
 
-To draw a view anew with EEVEE takes a second EEVEE, and Blender is frozen while that compiles its
-shaders and takes its samples. What the viewport drew the last time is there already: when it begins
-to draw again, before the scene is drawn, its framebuffer still holds the last picture, as linear
-light, without overlays, gizmos or anything of ours, for these are drawn into another one.
+To draw a view once more with EEVEE takes a second EEVEE, and Blender is frozen while that compiles
+its shaders and takes its samples. What the viewport drew the last time is there already: when it
+begins to draw again, before the scene is drawn, its framebuffer still holds the last picture, as
+linear light, without overlays, gizmos or anything of ours: these are drawn into another one.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class _Wishes:
 
     def __init__(self) -> None:
         self.wish: _Wish | None = None
+        draw_handlers.add(_before_scene, "PRE_VIEW")
 
     def close(self) -> None:
         self.wish = None
@@ -122,11 +123,3 @@ def _picture(
     height, width = light.shape[:2]
     small = viewport_color.shrunk(light, min(size.width, width), min(size.height, height))
     return np.ascontiguousarray(viewport_color.to_colors(small, transform)[::-1])
-
-
-def register() -> None:
-    draw_handlers.add(_before_scene, "PRE_VIEW")
-
-
-def unregister() -> None:
-    pass

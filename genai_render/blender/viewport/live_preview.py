@@ -2,21 +2,19 @@
 """The picture of the view in the panel, which follows the scene while nobody is hindered by it.
 
 It is taken when the viewport itself has finished drawing what has changed, never before. Where
-EEVEE draws the viewport, the color picture is what it drew; nothing is drawn anew.
+EEVEE draws the viewport, the color picture is what it drew; nothing is drawn a second time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from ...core import lazy
+from ...core import framing, lazy
 from ...core.errors import GenAIError
-from ...core.framing import Size
 from .. import addon, redraw, scene_changes
 from ..capture import viewport, viewport_frame
 from ..settings import scene_settings, thumbnails, window_state
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...core.canvas import Canvas
+    from ...core.framing import Size
 else:
     np = lazy.module("numpy")
 
@@ -38,8 +37,7 @@ UNDRAWN_SECONDS = 2.0  # then a change is taken for one that the viewport does n
 ENOUGH_SAMPLES = 16  # where EEVEE takes them without end: the first picture; then each 4 times more
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """What a picture would show. place: the mode and where it is, after which no wait goes on."""
 
     mode: viewport_rest.Mode
@@ -170,7 +168,7 @@ def _watched_area(window: bpy.types.Window) -> bpy.types.Area | None:
         for area in screen.areas:
             if area.type != "VIEW_3D" or not overlay.tab_visible(area):
                 continue
-            # Drawing it in another way would start the user's render anew each time.
+            # Drawing it in another way would start the user's render from scratch each time.
             if not viewport.is_rendered_elsewhere(bpy.context, area.spaces.active):  # pyright: ignore
                 return area
     return None
@@ -206,7 +204,7 @@ def _size(frame: viewport_frame.Frame) -> Size:
     prefs = addon.preferences()
     longest = prefs.live_size if prefs is not None else 256
     shrink = longest / max(frame.width, frame.height)
-    return Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
+    return framing.Size(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
 
 
 def _draw(context: Any, area: Any, region: Any, space: Any) -> None:

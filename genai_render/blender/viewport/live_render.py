@@ -17,18 +17,15 @@ import contextlib
 import hashlib
 import time
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core import lazy
+from ...core import framing, lazy
 from ...core.errors import GenAIError
-from ...core.framing import Size
 from .. import addon, background, catalog, redraw, scene_changes
-from ..capture import viewport, viewport_frame
-from ..capture.camera import unit_metres
+from ..capture import camera, viewport, viewport_frame
 from ..jobs import generating, request_builder, session
 from ..settings import scene_settings, window_state
 from . import draw_handlers, drawing, drawn_color, overlay, viewport_rest
@@ -38,6 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...backends.offline import LivePictures
+    from ...core.canvas import View
+    from ...core.framing import Size
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
     from ..capture.viewport import Drawn, Geometry
@@ -194,7 +193,9 @@ class LiveRender:
             self._finished = self._seen
         drawn = self._draw(context, space, region, frame, size)
         if drawn is not None:
-            self._make(prepared.request, drawn, unit_metres(context.scene), draft, _box(frame))
+            self._make(
+                prepared.request, drawn, camera.unit_metres(context.scene), draft, _box(frame)
+            )
 
     def _draw(self, context: Any, space: Any, region: Any, frame: Frame, size: Size) -> Any:
         """What the graphics card gives of the view, as in Solid mode where EEVEE would draw it."""
@@ -210,7 +211,7 @@ class LiveRender:
             self._say(error.text)
             return None
         if not color:
-            drawn.view = replace(drawn.view, engine="SOLID")
+            drawn.view = _drawn_by(drawn.view, "SOLID")
         ended = time.perf_counter()
         self._not_before = ended + (ended - began) * (1 / SHARE - 1)
         return drawn
@@ -248,12 +249,12 @@ class LiveRender:
                 context, space = bpy.context, area.spaces.active
                 aspect = scene_settings.settings(context).aspect
                 seen = viewport_frame.frame(context, area, own, space, aspect)
-                shown = Size(colors.shape[1], colors.shape[0])
+                shown = framing.Size(colors.shape[1], colors.shape[0])
                 drawn = self._draw(context, space, own, seen, shown)
             if drawn is not None:
                 drawn.color = np.ascontiguousarray(colors[::-1])
-                drawn.view = replace(drawn.view, engine=space.shading.type)
-                metres = unit_metres(context.scene)
+                drawn.view = _drawn_by(drawn.view, space.shading.type)
+                metres = camera.unit_metres(context.scene)
                 self._make(request, drawn, metres, False, _box(seen))
 
         drawn_color.read(region, frame, lambda _: size, take, missed)
@@ -394,6 +395,12 @@ def _picture(
     return floats
 
 
+def _drawn_by(view: View, engine: str) -> View:
+    from dataclasses import replace  # not needed to start
+
+    return replace(view, engine=engine)
+
+
 def _limit_per_minute() -> float:
     """US dollars."""
     prefs = addon.preferences()
@@ -427,7 +434,7 @@ def _view(context: Any, area: Any, region: Any, space: Any) -> tuple[Any, ...]:
 def _size(frame: Frame, longest: int) -> Size:
     """At most so many pixels on the longer side, and no more than the screen has."""
     shrink = min(1.0, longest / max(frame.width, frame.height))
-    return Size(max(16, round(frame.width * shrink)), max(16, round(frame.height * shrink)))
+    return framing.Size(max(16, round(frame.width * shrink)), max(16, round(frame.height * shrink)))
 
 
 def _box(frame: Frame) -> Rectangle:

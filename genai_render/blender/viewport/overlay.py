@@ -8,21 +8,17 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...core import images, lazy
+from ...core import events, framing, images, jobs, lazy
 from ...core.errors import GenAIError
-from ...core.events import PartialImage
-from ...core.framing import fit_view
-from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
-from ..jobs import generating, history_page, listeners, request_builder, session
+from ..jobs import generating, history_page, listeners, request_builder, session, work
 from ..settings import scene_settings, window_state
 from . import draw_handlers, drawing
 
@@ -31,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...core.canvas import View
+    from ...core.events import PartialImage
+    from ...core.jobs import JobEvent
     from ..jobs.work import Place, Work
     from .drawing import Rectangle
 else:
@@ -44,22 +42,21 @@ _CATEGORY = "GenAI"
 _SAME_SHAPE = 0.02  # so much may an image's shape be off from its view's, through whole pixels
 
 
-@dataclass(slots=True)
 class Shown:
     """Pictures over one viewport. ids: those to go through, or to compare.
 
     compared: all at once, side by side. asked_in: in which of Blender's modes somebody asked to see
-    them, "" if they came by themselves.
+    them, "" if they came by themselves. partial: the key of one that is not finished yet.
     """
 
-    ids: list[str]
-    index: int
-    place: Place
-    compared: bool = False
-    partial: str = ""
-    asked_in: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-    views: dict[str, View | None] = field(default_factory=dict)
+    def __init__(
+        self, ids: list[str], index: int, place: Place, compared: bool = False, asked_in: str = ""
+    ) -> None:
+        self.ids, self.index, self.place = ids, index, place
+        self.compared, self.asked_in = compared, asked_in
+        self.partial = ""
+        self.labels: dict[str, str] = {}
+        self.views: dict[str, View | None] = {}
 
     @property
     def current(self) -> str:
@@ -85,7 +82,7 @@ class Overlay:
     def show(
         self, ids: Sequence[str], index: int, place: Place, compared: bool, asked_in: str
     ) -> None:
-        self.shown = Shown(list(ids), index, place, compared, asked_in=asked_in)
+        self.shown = Shown(list(ids), index, place, compared, asked_in)
         for item_id in ids[:MOST_COMPARED] if compared else [ids[index]]:
             self.load(item_id)
             if compared:
@@ -115,11 +112,11 @@ class Overlay:
         prefs = addon.preferences()
         if work.place is None or (prefs is not None and not prefs.show_result):
             return
-        if isinstance(event, PartialImage):
+        if isinstance(event, events.PartialImage):
             self._show_partial(work.job.id, work.place, event)
-        elif isinstance(event, Saved):
+        elif isinstance(event, jobs.Saved):
             self._show_saved(list(work.job.saved), work.place)
-        elif isinstance(event, Finished) and self.shown is not None and self.shown.partial:
+        elif isinstance(event, jobs.Finished) and self.shown is not None and self.shown.partial:
             # Cancelled or failed half way: what was there before comes back.
             self.shown.partial = ""
             if not self.shown.ids:
@@ -147,7 +144,7 @@ class Overlay:
         # A viewport that is gone, or shows another file now: it is offered where one is.
         if not _is_open(place.space):
             here = generating.place_of(bpy.context)
-            place = place if here is None else Place(here.space, here.region, place.scene)
+            place = place if here is None else work.Place(here.space, here.region, place.scene)
         self.show(siblings, len(siblings) - 1, place, compared=False, asked_in="")
 
     # Pictures as textures: decoded in the background, made by the GPU when they are drawn
@@ -247,7 +244,7 @@ def show(
     context: bpy.types.Context, ids: Sequence[str], index: int = 0, compared: bool = False
 ) -> None:
     """Show pictures of History over the viewport that is meant: one, or all side by side."""
-    place = generating.place_of(context) or Place(0)
+    place = generating.place_of(context) or work.Place(0)
     _overlay().show(ids, index, place, compared, context.mode)
 
 
@@ -272,10 +269,6 @@ def rectangle() -> Rectangle | None:
 def is_elsewhere() -> bool:
     """Whether the single picture lay over another view than its own when it was last drawn."""
     return _overlay().elsewhere
-
-
-def held_textures() -> int:
-    return len(_overlay().textures)
 
 
 def _is_open(space: int) -> bool:
@@ -459,7 +452,7 @@ def _in_shape(box: Rectangle, view_aspect: float, aspect: float) -> Rectangle:
     """A view's box for an image of another shape, which shows more around it."""
     if abs(aspect / view_aspect - 1) < _SAME_SHAPE:
         return box
-    fit = fit_view(view_aspect, aspect, "extend")
+    fit = framing.fit_view(view_aspect, aspect, "extend")
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half_x = (box[2] - box[0]) / 2 * fit.scale_x
     half_y = (box[3] - box[1]) / 2 * fit.scale_y

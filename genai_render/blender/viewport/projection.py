@@ -9,8 +9,7 @@ that it is put back exactly, also after the file was saved and opened again.
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 # pyright: reportOptionalMemberAccess=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from bpy.props import (
 
 from ...core import lazy
 from ...core.errors import SceneError
-from ..capture.camera import unit_metres
+from ..capture import camera
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,8 +77,8 @@ def put(
     context: bpy.types.Context,
     item_id: str,
     image: bpy.types.Image,
-    view: View,
-    depth: NDArray[np.float32] | None,
+    view: "View",
+    depth: "NDArray[np.float32] | None",
 ) -> int:
     """Throw a picture onto all that the scene shows; how many objects could not be given it.
 
@@ -98,7 +97,7 @@ def put(
             "There is nothing to project the image onto.", action="Show an object of this file."
         )
     _see_as_it_is(image, scene)
-    group = _node_group(image, view, depth, unit_metres(scene))
+    group = _node_group(image, view, depth, camera.unit_metres(scene))
     record = of(scene)
     record.item = item_id
     copies: dict[bpy.types.Material | None, bpy.types.Material] = {}
@@ -187,7 +186,7 @@ def _see_as_it_is(image: bpy.types.Image, scene: bpy.types.Scene) -> None:
         image.colorspace_settings.name = "sRGB"
 
 
-def _depth_image(depth: NDArray[np.float32]) -> bpy.types.Image:
+def _depth_image(depth: "NDArray[np.float32]") -> bpy.types.Image:
     step = -(-max(depth.shape) // _LARGEST_DEPTH)
     small = np.where(np.isfinite(depth), depth, _FAR)[::step, ::step]
     # A pixel of a slanted surface spans some depth: take the farthest around it.
@@ -209,7 +208,7 @@ def _depth_image(depth: NDArray[np.float32]) -> bpy.types.Image:
 
 
 def _node_group(
-    image: bpy.types.Image, view: View, depth: NDArray[np.float32] | None, metres: float
+    image: bpy.types.Image, view: "View", depth: "NDArray[np.float32] | None", metres: float
 ) -> bpy.types.NodeTree:
     """From a place in the world to what the picture has there: a shader, and how much of it."""
     tree: Any = bpy.data.node_groups.new("GenAI Projection", "ShaderNodeTree")
@@ -276,7 +275,7 @@ class _Nodes:
             self.link(other, node.inputs[1])
         return node.outputs[0]
 
-    def along(self, place: Any, row: NDArray[np.float64]) -> Any:
+    def along(self, place: Any, row: "NDArray[np.float64]") -> Any:
         """A row of a matrix times a place."""
         node = self.add("ShaderNodeVectorMath")
         node.operation = "DOT_PRODUCT"

@@ -9,7 +9,6 @@ Blender frozen. Python is told of each draw, but not of the last one: it is over
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import bpy
 
@@ -21,16 +20,14 @@ _LOOKS = 2  # how many times it is asked without a draw in between, at least
 Mode = tuple[str, ...]
 
 
-@dataclass(slots=True)
 class _Region:
     """How a region was drawn last. ended: when. times: how often it was drawn in this mode so far.
     looks: how often it was asked for since.
     """
 
-    mode: Mode
-    ended: float
-    times: int
-    looks: int = 0
+    def __init__(self, mode: Mode, ended: float, times: int) -> None:
+        self.mode, self.ended, self.times = mode, ended, times
+        self.looks = 0
 
 
 class Regions:

@@ -12,7 +12,7 @@ from ..errors import Cancelled, GenAIError
 
 @dataclass(frozen=True, slots=True)
 class Rebuilding:
-    """How far an index is that is being made anew: items done, of how many."""
+    """How far an index is that is being made again: items done, of how many."""
 
     done: int
     total: int

@@ -42,12 +42,14 @@ class Rebuilt:
 class Difference:
     """What the index lacks (id → whether it is in the bin), and what it has too much.
 
-    agreed: the folders to note as looked at, with their times of change.
+    agreed: the folders to note as looked at, with their times of change. counts: how many items
+    each of them has, as long as nothing is missing or gone.
     """
 
     missing: dict[str, bool] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     agreed: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -58,33 +60,42 @@ def difference(index: HistoryIndex, folders: Folders) -> Difference:
     """
     listed = folders.listed()
     noted = index.folders()
-    total, counts = index.counts(listed.changed)
+    # First of all: what comes after has its folder already.
+    looked_into = [
+        name for name, changed in listed.changed.items() if noted.get(name, (0,))[0] != changed
+    ]
+    known_there = {name: index.ids_in(name) for name in looked_into}
+    total, counts = index.counts(name for name in listed.changed if name not in known_there)
+    counts |= {name: len(known) for name, known in known_there.items()}
     # Where the sums do not agree, somebody removed a whole folder, or the index lost rows.
     sure = sum(counts.values()) == total
-    found = Difference(skipped=listed.skipped)
+    found = Difference(counts=counts, skipped=listed.skipped)
     misplaced: set[str] = set()
     for name, changed in listed.changed.items():
         if sure and noted.get(name) == (changed, counts[name]):
             continue
-        known = index.ids(name)  # first: what comes after has its folder already
+        known_ids = known_there[name] if name in known_there else index.ids_in(name)
         try:
-            there = folders.ids(name)
+            names = folders.names(name)
         except OSError:
             continue  # it went away this moment
         found.agreed[name] = changed
-        if there == known:
+        if known_ids.are(names):
             continue
+        there, known = set(names), known_ids.ids()
         for item_id in there - known:
             # In both places, left by one who died on the way between two disks: then the results'.
             if is_item(name, item_id) and (name != BIN or not folders.is_there(item_id, False)):
                 found.missing[item_id] = name == BIN
         misplaced |= known - there
     if not sure:
-        accounted = set().union(*(index.ids(name) for name in listed.changed), ())
+        accounted = set().union(*(index.ids_in(name).ids() for name in listed.changed), ())
         misplaced |= index.ids() - accounted
     found.gone = misplaced - found.missing.keys()
     if found.gone and len(found.gone) == total and not found.missing and not folders.marked():
         raise gone(folders.folder)
+    if found.missing or found.gone:
+        found.counts = {}
     return found
 
 
@@ -94,7 +105,7 @@ def everything(folders: Folders) -> tuple[dict[str, bool], Listed]:
     found: dict[str, bool] = {}
     for name in sorted(listed.changed, key=lambda name: name != BIN):  # the results' come last
         with contextlib.suppress(OSError):
-            for item_id in folders.ids(name):
+            for item_id in folders.names(name):
                 if is_item(name, item_id):
                     found[item_id] = name == BIN
     return found, listed
@@ -131,8 +142,16 @@ def values_in_folder(folders: Folders, item_id: str, in_bin: bool) -> dict[str, 
     return records.index_values(record, favourite, in_bin)
 
 
-def note_agreed(index: HistoryIndex, folders: Folders, agreed: Mapping[str, int]) -> None:
-    """Remember that index and folders agree, where a later change of a folder must show."""
+def note_agreed(
+    index: HistoryIndex,
+    folders: Folders,
+    agreed: Mapping[str, int],
+    counts: Mapping[str, int] | None = None,
+) -> None:
+    """Remember that index and folders agree, where a later change of a folder must show.
+
+    counts: how many items the folders have, if that is known.
+    """
     now = folders.now() if agreed else None
     settled = [
         name
@@ -141,7 +160,8 @@ def note_agreed(index: HistoryIndex, folders: Folders, agreed: Mapping[str, int]
     ]
     states: dict[str, tuple[int, int] | None] = dict.fromkeys(agreed)
     if settled:
-        _, counts = index.counts(settled)
+        if not counts:
+            _, counts = index.counts(settled)
         states |= {name: (agreed[name], counts[name]) for name in settled}
     noted = index.folders()
     changes = {name: state for name, state in states.items() if noted.get(name) != state}

@@ -186,10 +186,10 @@ class Folders:
             skip(BIN, error)
         return Listed(changed, tuple(skipped))
 
-    def ids(self, name: str) -> set[str]:
+    def names(self, name: str) -> list[str]:
         """All names in a folder of `listed`, also of what is no item. Raises OSError."""
         folder = self.bin if name == BIN else self.results / name
-        return set(os.listdir(folder))  # noqa: PTH208
+        return os.listdir(folder)  # noqa: PTH208
 
     def now(self) -> int | None:
         """The time by the clock of the disk itself, which may be another computer's.

@@ -122,7 +122,7 @@ class Ledger:
             return self._damaged
 
     def heal(self, copies: Iterable[Payment]) -> None:
-        """Write the file anew if it is damaged, with what the copies have and it has not.
+        """Write the file again if it is damaged, with what the copies have and it has not.
 
         Raises StorageError where that cannot be done.
         """

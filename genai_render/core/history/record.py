@@ -26,7 +26,7 @@ from ..known_secrets import SHORTEST
 from ..metadata import Metadata, source_type
 from ..redaction import base_name, redact, redact_json, redact_keys
 from ..request import RenderRequest
-from .item import THUMBNAIL
+from .item import ID, THUMBNAIL
 from .schema import STATUSES
 
 if TYPE_CHECKING:
@@ -253,10 +253,11 @@ def index_values(record: Mapping[str, Any], favourite: bool, in_bin: bool) -> di
             "error_code": str(error.get("code", "")),
             "error": " ".join(error[k] for k in ("what", "why", "action") if error.get(k)),
         }
-        if values["status"] not in STATUSES:
-            raise ValueError(f"{values['status']!r} is no status")
         texts = [value for value in values.values() if isinstance(value, str)]
         "".join(texts).encode()  # refuses halves of characters
+        # What the index would take for its own damage.
+        if values["status"] not in STATUSES or ID.fullmatch(values["id"]) is None:
+            raise ValueError(values["status"], values["id"])
         return values
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as problem:
         raise StorageError(f"A record of History is damaged: {problem!r}.") from problem

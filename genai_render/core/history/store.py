@@ -50,12 +50,12 @@ from .arrived import Arrivals, Arrived
 from .background import Background, Rebuilding
 from .catching_up import BATCH, Rebuilt, Tell, fill, values_in_folder
 from .folders import Folders, Skipped, gone
-from .index import SUFFIXES, HistoryIndex, IndexDamaged
+from .index import SUFFIXES, HistoryIndex, IndexDamaged, State
 from .item import ID, Item, Status, new_id, time_of
 from .ledger import Ledger, payment
 
 INDEX = "history.sqlite3"
-_TRIES = 3  # to make a damaged index anew before it is said to be the disk's fault
+_TRIES = 3  # to make a damaged index again before it is said to be the disk's fault
 _LOOK_SECONDS = 2.0  # between two looks whether a read-only disk can be written by now
 
 _FORMATS: dict[str, images.Format] = {
@@ -105,14 +105,14 @@ class HistoryStore:
     """All results in one folder. Made for many threads; `close()` when done with it.
 
     Opening finds what a crash left: results that are not in the index are entered, a damaged index
-    is moved aside and made anew. Every method raises StorageError where the folder cannot be used,
+    is moved aside and made again. Every method raises StorageError where the folder cannot be used,
     and those that take an id raise NotFound.
 
     session: names this run of Blender or of the command, for `spent`.
     background: long work on the index is done by a thread, and searches find what is there so far,
         the newest first; `rebuilding` says how far it is. Otherwise one waits for it.
     known: a file in which the Histories of this user are noted, so that one that was there before
-        and is not there now is an error and is not made anew.
+        and is not there now is an error and is not made again.
     accept_loss: a History whose results are gone is taken as it is.
     """
 
@@ -157,7 +157,7 @@ class HistoryStore:
 
     @property
     def rebuilding(self) -> Rebuilding | None:
-        """How far the index is that a thread is making anew; None where none does."""
+        """How far the index is that a thread is making again; None where none does."""
         return self._background.progress
 
     @property
@@ -386,7 +386,7 @@ class HistoryStore:
         format: "png", "webp" or "jpeg"; None means as it is kept.
         quality: 1 to 100, for webp and jpeg where the format changes.
         metadata: put the request and the IPTC digital source type in. In its own format the pixels
-            are never encoded anew, and with metadata=False it is the provider's file, byte by byte.
+            stay as they are, and with metadata=False it is the provider's file, byte by byte.
         """
         data = self.image(item_id)
         embedded = records.embedded(self.record(item_id)) if metadata else None
@@ -420,7 +420,7 @@ class HistoryStore:
         A link that lies there is deleted itself, and not what it points to.
         """
         with storage.storage_errors("The bin cannot be read."):
-            found = [name for name in self._folders.ids("bin") if ID.fullmatch(name)]
+            found = [name for name in self._folders.names("bin") if ID.fullmatch(name)]
         paid = []
         for item_id in found:
             with contextlib.suppress(StorageError):
@@ -471,14 +471,14 @@ class HistoryStore:
     # ---- care ---------------------------------------------------------------------------------
 
     def rebuild(self, tell: Tell | None = None) -> Rebuilt:
-        """Make the index anew from the folders, in a file that then takes the old one's place.
+        """Make the index from the folders once more, in a file that then takes the old one's place.
 
         Others may go on adding meanwhile, and also ask. tell: called with how many items are done,
         and of how many.
         """
         if not self._background.inside:
             self._background.stop()
-        with self._repairing, storage.storage_errors("The index of History cannot be made anew."):
+        with self._repairing, storage.storage_errors("The index of History cannot be made again."):
             try:
                 return self._rebuilt(tell or _silent)
             except IndexDamaged as error:
@@ -668,7 +668,7 @@ class HistoryStore:
                 self._index.remove(gone, unless=lambda id: catching_up.readable(self._folders, id))
             self._unentered.difference_update(found.missing, found.gone)
             if not self.read_only:
-                catching_up.note_agreed(self._index, self._folders, found.agreed)
+                catching_up.note_agreed(self._index, self._folders, found.agreed, found.counts)
                 self._folders.clear_leftovers()
 
         long = len(found.missing) > BATCH and self._in_background
@@ -682,9 +682,9 @@ class HistoryStore:
 
     def _rebuilt(self, tell: Tell) -> Rebuilt:
         folders, ledger = self._folders, self._ledger
-        before: set[str] = set()
+        states: set[State] = set()
         with contextlib.suppress(IndexDamaged):
-            before = self._index.ids()
+            states = self._index.states()
             ledger.add(self._index.payments())
         found, listed = catching_up.everything(folders)
         self._skipped = listed.skipped
@@ -700,15 +700,17 @@ class HistoryStore:
             finally:
                 fresh.close()
             with self._index.replacing():
-                self._index.take_over(staging / INDEX, late)
+                self._index.take_over(staging / INDEX, states, late)
 
         def late(fresh: HistoryIndex, changed: set[str]) -> None:
             """What others did while the new index was made."""
+            now: dict[str, dict[str, Any]] = {}
             for item_id in changed.difference(unreadable):
-                fresh.remove([item_id])
                 for in_bin in (True, False):  # in both: then it is in the results
                     with contextlib.suppress(GenAIError):
-                        fresh.put(values_in_folder(folders, item_id, in_bin))
+                        now[item_id] = values_in_folder(folders, item_id, in_bin)
+            fresh.remove(list(changed))
+            fresh.put(*now.values())
 
         if self._private is None:
             folders.build_aside(build)
@@ -719,6 +721,7 @@ class HistoryStore:
         self._heal_ledger()
         if not self.read_only:
             folders.clear_leftovers()
+        before = {str(state[0]) for state in states}
         usable = found.keys() - set(unreadable)
         return Rebuilt(
             len(usable),
@@ -729,7 +732,7 @@ class HistoryStore:
         )
 
     def _guarded(self, action: Callable[[], T]) -> T:
-        """Do it; if the index turns out to be damaged, make it anew and do it again."""
+        """Do it; if the index turns out to be damaged, make the index again and do it once more."""
         for attempt in itertools.count():
             try:
                 return action()

@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....core import images, mask, prompt
+from ....core.bounds import MAX_SEED
 from ....core.catalog import Model
 from ....core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ....core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
 from ....core.model_lists import Listed
 from ....core.output_spec import OutputSpec, output_spec
 from ....core.prompt import SentImage
-from ....core.request import MAX_SEED, RenderRequest
+from ....core.request import RenderRequest
 from ...http import errors as http_errors
 from ...http.settings import BackendSettings
 from ...parallel import FAREWELL_SECONDS, BriefToken, Work, in_parallel

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Canvases of a batch on the disk, so that each view is captured once, also over several runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...core import storage
+from ...core.canvas import Canvas, View
+
+_PLANES = ("color", "depth", "normal", "albedo")
+
+
+class KeptCanvases:
+    """By what they are of, and of which state of which file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: tuple[Path, Canvas] | None = None
+
+    def find(self, seen: Any) -> Canvas | None:
+        """A canvas of an earlier run, or of this one."""
+        path = self._path(seen)
+        if self._last is not None and self._last[0] == path:
+            return self._last[1]
+        try:
+            with np.load(path, allow_pickle=False) as planes:
+                view = View.from_json(json.loads(str(planes["view"])))
+                kept = {name: planes[name] for name in _PLANES if name in planes}
+                canvas = Canvas(view=view, **kept)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        self._last = path, canvas
+        return canvas
+
+    def keep(self, seen: Any, canvas: Canvas) -> None:
+        """Raises StorageError."""
+        path = self._path(seen)
+        self._last = path, canvas
+        planes = {name: getattr(canvas, name) for name in _PLANES}
+        data = io.BytesIO()
+        np.savez(
+            data,
+            view=json.dumps(canvas.view.to_json()),
+            **{name: plane for name, plane in planes.items() if plane is not None},
+        )
+        with storage.storage_errors("The views of the batch cannot be kept."):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        storage.replace_file(path, data.getvalue())
+
+    def forget(self) -> None:
+        """The batch is done."""
+        self._last = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, seen: Any) -> Path:
+        """A file that was saved since has other views."""
+        file = Path(bpy.data.filepath)
+        saved = file.stat().st_mtime_ns if bpy.data.filepath and file.exists() else 0
+        text = f"{bpy.data.filepath}\n{saved}\n{bpy.app.version_string}\n{seen}"
+        return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
