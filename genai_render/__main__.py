@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     with guarded_stdout() as out:
         try:
             scene = None
-            if arguments and arguments[0].endswith(".blend"):
+            if arguments and arguments[0].lower().endswith(".blend"):
                 scene, *arguments = arguments
             try:
                 import bpy

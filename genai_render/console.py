@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from .core.errors import GenAIError
@@ -21,11 +22,15 @@ _NEWS = 0.05
 class Console:
     """Writes results to standard output and everything else to standard error.
 
+    Where nobody reads that any more, or its disk is full, it falls silent and the work goes on:
+    what is paid for comes to its end.
+
     json: one JSON object a line; else text for people.
     """
 
     def __init__(self, out: IO[str], json: bool = False) -> None:
         self._out = out
+        self._heard = True
         self.json = json
         self._progress_shown = False
         self._told: tuple[str, float] = ("", -1.0)
@@ -67,7 +72,8 @@ class Console:
 
     def _say(self, text: str) -> None:
         self._end_progress()
-        print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError, ValueError):
+            print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
 
     def _end_progress(self) -> None:
         if self._progress_shown:
@@ -75,8 +81,12 @@ class Console:
             self._progress_shown = False
 
     def _write(self, text: str) -> None:
-        self._out.write(text + "\n")
-        self._out.flush()
+        if self._heard:
+            try:
+                self._out.write(text + "\n")
+                self._out.flush()
+            except OSError:
+                self._heard = False
 
 
 @contextlib.contextmanager
@@ -86,7 +96,13 @@ def guarded_stdout() -> Iterator[IO[str]]:
     Blender and Cycles print from C ("Fra:1 Mem:…", "Saved: …"), past `sys.stdout`, so the file
     descriptor itself is pointed elsewhere meanwhile.
     """
-    sys.stdout.flush()
+    if sys.stdout is None:  # closed by whoever started us
+        _close_gaps()
+        with Path(os.devnull).open("w", encoding="utf-8") as stream:
+            yield stream
+        return
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):  # a stream without a descriptor, as a test's capture has
@@ -100,18 +116,30 @@ def guarded_stdout() -> Iterator[IO[str]]:
     stream = open(kept, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
         yield stream
-        stream.flush()
-    except BrokenPipeError:
-        # Whoever read ("| head") has had enough: what is still unsaid is of no use to anybody.
-        os.dup2(nowhere, kept)
-        stream.flush()
-        raise SystemExit(0) from None
     finally:
+        try:
+            stream.flush()
+        except OSError:
+            # Whoever read ("| head") has had enough, or the disk is full: what is still unsaid
+            # is of no use to anybody.
+            os.dup2(nowhere, kept)
+            stream.flush()
         os.close(nowhere)
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         _flush_c_streams()
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+def _close_gaps() -> None:
+    """Nothing that is opened from now on may get the number of a standard stream, or what is
+    printed would end up in it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
 def _flush_c_streams() -> None:

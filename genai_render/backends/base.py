@@ -6,12 +6,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from ..core.errors import GenAIError, NotFound
 from .http import errors as http_errors
 
 if TYPE_CHECKING:
-    from ..core.events import CancelToken, Event
+    from ..core.events import CancelToken, Event, Result
     from ..core.model_lists import Listed
     from ..core.request import RenderRequest
     from .http.settings import BackendSettings
@@ -148,7 +149,7 @@ def create_backend(name: str, settings: BackendSettings | None = None) -> Backen
     """
     row = backend_info(name)
     made = getattr(importlib.import_module(row.module, __package__), row.class_name)(settings)
-    return _Typed(made, row.label) if row.kind != "offline" else made
+    return _Guarded(made, row, settings) if row.kind != "offline" else made
 
 
 def check_ready(
@@ -164,27 +165,41 @@ def check_ready(
     canvas_comes: a view will be added to the request.
     """
     backend = create_backend(name, settings)
-    if isinstance(backend, _Typed):
+    if isinstance(backend, _Guarded):
         backend.ready(request, cancel, canvas_comes)
 
 
-class _Typed:
-    """A backend, with what nobody foresaw of a server's answer turned into BadAnswer.
+class _Guarded:
+    """A backend that gets the user's images as they may leave this computer (`plain_images`), and
+    whose results keep those that are not the user's own files, as they were sent.
 
-    Memory that runs out stays MemoryError: the queue has words of its own for that.
+    What nobody foresaw of a server's answer is turned into BadAnswer. Memory that runs out stays
+    MemoryError: the queue has words of its own for that. Nor is it said of the user's own servers
+    that they may have charged something.
     """
 
-    def __init__(self, backend: Backend, label: str) -> None:
+    def __init__(self, backend: Backend, row: BackendInfo, settings: BackendSettings | None):
         self._backend = backend
-        self._label = label
+        self._row = row
+        self._settings = settings
+        self._own = row.kind == "self-hosted"
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
-        events = self._typed(lambda: self._backend.run(request, cancel), cancel)
+        from ..core.events import Failed, Result
+        from ..core.plain_images import sendable
+
+        self._own = self._own or self._typed(lambda: self._is_own_server(request), cancel)
+        sent = self._typed(lambda: sendable(request), cancel)
+        events = self._typed(lambda: self._backend.run(sent, cancel), cancel)
         try:
             while True:
                 event = self._typed(lambda: next(events, None), cancel)
                 if event is None:
                     return
+                if isinstance(event, Result):
+                    event = _without_own_files(event, request)
+                elif isinstance(event, Failed) and self._own:
+                    http_errors.without_charge(event.error)
                 yield event
         finally:
             close: Callable[[], None] | None = getattr(events, "close", None)
@@ -194,7 +209,9 @@ class _Typed:
     def ready(self, request: RenderRequest, cancel: CancelToken, canvas_comes: bool) -> None:
         look = getattr(self._backend, "ready", None)
         if look is not None:
-            self._typed(lambda: look(request, cancel, canvas_comes), cancel)
+            from ..core.plain_images import sendable
+
+            self._typed(lambda: look(sendable(request), cancel, canvas_comes), cancel)
 
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         return self._typed(lambda: self._backend.check(cancel, endpoint), cancel)
@@ -209,12 +226,40 @@ class _Typed:
         problem: GenAIError
         try:
             return call()
-        except (GenAIError, MemoryError):
+        except GenAIError as error:
+            if self._own:
+                http_errors.without_charge(error)
+            raise
+        except MemoryError:
             raise
         except Exception as failure:
-            problem = http_errors.unexpected(self._label, failure)
+            problem = http_errors.unexpected(self._row.label, failure)
         cancel.check()
-        raise problem
+        raise http_errors.without_charge(problem) if self._own else problem
+
+    def _is_own_server(self, request: RenderRequest) -> bool:
+        """One with a cloud's dialect that no provider's table stands for, and that is near."""
+        from .http import reach, settings
+
+        if self._row.id != "compatible" or self._settings is None:
+            return False
+        model = self._settings.models().model(request.model)
+        name = settings.endpoint_name(model)
+        if name in self._settings.models().providers:
+            return False
+        base_url = str(model.extra.get("base_url", ""))
+        host = urlsplit(self._settings.endpoint(name).base_url or base_url).hostname or ""
+        return reach.reach_of_name(host) in (reach.Reach.HERE, reach.Reach.LOCAL)
+
+
+def _without_own_files(result: Result, request: RenderRequest) -> Result:
+    """What was sent, but for what History keeps as the user's own anyway."""
+    from dataclasses import replace
+
+    own = [request.source, *(reference.data for reference in request.references)]
+    return replace(
+        result, sent={name: data for name, data in result.sent.items() if data not in own}
+    )
 
 
 def check_access(

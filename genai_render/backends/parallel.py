@@ -24,6 +24,10 @@ class ChildToken(CancelToken):
         super().__init__()
         self._parent = parent
 
+    def note_sent(self) -> None:
+        super().note_sent()
+        self._parent.note_sent()
+
     @property
     def cancelled(self) -> bool:
         return super().cancelled or self._parent.cancelled

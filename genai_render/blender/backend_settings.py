@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -14,13 +15,16 @@ from ..backends.http import settings as http_settings
 from ..backends.http.proxies import OWN_PROXY
 from ..backends.self_hosted import servers
 from ..core.credentials import origin_of
-from ..core.errors import InvalidInput
+from ..core.errors import GenAIError, InvalidInput
 from . import addon
 from .connections import keys
 
 if TYPE_CHECKING:
     from ..backends.http.settings import BackendSettings, Endpoint
     from ..core.catalog import Catalog, Model
+
+ONLINE_VARIABLE = "GENAI_RENDER_ONLINE"
+"""Set to 1, it allows `python -m genai_render` to use the network."""
 
 
 def plain_endpoint(prefs: Any) -> Endpoint:
@@ -38,15 +42,32 @@ def plain_endpoint(prefs: Any) -> Endpoint:
     )
 
 
-def own_endpoints(prefs: Any | None, kind: str) -> dict[str, Endpoint]:
-    """Of the user's servers of that kind that are used. Raises InvalidInput for a bad address."""
-    if prefs is None:
-        return {}
-    return {
-        server.endpoint: server.to_endpoint(prefs)
-        for server in prefs.own_servers
-        if server.kind == kind and server.use
-    }
+def own_endpoints(
+    prefs: Any | None, kind: str, problems: list[GenAIError] | None = None
+) -> dict[str, Endpoint]:
+    """Of the user's servers of that kind that are used.
+
+    problems: gets what is wrong with single servers, which are left out; without it, it is raised
+    where none can be used.
+    """
+    endpoints: dict[str, Endpoint] = {}
+    wrong: list[GenAIError] = []
+    for server in prefs.own_servers if prefs is not None else ():
+        if server.kind != kind or not server.use:
+            continue
+        try:
+            endpoints[server.endpoint] = server.to_endpoint(prefs)
+        except InvalidInput as error:
+            wrong.append(
+                InvalidInput(
+                    f'The server "{server.name}" cannot be used.', error.what, error.action
+                )
+            )
+    if problems is not None:
+        problems += wrong
+    elif wrong and not endpoints:
+        raise wrong[0]
+    return endpoints
 
 
 def _settings(endpoints: dict[str, Endpoint], known: Catalog | None = None) -> BackendSettings:
@@ -140,10 +161,30 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
         ) from None
 
 
+def allow_online(asked: bool) -> None:
+    """Let the bpy module use the network for this process, where the command line or the
+    environment says so. Blender itself has a word of its own for that, which counts there.
+
+    Raises OnlineAccessOff where it was asked for in Blender.
+    """
+    said = os.environ.get(ONLINE_VARIABLE, "").strip().lower() in ("1", "true", "yes", "on")
+    if bpy.app.online_access or not (asked or said):
+        return
+    if getattr(bpy.app, "module", False) and bpy.context.preferences is not None:
+        bpy.context.preferences.system.use_online_access = True
+    elif asked:
+        raise http_errors.OnlineAccessOff(
+            "--online is for python -m genai_render.", "", how_to_allow()
+        )
+
+
 def how_to_allow() -> str:
     """What a person does to allow the network."""
     if bpy.app.online_access_override:
         return "Blender was started without it: start it without --offline-mode."
     if bpy.app.background:
-        return "Start Blender with --online-mode, or allow it in Preferences, System."
+        return (
+            f"Add --online or set {ONLINE_VARIABLE}=1 for python -m genai_render; start blender -b "
+            "with --online-mode."
+        )
     return "Turn on Allow Online Access in Preferences, System."

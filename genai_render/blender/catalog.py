@@ -161,7 +161,8 @@ def _with_servers(
     known: Catalog, prefs: Any | None, kind: str, problems: list[GenAIError]
 ) -> Catalog:
     """With the models of one kind of server: without a server, none."""
-    endpoints = servers.from_environment(kind) or own_endpoints(prefs, kind)
+    endpoints = servers.from_environment(kind, problems=problems)
+    endpoints = endpoints or own_endpoints(prefs, kind, problems)
     addresses = [endpoint.base_url for endpoint in endpoints.values()]
     if not addresses:
         return known

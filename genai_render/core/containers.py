@@ -7,6 +7,8 @@ built so.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -55,6 +57,67 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     raise ValueError("no frame header")
 
 
+def orientation(kind: str, data: bytes) -> int:
+    """EXIF's: 1 for a picture that is upright as it lies in the file, or that says nothing of use.
+
+    Looked for without copying the pixels.
+    """
+    try:
+        return _tiff_orientation(
+            {"PNG": _png_exif, "JPEG": _jpeg_exif, "WEBP": _webp_exif}[kind](data)
+        )
+    except Malformed:
+        return 1
+
+
+def _tiff_orientation(tiff: bytes) -> int:
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    at = struct.unpack_from(f"{order}I", tiff, 4)[0]
+    for entry in range(min(struct.unpack_from(f"{order}H", tiff, at)[0], 1000)):
+        tag, kind = struct.unpack_from(f"{order}HH", tiff, at + 2 + 12 * entry)
+        if tag == 0x0112 and kind == 3:
+            value = struct.unpack_from(f"{order}H", tiff, at + 10 + 12 * entry)[0]
+            return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
+def _without_mark(body: bytes) -> bytes:
+    return body.removeprefix(b"Exif\0\0")
+
+
+def _png_exif(data: bytes) -> bytes:
+    at = 8
+    for _ in range(MAX_PARTS):
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"eXIf":
+            return _without_mark(data[at + 8 : at + 8 + length])
+        if name == b"IEND":
+            break
+        at += 12 + length
+    return b""
+
+
+def _jpeg_exif(data: bytes) -> bytes:
+    for marker, body, _ in jpeg_segments(data):
+        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            return _without_mark(body)
+    return b""
+
+
+def _webp_exif(data: bytes) -> bytes:
+    if data[12:16] != b"VP8X" or not data[20] & 0x08:
+        return b""
+    at = 12
+    while at + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, at)
+        if name == b"EXIF":
+            return _without_mark(data[at + 8 : at + 8 + length])
+        at += 8 + length + (length & 1)
+    return b""
+
+
 def decoded_bytes(kind: str, data: bytes, width: int, height: int) -> int:
     """What the picture library holds at most while it opens the file."""
     per_pixel = {"PNG": _png_pixel, "JPEG": _jpeg_pixel, "WEBP": lambda _: 16.0}[kind](data)
@@ -63,7 +126,7 @@ def decoded_bytes(kind: str, data: bytes, width: int, height: int) -> int:
 
 def work(kind: str, data: bytes, width: int, height: int) -> int:
     """How many pixels are gone through to open it: a JPEG's as often as it has scans."""
-    return width * height * (max(1, data.count(b"\xff\xda")) if kind == "JPEG" else 1)
+    return width * height * (max(1, jpeg_scans(data)) if kind == "JPEG" else 1)
 
 
 def _png_pixel(data: bytes) -> float:
@@ -79,7 +142,7 @@ def _jpeg_pixel(data: bytes) -> float:
     """A progressive one keeps all its coefficients, of two bytes each, until it is whole."""
     for marker, body, _ in jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            several = marker in (0xC2, 0xC6, 0xCA, 0xCE) or data.count(b"\xff\xda") > 1
+            several = marker in (0xC2, 0xC6, 0xCA, 0xCE) or jpeg_scans(data) > 1
             samples = [body[at + 1] for at in range(6, 6 + 3 * body[5], 3)]
             most = max(s >> 4 for s in samples) * max(s & 15 for s in samples)
             share = sum((s >> 4) * (s & 15) for s in samples) / most if most else len(samples)
@@ -100,8 +163,8 @@ def check_whole(kind: str, data: bytes) -> None:
     elif kind == "WEBP":
         for _ in webp_chunks(data):
             pass
-    elif data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        raise ValueError("no end")
+    else:
+        jpeg_end(data)
 
 
 # ---- PNG -----------------------------------------------------------------------------------------
@@ -151,6 +214,49 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, slice]]:
             yield marker, data[at + 4 : end], slice(at, end)
             at = end
     raise ValueError("too many segments")
+
+
+_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+"""A marker between the pixels: neither a byte that only looks like one nor a restart."""
+
+
+def jpeg_after_pixels(data: bytes) -> Iterator[tuple[int, slice]]:
+    """(marker, where it is with its body) from the first scan on, to the end of the picture.
+
+    A scan's pixels belong to none. What a camera puts behind the end, such as a film or a second
+    picture, is not looked at. Raises ValueError where the end is missing.
+    """
+    at = 0
+    for marker, _, where in jpeg_segments(data):
+        if marker == 0xDA:
+            at = where.start
+    for _ in range(MAX_PARTS):
+        found = _IN_SCAN.search(data, at)
+        if at == 0 or found is None:
+            raise ValueError("no end")
+        begin, marker = found.end() - 2, data[found.end() - 1]
+        at = found.end()
+        if marker not in (0xD9, 0x01):
+            at += int(struct.unpack_from(">H", data, at)[0])
+        yield marker, slice(begin, at)
+        if marker == 0xD9:
+            return
+    raise ValueError("too many segments")
+
+
+def jpeg_end(data: bytes) -> int:
+    """Where the picture is over. Raises ValueError where its end is missing."""
+    *_, (_, where) = jpeg_after_pixels(data)
+    return where.stop
+
+
+def jpeg_scans(data: bytes) -> int:
+    """How often its pixels are gone through: several times in a progressive one."""
+    count = 0
+    with contextlib.suppress(*Malformed):
+        for marker, _ in jpeg_after_pixels(data):
+            count += marker == 0xDA
+    return count
 
 
 def jpeg_segment(marker: int, body: bytes) -> bytes:

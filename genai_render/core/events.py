@@ -48,6 +48,9 @@ class Result:
     info: anything else worth keeping, as JSON values: usage, the provider's own settings,
         words used and not used.
     cost_usd: what it cost, where known; 0.0 for offline.
+    more: how many others have come in the same answer and follow at once: all are put on the disk
+        before the first is worked on.
+    arrived: the id under which it is on the disk already, for History.
     ai: False where no generative model was involved (IPTC digital source type).
     """
 
@@ -62,6 +65,8 @@ class Result:
     info: Mapping[str, Any] = field(default_factory=dict)
     cost_usd: float | None = None
     ai: bool = True
+    more: int = 0
+    arrived: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,16 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._after_sending = False
+
+    @property
+    def after_sending(self) -> bool:
+        """Whether what was cancelled had been sent by then, and was not answered."""
+        return self._after_sending
+
+    def note_sent(self) -> None:
+        """For the connection: it broke something off that had been sent whole."""
+        self._after_sending = True
 
     def cancel(self) -> None:
         self._event.set()

@@ -74,7 +74,18 @@ def read_file(path: Path) -> bytes:
 
 
 def probe(data: bytes, name: str = "The image") -> ImageInfo:
-    """What kind of image it is, from its header, without decoding its pixels. Raises ImageError."""
+    """What kind of image it is, from its header, without decoding its pixels. Raises ImageError.
+
+    width, height: of the picture as it is seen, upright.
+    """
+    kind, width, height = _stored(data, name)
+    if containers.orientation(kind, data) >= 5:
+        width, height = height, width
+    return ImageInfo(FORMATS[kind], width, height)
+
+
+def _stored(data: bytes, name: str) -> tuple[str, int, int]:
+    """Format, width and height as the rows lie in the file. Raises ImageError."""
     if not data:
         raise ImageError(f'"{name}" is empty.', action="Choose another image.")
     if len(data) > MAX_FILE_BYTES:
@@ -93,7 +104,7 @@ def probe(data: bytes, name: str = "The image") -> ImageInfo:
             f"At most {MAX_SIDE:,} on either side are possible.",
             "Crop it or scale it down first.",
         )
-    return ImageInfo(FORMATS[kind], width, height)
+    return kind, width, height
 
 
 def decode(data: bytes, name: str = "The image", ours: bool = False) -> NDArray[np.uint8]:
@@ -108,7 +119,7 @@ def decode(data: bytes, name: str = "The image", ours: bool = False) -> NDArray[
     image = _open(data, name, 4, ours)
     try:
         image.load()
-        return _pixels(image, _orientation(image))
+        return _pixels(image, _orientation(data))
     except Exception as error:  # a damaged file makes Pillow raise anything at all
         raise broken(name) from error
 
@@ -195,7 +206,7 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE, name: str = "The image") 
         image.load()
         # By boxes first, without ever holding all of it a second time.
         factor = max(1, min(min(image.size), int(max(image.size) / side / 3)))
-        image = Image.fromarray(_pixels(image, _orientation(image), factor))
+        image = Image.fromarray(_pixels(image, _orientation(data), factor))
     except Exception as error:  # a damaged file makes Pillow raise anything at all
         raise broken(name) from error
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -204,18 +215,17 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE, name: str = "The image") 
 
 def _open(data: bytes, name: str, more: int, ours: bool = False) -> Image.Image:
     """more: bytes that will be wanted for each pixel besides what the library itself holds."""
-    info = probe(data, name)
-    kind = info.format.upper()
-    if kind == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+    kind, width, height = _stored(data, name)
+    if kind == "JPEG" and containers.jpeg_scans(data) > MAX_JPEG_SCANS:
         raise _too_slow(name)
     try:
         containers.check_whole(kind, data)
-        held = containers.decoded_bytes(kind, data, info.width, info.height)
+        held = containers.decoded_bytes(kind, data, width, height)
         if kind == "WEBP":
             more = min(more, 1)  # most of what its decoder holds is free again by then
-        if not ours and held + more * info.width * info.height > MAX_DECODED_BYTES:
+        if not ours and held + more * width * height > MAX_DECODED_BYTES:
             raise _too_much_memory(name, kind)
-        if containers.work(kind, data, info.width, info.height) > MAX_WORK:
+        if containers.work(kind, data, width, height) > MAX_WORK:
             raise _too_slow(name)
         image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
     except ImageError:
@@ -224,19 +234,22 @@ def _open(data: bytes, name: str, more: int, ours: bool = False) -> Image.Image:
         raise _too_large(name) from None
     except Exception as error:  # a damaged file makes Pillow raise anything at all
         raise broken(name) from error
-    if image.size != (info.width, info.height):
+    if image.size != (width, height):
         raise broken(name)
     return image
 
 
 _STRIP_PIXELS = 2**21
-_ORIENTATION = 0x0112
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF's: 1 for a picture that is upright as it is."""
-    found = image.getexif().get(_ORIENTATION, 1)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+def _orientation(data: bytes) -> int:
+    return containers.orientation(containers.read_header(data)[0], data)
+
+
+def is_srgb(data: bytes) -> bool:
+    """Whether the numbers in the file can be taken for sRGB as they are. Raises ImageError."""
+    image = _open(data, "The image", 0)
+    return _Converter(image).keeps_colors
 
 
 def _pixels(image: Image.Image, orientation: int, factor: int = 1) -> NDArray[np.uint8]:
@@ -294,6 +307,10 @@ class _Converter:
         self._target = "RGB" if self._other or not has_alpha else "RGBA"
         self._source = image.mode if self._other else "RGB"
         self._transform = _transform(info.get("icc_profile"), self._source)
+
+    @property
+    def keeps_colors(self) -> bool:
+        return self._transform is None and not self._other
 
     def __call__(self, part: Image.Image) -> Image.Image:
         if part.mode.startswith("I;16") or part.mode in ("I", "F"):

@@ -9,11 +9,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from . import log
 from .credentials import redact
-from .errors import Cancelled, GenAIError
+from .errors import Cancelled, GenAIError, StorageError
 from .events import CancelToken, Event, Failed, Notice, Result
 from .request import RenderRequest
 
@@ -25,6 +26,13 @@ Prepare = Callable[[RenderRequest], RenderRequest]
 
 Save = Callable[[RenderRequest, Result, float], str]
 """Keeps a result that took so many seconds, and gives its id. Called in the worker."""
+
+Arrive = Callable[[RenderRequest, Result], str]
+"""Puts a result that may have been paid for on the disk as it is, before anything is done with it,
+and gives the id that it will have. Called in the worker."""
+
+Rescue = Callable[[RenderRequest, Result], Path]
+"""Writes a result that cannot be kept elsewhere, and says where. Called in the worker."""
 
 SaveFailure = Callable[[RenderRequest, GenAIError], object]
 """Keeps what was refused or failed. Called in the worker."""
@@ -69,18 +77,24 @@ JobEvent = Event | Started | Saved | Finished
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request on its way. Written by its worker, read by anybody."""
+    """One request on its way. Written by its worker, read by anybody.
+
+    price: what it is thought to cost, in words; "" for what costs nothing.
+    rescued: where results are that could not be kept.
+    """
 
     id: int
     request: RenderRequest
     run: Run = field(repr=False)
     prepare: Prepare | None = field(default=None, repr=False)
+    price: str = ""
     state: JobState = JobState.QUEUED
     error: GenAIError | None = None
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None
     ended: float | None = None
     saved: list[str] = field(default_factory=list)
+    rescued: list[Path] = field(default_factory=list)
     _cancel: CancelToken = field(default_factory=CancelToken, repr=False)
 
     @property
@@ -93,7 +107,7 @@ class Job:
     @property
     def missing(self) -> str:
         """ "1 of 4 images did not come."; "" where all came or none did."""
-        left = self.request.count - len(self.saved)
+        left = self.request.count - len(self.saved) - len(self.rescued)
         if not self.saved or left <= 0:
             return ""
         return f"{left} of {self.request.count} images did not come."
@@ -107,8 +121,17 @@ class JobQueue:
     one thread that owns the queue.
     """
 
-    def __init__(self, save: Save, save_failure: SaveFailure | None = None, workers: int = 2):
+    def __init__(
+        self,
+        save: Save,
+        save_failure: SaveFailure | None = None,
+        workers: int = 2,
+        arrive: Arrive | None = None,
+        rescue: Rescue | None = None,
+    ) -> None:
         self._save = save
+        self._arrive = arrive
+        self._rescue = rescue
         self._save_failure = save_failure
         self._workers = workers
         self._ids = itertools.count(1)
@@ -118,19 +141,24 @@ class JobQueue:
         self._lock = threading.Lock()
         self._closed = False
 
-    def submit(self, request: RenderRequest, run: Run, prepare: Prepare | None = None) -> Job:
-        """Start a job, or let it wait for its turn. prepare: called once, before `run`."""
+    def submit(
+        self, request: RenderRequest, run: Run, prepare: Prepare | None = None, price: str = ""
+    ) -> Job:
+        """Start a job, or let it wait for its turn. prepare: called once, before `run`.
+
+        price: see `Job`.
+        """
         with self._lock:
             if self._closed:
                 raise RuntimeError("the job queue is closed")
-            job = Job(next(self._ids), request, run, prepare)
+            job = Job(next(self._ids), request, run, prepare, price)
             self._waiting.append(job)
             self._start_waiting()
         return job
 
     def retry(self, job: Job) -> Job:
         """A new job for the same request."""
-        return self.submit(job.request, job.run, job.prepare)
+        return self.submit(job.request, job.run, job.prepare, job.price)
 
     def cancel(self, job: Job) -> None:
         """Ask a job to stop; one that still waits is over at once."""
@@ -190,11 +218,14 @@ class JobQueue:
         try:
             self._events.put((job, Started()))
             self._follow(job)
-            if not job.saved:
+            if not job.saved and not job.rescued:
                 error = job.error or GenAIError("The backend ended without an image.")
                 state = JobState.FAILED
         except Cancelled as cancelled:
             state, error = JobState.CANCELLED, cancelled
+            if job.price and job._cancel.after_sending:
+                error = _cancelled_after_sending(job.price)
+                self._keep_failure(job, error)
         except GenAIError as failure:
             state, error = JobState.FAILED, failure
         except MemoryError:
@@ -206,6 +237,10 @@ class JobQueue:
         except BaseException as failure:  # even SystemExit: a job must come to an end
             state = JobState.FAILED
             error = log.internal_error(failure)
+        if job.rescued:
+            state = JobState.DONE if job.saved else JobState.FAILED
+            error = _rescued(job.error or error, job.rescued)
+            job.error = None
         if state is JobState.FAILED and error is not None and error is not job.error:
             self._keep_failure(job, error)
         with self._lock:
@@ -222,21 +257,18 @@ class JobQueue:
                 self._events.put((job, Notice(text)))
         events = job.run(job.request, job._cancel)
         last = time.monotonic()
+        came: list[tuple[Result, float]] = []
         try:
             for event in events:
                 if isinstance(event, Result):
                     # A result that is there is kept, even if the user has just cancelled.
                     seconds = time.monotonic() - last
                     last = time.monotonic()
-                    try:
-                        id = self._save(job.request, event, seconds)
-                    except Exception:
-                        # It may have been paid for: whoever listens can still keep it elsewhere.
-                        self._events.put((job, event))
-                        raise
-                    job.saved.append(id)
-                    self._events.put((job, Saved(id, event, seconds)))
+                    came.append((self._on_disk(job, event), seconds))
+                    if not event.more:
+                        self._keep_all(job, came)
                     continue
+                self._keep_all(job, came)
                 if isinstance(event, Failed):
                     job.error = event.error
                     self._keep_failure(job, event.error)
@@ -246,6 +278,37 @@ class JobQueue:
             close = getattr(events, "close", None)
             if close is not None:
                 close()
+            self._keep_all(job, came)
+
+    def _on_disk(self, job: Job, result: Result) -> Result:
+        """What may have been paid for, safe from a crash while it is worked on."""
+        if self._arrive is None or result.cost_usd == 0:
+            return result
+        try:
+            return replace(result, arrived=self._arrive(job.request, result))
+        except Exception:  # then what is wrong there is said when it is saved
+            return result
+
+    def _keep_all(self, job: Job, came: list[tuple[Result, float]]) -> None:
+        while came:
+            result, seconds = came.pop(0)
+            try:
+                id = self._save(job.request, result, seconds)
+            except Exception as failure:
+                # It may have been paid for.
+                self._events.put((job, result))
+                if self._rescue is None:
+                    raise
+                try:
+                    job.rescued.append(self._rescue(job.request, result))
+                except Exception:
+                    raise failure from None
+                if not isinstance(failure, GenAIError):
+                    failure = log.internal_error(failure)
+                job.error = job.error or failure
+                continue
+            job.saved.append(id)
+            self._events.put((job, Saved(id, result, seconds)))
 
     def _keep_failure(self, job: Job, error: GenAIError) -> None:
         if self._save_failure is None:
@@ -261,3 +324,21 @@ class JobQueue:
         job.error = error or job.error
         job.ended = time.monotonic()
         self._events.put((job, Finished(state, job.error)))
+
+
+def _cancelled_after_sending(price: str) -> Cancelled:
+    return Cancelled(
+        "Cancelled after it was sent.",
+        f"The provider may charge it all the same (estimated: {price}).",
+    )
+
+
+def _rescued(error: GenAIError | None, places: list[Path]) -> StorageError:
+    """What stood in the way of saving, and where the images are."""
+    files = ", ".join(f'"{path}"' for path in places)
+    safe = "The image is" if len(places) == 1 else "The images are"
+    return StorageError(
+        error.what if error is not None else "The result cannot be saved.",
+        error.why if error is not None else "",
+        f"{safe} safe in {files}.",
+    )

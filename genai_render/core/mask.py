@@ -4,6 +4,7 @@ in its place."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from . import images, lazy
@@ -18,6 +19,33 @@ else:
     Image = lazy.module("PIL.Image")
 
 _HALF = 128
+
+
+def check(source: bytes, mask: bytes | None, markup: bytes | None = None) -> None:
+    """That they can be used with that image. Raises InvalidInput for one of another size, and for
+    a mask that leaves nothing to change."""
+    for what, layer in (("mask", mask), ("markup", markup)):
+        if layer is not None:
+            check_size(source, layer, what)
+    if mask is not None:
+        _changes_something(mask)
+
+
+def check_size(source: bytes, layer: bytes, what: str) -> None:
+    """Raises InvalidInput for a layer that does not fit the image."""
+    of, its = images.probe(source), images.probe(layer, what)
+    if (of.width, of.height) != (its.width, its.height):
+        raise InvalidInput(
+            f"The {what} does not fit the image.",
+            f"The image has {of.width} × {of.height} pixels, the {what} {its.width} × "
+            f"{its.height}.",
+            f"Make the {what} on the image itself.",
+        )
+
+
+@functools.lru_cache(maxsize=2)  # the same one is asked for at every letter of a prompt
+def _changes_something(mask: bytes) -> None:
+    changes(mask)
 
 
 def changes(mask: bytes) -> NDArray[np.bool_]:

@@ -13,6 +13,8 @@ What sizes a model takes stands with it in models.toml, as `extra.sizes`:
 - kind "source": what comes back is as large as the image that is sent, `times` as long and wide
   (a number, or the id of the option that says it), with the pixels of the options in `margins`
   (left, right, top, bottom) around it. Without such an image as "any".
+
+`extra.edits_keep_size`: an edit has the size of the image that it changes.
 """
 
 from __future__ import annotations
@@ -75,6 +77,9 @@ def output_spec(
 
     Raises InvalidInput for sizes in a models file that make no sense."""
     wanted = ratio(request.aspect, _own_aspect(request, canvas_aspect))
+    if request.kind == "edit" and request.source is not None and model.extra.get("edits_keep_size"):
+        own = images.probe(request.source)
+        return OutputSpec(own.width, own.height, "", request.resolution, _quality(model, request))
     resolution, notes = _resolution(model, request.resolution)
     aspect, times = "", 1.0
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from . import mask
 from .cost import UNKNOWN, Estimate, estimate_parts
 from .errors import GenAIError, InvalidInput
 from .framing import Size
@@ -74,6 +75,8 @@ def prepare(
         request = build()
         model.check(request)
         _check_start(model, request, canvas_aspect is not None)
+        if request.source is not None:
+            mask.check(request.source, request.mask, request.markup)
         spec = output_spec(model, request, canvas_aspect)
         request = request.with_(width=spec.width, height=spec.height)
         size = None if canvas_aspect is None else Size(spec.width, spec.height)

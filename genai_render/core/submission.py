@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import cost
 from .cost import Reservations
 from .errors import GenAIError, InvalidInput
-from .events import Failed
+from .events import Failed, Result
 from .inside_mask import kept_outside
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
 
@@ -80,6 +80,7 @@ class Gate:
 
     limits, spent_this_month: asked at every check, so that a change counts at once.
     check_access: raises why a model cannot be reached or may not be: no key, online access off.
+    check_storage: raises why what comes could not be kept; tried before anything is sent.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class Gate:
         limits: Callable[[], Limits],
         spent_this_month: Callable[[], float],
         check_access: Callable[[Model], object],
+        check_storage: Callable[[], object] | None = None,
     ) -> None:
         self._queue = queue
         self._limits = limits
         self._spent_this_month = spent_this_month
         self._check_access = check_access
+        self._check_storage = check_storage
         self._reservations = Reservations()
         self._numbers = itertools.count(1)
         self._held: dict[int, _Held] = {}
@@ -110,6 +113,8 @@ class Gate:
             raise InvalidInput("There is no request to send.")
         self.check_cost(prepared, run, times)
         self._check_access(prepared.model)
+        if self._check_storage is not None:
+            self._check_storage()
 
     def check_cost(
         self, prepared: Prepared, run: RunSpending | None = None, times: int = 1
@@ -144,7 +149,9 @@ class Gate:
         )
         if request.mask is not None:
             run_backend = kept_outside(run_backend)
-        job = self._queue.submit(request, run_backend, complete)
+        job = self._queue.submit(
+            request, run_backend, complete, "" if usd == 0 else prepared.estimate.text
+        )
         run.expect(job.id, usd)
         self._held[job.id] = _Held(number, run, [])
         return job
@@ -154,8 +161,9 @@ class Gate:
         held = self._held.get(job.id)
         if held is None:
             return
-        if isinstance(event, Saved):
-            held.spending.spent += event.result.cost_usd or 0.0
+        result = event.result if isinstance(event, Saved) else event
+        if isinstance(result, Result):  # by itself: one that could not be kept, and is paid
+            held.spending.spent += result.cost_usd or 0.0
         error = event.error if isinstance(event, (Failed, Finished)) else None
         # A job's last failure is told of twice.
         if error is not None and not any(error is other for other in held.counted):

@@ -301,4 +301,5 @@ def test_ctrl_c_in_the_middle_of_a_stream_closes_the_connection(render: CommandL
         assert server.received[0].client_gone.wait(5)
     render.printed += out + err
     assert process.returncode == 130, err
-    assert render.statuses == []
+    assert "Cancelled after it was sent" in err  # the provider may charge it all the same
+    assert render.statuses == ["failed"]

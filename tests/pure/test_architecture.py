@@ -52,6 +52,7 @@ LADDER = (
     "blender/redraw.py",
     "blender/background.py",
     "blender/scene_changes.py",
+    "blender/scene_description.py",
     "blender/connections/keys.py",
     "blender/backend_settings.py",
     "blender/catalog.py",

@@ -133,15 +133,19 @@ def test_a_mask_that_erases_nothing_whole_is_refused():
         attachments(model(mask=True), edit)
 
 
-def test_what_is_kept_names_everything_but_the_references():
+def test_what_is_kept_names_everything_that_is_sent():
     edit = request(
         kind="edit",
         source=image(48, 32),
         mask=layer(48, 32),
         references=(Reference(image()),),
     )
-    assert set(attachments(model(mask=True), edit).kept()) == {"mask-sent.png"}
-    assert set(attachments(model(), edit).kept()) == {"mask.png"}
+    assert set(attachments(model(mask=True), edit).kept()) == {
+        *("mask-sent.png", "source.png", "reference-1.png"),
+    }
+    assert set(attachments(model(), edit).kept()) == {
+        *("mask.png", "source.png", "reference-1.png"),
+    }
     assert set(attachments(model(), request(canvas=canvas())).kept()) == {
         *("canvas.png", "depth.png", "normal.png")
     }

@@ -450,7 +450,6 @@ def test_no_server_is_there(tmp_path):
         Answer(200, {"content-type": "text/html"}, b"<html>a router</html>"),
         Answer(404, {"content-type": "text/html"}, b"<html>not found</html>"),
         Answer.of_json({"hello": 1}),
-        Answer(302, {"location": "/login"}),
     ],
 )
 def test_something_else_answers_at_the_port(tmp_path, answer):

@@ -26,7 +26,7 @@ from genai_render.backends.http.errors import ConnectionFailed, OnlineAccessOff
 from genai_render.backends.http.settings import BackendSettings, Endpoint, access, is_loopback
 from genai_render.core import catalog
 from genai_render.core.credentials import Credentials, Secret
-from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
+from genai_render.core.errors import Cancelled, CredentialsError, GenAIError, InvalidInput
 from genai_render.core.events import CancelToken
 from genai_render.core.request import RenderRequest
 from tests.servers.client import canvas, run, run_and_cancel
@@ -298,6 +298,25 @@ def test_a_certificate_that_is_not_trusted_is_said_and_nothing_is_sent(authority
     assert "certificate of 127.0.0.1 is not trusted" in made.error.text
     assert "CA file" in made.error.text
     assert server.received == []
+
+
+@pytest.mark.parametrize("kind", ["comfyui", "a1111"])
+def test_a_certificate_of_ones_own_server_is_said_too_and_can_be_trusted(
+    authority, kind, monkeypatch
+):
+    def problem():
+        with Server(lambda _: Answer(418), tls=authority[0]) as server:
+            where = {f"{kind}:Desk": Endpoint(base_url=server.origin, needs_key=False)}
+            with pytest.raises(GenAIError) as told:
+                create_backend(kind, BackendSettings(endpoints=where)).check(CancelToken())
+        return told.value.text
+
+    text = problem()
+    assert "is not trusted" in text
+    assert "CA" in text
+    assert "Start it" not in text
+    monkeypatch.setenv("GENAI_RENDER_CA", str(authority[1]))
+    assert "418" in problem()  # it was reached
 
 
 def test_a_company_s_own_authority_is_trusted_by_its_file(authority):

@@ -528,6 +528,17 @@ def test_a_record_that_lies_is_an_error_in_words(store: HistoryStore):
             store.request(item.id)
 
 
+def test_a_record_whose_status_nobody_knows_is_no_item(store: HistoryStore):
+    item = store.add(full_request(), result())
+    path = item.folder / "request.json"
+    good = path.read_text()
+    for status in (None, "", "paid", ["done"]):
+        path.write_text(json.dumps({**json.loads(good), "status": status}))
+        assert store.rebuild().items == 0
+    path.write_text(good)
+    assert store.rebuild().items == 1
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from foreign_images import display_p3
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, ImageOps
@@ -204,48 +205,19 @@ def test_a_picture_of_another_colour_space_looks_the_same():
     )
     assert np.array_equal(images.decode(ordinary), gradient())
     # Display P3: the same numbers are more saturated, so sRGB needs larger differences.
-    wide = saved(Image.new("RGB", (8, 8), (200, 100, 100)), "PNG", icc_profile=_display_p3())
+    wide = saved(Image.new("RGB", (8, 8), (200, 100, 100)), "PNG", icc_profile=display_p3())
     red, green, _ = images.decode(wide)[0, 0]
     assert red > 203
     assert green < 98
     alpha = Image.new("RGBA", (8, 8), (200, 100, 100, 77))
-    with_alpha = images.decode(saved(alpha, "PNG", icc_profile=_display_p3()))
+    with_alpha = images.decode(saved(alpha, "PNG", icc_profile=display_p3()))
     assert with_alpha[0, 0].tolist() == [red, green, with_alpha[0, 0, 2], 77]
 
 
 def test_a_useless_colour_profile_is_passed_over():
-    for profile in (b"rubbish", b"", _display_p3()[:150]):
+    for profile in (b"rubbish", b"", display_p3()[:150]):
         data = saved(Image.fromarray(gradient()), "PNG", icc_profile=profile)
         assert np.array_equal(images.decode(data), gradient())
-
-
-def _display_p3() -> bytes:
-    """An ICC profile with Display P3's primaries and a gamma of 2.2."""
-
-    def fixed(*values: float) -> bytes:
-        return b"".join(struct.pack(">i", round(v * 65536)) for v in values)
-
-    tags = {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 8) + b"Wide RGB" + b"\0" * 79,
-        b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249),
-        b"rXYZ": b"XYZ \0\0\0\0" + fixed(0.5151, 0.2412, -0.0011),
-        b"gXYZ": b"XYZ \0\0\0\0" + fixed(0.2920, 0.6922, 0.0419),
-        b"bXYZ": b"XYZ \0\0\0\0" + fixed(0.1571, 0.0666, 0.7841),
-        b"rTRC": b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0",
-    }
-    tags[b"gTRC"] = tags[b"bTRC"] = tags[b"rTRC"]
-    table, body = b"", b""
-    start = 128 + 4 + 12 * len(tags)
-    for name, data in tags.items():
-        data += b"\0" * (-len(data) % 4)
-        table += name + struct.pack(">II", start + len(body), len(data))
-        body += data
-    head = struct.pack(
-        ">I4sI4s4s4s12s4s4sI4s4sQI", start + len(body), b"lcms", 0x02400000, b"mntr", b"RGB ",
-        b"XYZ ", b"\x07\xea\0\1\0\1\0\0\0\0\0\0", b"acsp", b"APPL", 0, b"\0" * 4, b"\0" * 4, 0, 0,
-    )  # fmt: skip
-    head += fixed(0.9642, 1.0, 0.8249)
-    return head + b"\0" * (128 - len(head)) + struct.pack(">I", len(tags)) + table + body
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])

@@ -8,6 +8,7 @@ import json
 import threading
 
 import pytest
+from foreign_images import PLACE, photo
 
 pytest.importorskip("openai")
 
@@ -28,6 +29,7 @@ from genai_render.core import catalog, images
 from genai_render.core.cost import estimate
 from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput, Refused, ServerError
+from genai_render.core.history.store import HistoryStore
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
 from tests.servers.http import Answer, Cut, Forever, Pause, Reset, each_byte
@@ -175,6 +177,28 @@ def test_an_edit_sends_the_image_untouched_and_the_mask_as_the_api_wants_it():
     assert mask[0, 0, 3] == 255
     assert made.results[0].prompt_sent.endswith("Change nothing else.")
     assert "mask-sent.png" in made.results[0].sent
+
+
+def test_a_phone_photo_is_sent_upright_and_without_its_place_and_both_are_kept(tmp_path):
+    asked = request(
+        kind="edit", source=photo(), mask=layer(40, 24), references=(Reference(photo("PNG")),)
+    )
+    with OpenAIServer() as server:
+        made = run(backend(server), asked)
+        assert made.error is None
+        order = read_order(server.received[0])
+    assert PLACE not in server.received[0].body
+    (_, source), (_, reference) = order["_images"]
+    assert (images.probe(source).width, images.probe(source).height) == (40, 24)
+    (result,) = made.results
+    assert result.sent["source.jpg"] == source
+    assert result.sent["reference-1.png"] == reference
+    with HistoryStore(tmp_path) as store:
+        item = store.add(asked, result)
+        kept = store.request(item.id)
+        assert (item.folder / "sent" / "source.jpg").read_bytes() == source
+    assert kept.source == asked.source  # the user's own file, as it was
+    assert kept.references == asked.references
 
 
 def test_marks_go_in_their_own_place_where_the_model_has_one_else_as_an_image():
@@ -719,3 +743,68 @@ def test_organisation_and_project_are_sent_only_where_they_were_set(monkeypatch)
     for sent in server.received:
         assert "hidden" not in json.dumps(sent.headers)
         assert not any(name.startswith("x-") for name in sent.headers)
+
+
+# ---- images in other forms ----------------------------------------------------------------------
+
+
+def _as_address(order, server):
+    return {"data": [{"url": f"{server.origin}/files/1.png"}], "usage": server.usage}
+
+
+def _as_data_uri(order, server):
+    return {"data": [{"b64_json": f"data:image/png;base64,{picture_text(order)}"}]}
+
+
+def _body(form):
+    def step(received, server):
+        return Answer.of_json(form(read_order(received), server))
+
+    return step
+
+
+def _file(received, server):
+    assert received.headers.get("authorization") == f"Bearer {KEY}"  # it is the server's own
+    return Answer(200, {"content-type": "image/png"}, [image()])
+
+
+def _ends_with(form, typed):
+    def step(received, server):
+        order = read_order(received)
+        last = form(order, server)
+        if typed:
+            last = {"type": "image_generation.completed", **last["data"][0], "usage": server.usage}
+        lines = b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n"
+        return Answer(200, {"content-type": "text/event-stream"}, [lines], chunked=True)
+
+    return step
+
+
+_PICTURE = Answer(200, {"content-type": "image/png"}, [image()])
+_FORMS = {
+    "url": (0, [_body(_as_address), _file]),
+    "data URI": (0, [_body(_as_data_uri)]),
+    "image body": (0, [raw(_PICTURE)]),
+    "url, no stream": (2, [_body(_as_address), _file]),
+    "image body, no stream": (2, [raw(_PICTURE)]),
+    "url at the end": (2, [_ends_with(_as_address, typed=True), _file]),
+    "whole answer at the end": (2, [_ends_with(_as_address, typed=False), _file]),
+    "data URI at the end": (2, [_ends_with(_as_data_uri, typed=True)]),
+}
+
+
+@pytest.mark.parametrize(("partials", "script"), _FORMS.values(), ids=_FORMS)
+def test_an_image_is_taken_in_whatever_form_it_comes(partials, script):
+    with OpenAIServer(*script) as server:
+        made = run(backend(server), request(options={"partials": partials}))
+        assert server.script == []
+    assert made.error is None, made.error
+    (result,) = made.results
+    assert images.verify(result.image).width > 0
+    assert result.prompt_sent.startswith("A red house.")
+
+
+def test_several_in_one_answer_say_how_many_are_still_to_be_kept():
+    with OpenAIServer() as server:
+        made = run(backend(server), request(count=3))
+    assert [result.more for result in made.results] == [2, 1, 0]

@@ -21,6 +21,7 @@ from genai_render.backends.http.settings import BackendSettings, Endpoint, acces
 from genai_render.core import catalog, images
 from genai_render.core.catalog import Catalog, Model, Option
 from genai_render.core.credentials import Credentials, Secret
+from genai_render.core.errors import Refused
 from genai_render.core.events import CancelToken
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, our_threads, run
@@ -136,6 +137,45 @@ def test_what_it_does_not_name_is_found_by_trying():
     assert made.error is None
     last = server.received[-1].json
     assert set(last) >= {"model", "prompt"}
+
+
+def test_an_unspecific_refusal_is_never_answered_by_leaving_the_size_out():
+    def answer(request):
+        return Answer.of_json({"error": {"message": "Bad request"}}, 400)
+
+    with Server(answer) as server:
+        made = make(server)
+    assert isinstance(made.error, Rejected)
+    assert len(server.received) > 1
+    assert all("size" in received.json for received in server.received)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "Your request was rejected by our safety system", "code": None}},
+        {"detail": "NSFW content detected"},
+        {"success": False, "error": {"metadata": {"raw": '{"code":"content_policy_violation"}'}}},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_refusal_is_never_sent_again(body, status):
+    with Server(lambda request: Answer.of_json(body, status)) as server:
+        made = make(server)
+    assert isinstance(made.error, Refused)
+    assert len(server.received) == 1
+
+
+def test_an_answer_without_images_that_says_why_is_a_refusal():
+    with Server(lambda _: Answer.of_json({"data": [], "finish_reason": "CONTENT_FILTERED"})) as one:
+        assert isinstance(make(one).error, Refused)
+
+
+def test_the_charge_is_not_spoken_of_where_the_server_is_ones_own():
+    with Server(lambda _: Answer(500)) as server:
+        error = make(server).error
+    assert error is not None
+    assert "charged" not in error.text
 
 
 def test_a_size_of_its_own_is_taken_and_said():
@@ -306,7 +346,7 @@ def test_several_are_asked_for_one_by_one_where_n_is_not_taken():
     with Server(minds("n", then=answer)) as server:
         made = make(server, count=3)
     assert made.error is None
-    assert [result.index for result in made.results] == [0, 1, 2]
+    assert sorted(result.index for result in made.results) == [0, 1, 2]
     assert len({result.image for result in made.results}) == 3
     assert "The server makes one image at a time: asking for each." in made.notices
     assert len(server.received) == 4

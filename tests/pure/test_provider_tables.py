@@ -195,13 +195,15 @@ def test_one_image_where_there_is_a_place_for_one(tmp_path):
 # ---- what comes back ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["base64", "data uri", "address", "text"])
+@pytest.mark.parametrize("form", ["base64", "data uri", "address", "text", "body"])
 def test_an_image_in_any_form(tmp_path, form):
     known = own(tmp_path, JSON)
 
     def answer(request):
         if request.path == "/files/1.png":
             assert request.headers.get("authorization") == f"Bearer {KEY}", "the same origin"
+            return Answer(200, {"content-type": "image/png"}, image(64, 48))
+        if form == "body":
             return Answer(200, {"content-type": "image/png"}, image(64, 48))
         text = base64.b64encode(image(64, 48)).decode()
         one = {

@@ -65,7 +65,8 @@ class A1111Server(Server):
     kind: "a1111", "forge" or "sdnext". pages: it has its own pages, and with them
     /internal/progress. grid: a sheet of all stands before the images. occupied: set while it
     draws for somebody else; jobs that come then wait.
-    seconds: how long an image takes. fails: what it answers with instead.
+    seconds: how long an image takes. fails: what it answers with instead. fewer: how many images
+    less it makes, as when it is interrupted. drops: how many orders never arrive.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class A1111Server(Server):
         kind: str = "a1111",
         pages: bool = True,
         grid: bool = False,
+        fewer: int = 0,
+        drops: int = 0,
     ) -> None:
         super().__init__(self._handle)
         self.controls = controls
@@ -86,6 +89,8 @@ class A1111Server(Server):
         self.kind = kind
         self.pages = pages
         self.grid = grid
+        self.fewer = fewer
+        self.drops = drops
         self.occupied = threading.Event()
         self.made: list[dict[str, Any]] = []
         self.interrupted = threading.Event()
@@ -132,6 +137,9 @@ class A1111Server(Server):
         if answer is not None:
             return answer
         if path in ("/sdapi/v1/txt2img", "/sdapi/v1/img2img") and request.method == "POST":
+            if self.drops > 0:
+                self.drops -= 1
+                return None
             return self._make(request.json, path.endswith("img2img"))
         return Answer.of_json({"detail": "Not Found"}, 404)
 
@@ -321,7 +329,7 @@ class A1111Server(Server):
         if self.dead:
             return None
         made = []
-        for number in range(order["batch_size"]):
+        for number in range(order["batch_size"] - self.fewer):
             tone = np.full((size[1], size[0], 3), 40 * number, np.uint8)
             made.append(base64.b64encode(images.encode_png(tone)).decode())
         if self.grid:
@@ -329,7 +337,8 @@ class A1111Server(Server):
         if not as_json:
             info = "A house\nSteps: 20, Seed: 7, Sampler: DPM++ 2M"
             return Answer.of_json({"images": made, "processed": [], "params": {}, "info": info})
-        # ControlNet puts its guides behind the images.
+        texts = ["A house"] * len(made)
+        # ControlNet puts its guides behind the images, without a text about them.
         made += guides
         seeds = [order["seed"] + number for number in range(order["batch_size"])]
         about = {
@@ -337,5 +346,6 @@ class A1111Server(Server):
             "sd_model_name": "dreamer",
             "job_timestamp": str(time.time()),
             "index_of_first_image": 1 if self.grid else 0,
+            "infotexts": texts,
         }
         return Answer.of_json({"images": made, "parameters": {}, "info": json.dumps(about)})

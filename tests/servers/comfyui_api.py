@@ -105,6 +105,10 @@ class ComfyUIServer(Server):
         self._stop = threading.Event()
         self._saved = 0
         self.dead = False
+        self.cuts: list[str] = []  # "before" or "after" it was read: what happens to each order
+        self.chooses_ids = False  # as the older ones did
+        self.websocket: Answer | None = None  # what answers in place of one
+        self.all_cached = False
         self.views_left = -1  # how many finished images it hands out before it dies; -1: all
 
     def __enter__(self) -> ComfyUIServer:
@@ -149,7 +153,7 @@ class ComfyUIServer(Server):
             return Answer(401, {"content-type": "text/plain"}, b"401: Unauthorized")
         path, method = request.path, request.method
         if path == "/ws":
-            return self._open_socket(request)
+            return self.websocket or self._open_socket(request)
         if path == "/system_stats":
             return Answer.of_json(_STATS)
         if path == "/queue" and method == "GET":
@@ -180,6 +184,9 @@ class ComfyUIServer(Server):
             return Answer(404) if data is None else Answer(200, {"content-type": "image/png"}, data)
         if found := re.fullmatch(r"/object_info/(\w+)", path):
             return Answer.of_json(self._info(found[1]))
+        if path == "/history":
+            with self._lock:
+                return Answer.of_json(dict(list(self.finished.items())[-20:]))
         if found := re.fullmatch(r"/history/([\w-]+)", path):
             with self._lock:
                 kept = {i: entry for i, entry in self.finished.items() if i == found[1]}
@@ -205,18 +212,23 @@ class ComfyUIServer(Server):
         return Answer.of_json({"name": name, "subfolder": folder, "type": "input"})
 
     def _prompt(self, request: Received) -> Answer:
+        cut = self.cuts.pop(0) if self.cuts else ""
+        if cut == "before":
+            return None
         body = request.json
         graph = body["prompt"]
         error, node_errors = self._validate(graph)
         if error is not None:
             return Answer.of_json({"error": error, "node_errors": node_errors}, 400)
-        id = str(body.get("prompt_id", uuid.uuid4()))
+        id = str(uuid.uuid4() if self.chooses_ids else body.get("prompt_id", uuid.uuid4()))
         assert str(uuid.UUID(id)) == id, "newer servers take no other form"
         extra = {**body.get("extra_data", {}), "client_id": body.get("client_id")}
         with self._lock:
             number, self._number = self._number, self._number + 1
             self.pending.append((number, id, graph, extra))
             self.submitted.append(id)
+        if cut == "after":
+            return None
         return Answer.of_json({"prompt_id": id, "number": number, "node_errors": {}})
 
     def _validate(self, graph: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -368,9 +380,9 @@ class ComfyUIServer(Server):
         outputs: dict[str, Any] = {}
         node_id, good, node = "", True, {"class_type": ""}
         add("execution_start")
-        add("execution_cached", nodes=[])
+        add("execution_cached", nodes=list(graph) if self.all_cached else [])
         try:
-            for node_id in _in_order(graph):
+            for node_id in [] if self.all_cached else _in_order(graph):
                 node = graph[node_id]
                 executing = {"node": node_id, "display_node": node_id, "prompt_id": id}
                 self.tell(client, "executing", executing)

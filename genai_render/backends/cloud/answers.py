@@ -16,12 +16,11 @@ from ...core.cost import Usage
 from ...core.credentials import origin_of
 from ...core.errors import GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken
-from ..http import errors, json_answers
+from ..http import envelopes, errors, json_answers
 from ..http.reach import may_be_fetched, reach_of_server
 from ..http.retry import retry_after
 from ..http.settings import Access
 
-_REFUSED_CODES = ("moderation_blocked", "content_policy_violation", "content_filter")
 _QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _WAIT_IN_TEXT = re.compile(
     r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE
@@ -29,12 +28,16 @@ _WAIT_IN_TEXT = re.compile(
 
 
 def translated(label: str, body: Any, status: int | None, headers: Mapping[str, str]) -> GenAIError:
-    """The error for what an API says in its error object, in a status or in a stream."""
+    """The error for what an API says is wrong, in a status or in a stream."""
+    text, refused = envelopes.said(body), envelopes.is_refusal(body, status)
+    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+        body = body["error"]
     if not isinstance(body, Mapping):
-        body = {"message": str(body)}
+        body = {}
     code, kind = str(body.get("code") or ""), str(body.get("type") or "")
-    text = str(body.get("message") or body.get("detail") or "")
-    if code in _REFUSED_CODES or (kind == "image_generation_user_error" and not code):
+    if code.isdigit() and status is not None:
+        code = ""  # the status once more
+    if refused:
         return _refusal(label, text, body.get("moderation_details"))
     if code in _QUOTA_CODES or kind in _QUOTA_CODES:
         return errors.no_quota(label, text)
@@ -119,6 +122,17 @@ def opened(text: str, label: str) -> bytes:
     raise errors.bad_answer(label, "The image in it is damaged.")
 
 
+def image_body(response: Any, label: str) -> bytes:
+    """The image that is the whole answer. Raises BadAnswer."""
+    try:
+        images.verify(response.content, "The image")
+    except ImageError:
+        pass
+    else:
+        return response.content
+    raise errors.bad_answer(label, "The image in it is damaged.")
+
+
 def downloaded(
     address: str,
     where: Access,
@@ -175,6 +189,20 @@ def _origin(url: str) -> str | None:
         return origin_of(url)
     except InvalidInput:
         return None
+
+
+def error_body(response: Any) -> Any:
+    """What an answer with an error says, parsed, or as its text; "" for a web page."""
+    try:
+        return json_answers.parse(response.content)
+    except ValueError:
+        return "" if "html" in content_type(response) else response.text
+
+
+def check_not_refused(body: Any, label: str) -> None:
+    """Raises Refused for an answer without an image that says why there is none."""
+    if envelopes.is_refusal(body):
+        raise _refusal(label, envelopes.said(body), None)
 
 
 def _refusal(label: str, text: str, details: Any) -> GenAIError:

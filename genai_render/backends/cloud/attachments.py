@@ -59,12 +59,8 @@ class Attachments:
         return tuple(image.sent for image in self.images)
 
     def kept(self) -> dict[str, bytes]:
-        """What to keep with the result: by name, without the references, which are kept anyway."""
-        kept = {
-            image.name: image.data
-            for image in self.images
-            if image.role in ("canvas", "depth", "normal", "mask", "markup")
-        }
+        """What to keep with the result, by name."""
+        kept = {image.name: image.data for image in self.images}
         if self.mask is not None:
             kept["mask-sent.png"] = self.mask
         if self.markup is not None:
@@ -84,13 +80,13 @@ def attachments(model: Model, request: RenderRequest) -> Attachments:
         # Never made smaller: a mask has to fit it pixel by pixel.
         attached.append(_file("source", request.source, "source", shrink=False))
         if request.mask is not None:
-            _same_size(request.source, request.mask, "mask")
+            mask_of.check_size(request.source, request.mask, "mask")
             if model.extra.get("mask"):
                 mask = _light_mask(request.mask)
             else:
                 attached.append(_png("mask.png", mask_of.white(request.mask), "mask"))
         if request.markup is not None:
-            _same_size(request.source, request.markup, "markup")
+            mask_of.check_size(request.source, request.markup, "markup")
             if model.extra.get("markup"):
                 markup = images.encode_png(_markup(request.markup))
             else:
@@ -142,7 +138,7 @@ def _within(
 def _file(
     name: str, data: bytes, role: ImageRole, weight: float = 1.0, shrink: bool = True
 ) -> Attachment:
-    """A file of the user's, as it is where that is possible."""
+    """An image of the user's, as it is where that is possible."""
     info = images.probe(data, name)
     if len(data) <= _MOST_BYTES:
         return Attachment(name + info.suffix, data, info.mime, role, weight)
@@ -182,17 +178,6 @@ def _smaller(pixels: NDArray[np.uint8], side: int | None = None) -> NDArray[np.u
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-
-
-def _same_size(source: bytes, other: bytes, what: str) -> None:
-    of, its = images.probe(source), images.probe(other, what)
-    if (of.width, of.height) != (its.width, its.height):
-        raise InvalidInput(
-            f"The {what} does not fit the image.",
-            f"The image has {of.width} × {of.height} pixels, the {what} {its.width} × "
-            f"{its.height}.",
-            f"Make the {what} on the image itself.",
-        )
 
 
 def _markup(data: bytes) -> NDArray[np.uint8]:

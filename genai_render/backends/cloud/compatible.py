@@ -20,7 +20,6 @@ from ...core.request import RenderRequest
 from ..http import errors
 from ..http.settings import Access, access, endpoint_name
 from ..parallel import Work, in_parallel
-from . import answers
 from .json_dialect import listed_models
 from .openai import OpenAIBackend, ProviderCall
 
@@ -133,7 +132,9 @@ class CompatibleBackend(OpenAIBackend):
             return None
         if len(call.attached.images) > 1 and re.search(r"\bimages?\b", text):
             return "images"
-        return next((name for name in (*_OPTIONAL, "n") if name in sent), None)
+        # Never the size: that would be another picture, and it may be paid for.
+        optional = (name for name in (*_OPTIONAL, "n") if name != "size")
+        return next((name for name in optional if name in sent), None)
 
     def _partials(self, call: ProviderCall) -> int:
         if call.without & {"stream", "partial_images"}:
@@ -145,25 +146,6 @@ class CompatibleBackend(OpenAIBackend):
         if "response_format" not in call.without:
             parameters["response_format"] = "b64_json"
         return parameters
-
-    def _decoded(self, entry: Any, call: ProviderCall, partial: bool = False) -> bytes | None:
-        text = str(answers.field(entry, "b64_json") or answers.field(entry, "url") or "")
-        if text.startswith("data:"):
-            return self._opened(text.partition(",")[2], call, partial)
-        if answers.field(entry, "b64_json"):
-            return self._opened(text, call, partial)
-        return self._downloaded(text, call) if text else None
-
-    def _downloaded(self, address: str, call: ProviderCall) -> bytes:
-        where, cancel = call.where, call.cancel
-        return answers.downloaded(
-            address,
-            where,
-            cancel,
-            self._settings.online_access,
-            self._label(where),
-            lambda get: self._guarded(get, where, cancel),
-        )
 
 
 def _names(text: str, parameter: str) -> bool:

@@ -442,8 +442,7 @@ def _translated(error: Any) -> GenAIError:
         late = errors.TimedOut(
             f"{LABEL} did not finish in time.",
             errors.quoted(LABEL, text),
-            "Ask for a lower resolution, or try again later. It was not repeated by itself, "
-            "because it may have been charged.",
+            f"Ask for a lower resolution, or try again later. {errors.ONCE}",
         )
         return late
     if "safety" in text.lower() and code == 400:

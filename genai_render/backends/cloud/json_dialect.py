@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _ONE, _SEVERAL = ("image", "only_image"), ("images", "more_images")
 _LEFT_TO_THE_PROVIDER = ("auto", "default", "")
-_REFUSED = ("moderation", "safety", "content policy", "content_policy", "nsfw", "flagged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +150,14 @@ class JsonBackend:
                 answer = yield from _streamed(response, first, label, cancel)
             else:
                 _guarded(response.read, label, cancel)
+                if answers.content_type(response).startswith("image/"):
+                    text = base64.b64encode(answers.image_body(response, label)).decode()
+                    yield self._result({}, [text], 0, call, first, cancel)
+                    return
                 answer = answers.json_body(response, label)
         fault = answer.get("error")
         if fault:
-            raise answers.translated(label, fault, None, response.headers)
+            raise answers.translated(label, {"error": fault}, None, response.headers)
         yield from self._results(answer, call, first, count, cancel)
 
     # ---- what comes back ---------------------------------------------------------------------
@@ -172,6 +175,7 @@ class JsonBackend:
         if isinstance(entries, (str, Mapping)):
             entries = [entries]
         if not isinstance(entries, list) or not entries:
+            answers.check_not_refused(answer, label)
             raise errors.bad_answer(label, "There is no image in it.")
         for number in range(count):
             index = first + number
@@ -179,7 +183,8 @@ class JsonBackend:
             try:
                 if number >= len(entries):
                     raise errors.bad_answer(label, f"Only {len(entries)} of {count} images came.")
-                yield self._result(answer, entries, number, call, index, cancel)
+                result = self._result(answer, entries, number, call, index, cancel)
+                yield replace(result, more=self._at_hand(entries[number + 1 : count], call))
                 continue
             except GenAIError as error:
                 if count == 1 or error.code == "cancelled":
@@ -236,22 +241,36 @@ class JsonBackend:
             cost_usd=each,
         )
 
+    def _at_hand(self, entries: list[Any], call: ProviderCall) -> int:
+        """How many images lie in the answer itself and need not be fetched."""
+        texts = (_text_of(entry, call.where) for entry in entries)
+        return sum(1 for text in texts if isinstance(text, str) and not _is_address(text))
+
     def _image(self, entry: Any, where: Access, cancel: CancelToken) -> bytes:
         label = where.provider.label
-        text: Any = entry
-        if isinstance(entry, Mapping):
-            texts = (at(entry, path) for path in where.provider.answer.image)
-            text = next((one for one in texts if isinstance(one, str) and one), "")
+        text = _text_of(entry, where)
         if not isinstance(text, str) or not text:
             raise errors.bad_answer(label, "There is no image in it.")
         if text.startswith("data:"):
             return answers.opened(text.partition(",")[2], label)
-        if text.startswith(("http://", "https://", "/")) and len(text) < 8000:
+        if _is_address(text):
             online = self._settings.online_access
             return answers.downloaded(
                 text, where, cancel, online, label, lambda get: _guarded(get, label, cancel)
             )
         return answers.opened(text, label)
+
+
+def _text_of(entry: Any, where: Access) -> Any:
+    """What stands for the image in an entry of an answer: base64, or an address."""
+    if not isinstance(entry, Mapping):
+        return entry
+    texts = (at(entry, path) for path in where.provider.answer.image)
+    return next((one for one in texts if isinstance(one, str) and one), "")
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("http://", "https://", "/")) and len(text) < 8000
 
 
 def listed_models(
@@ -413,24 +432,9 @@ def _asked(
 
 def _problem(response: httpx2.Response, label: str) -> GenAIError:
     """What a provider says is wrong: an error object, or a text in one of the usual places."""
-    status, text = response.status_code, ""
-    body: Any = None
-    if "html" not in answers.content_type(response):
-        with contextlib.suppress(ValueError):
-            body = response.json()
-        text = response.text if body is None else ""
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        body = body["error"]
-    elif isinstance(body, Mapping) and isinstance(body.get("error"), str):
-        body = {**body, "message": body["error"]}
-    if not isinstance(body, Mapping):
-        body = {"message": text}
-    said = f"{body.get('code', '')} {body.get('type', '')} {body.get('message', '')}".lower()
-    if status in (400, 403, 422) and any(word in said for word in _REFUSED):
-        return errors.refused(label, body.get("message", ""))
-    if str(body.get("code", "")).isdigit():
-        body = {name: value for name, value in body.items() if name != "code"}
-    return answers.translated(label, body, status, response.headers)
+    return answers.translated(
+        label, answers.error_body(response), response.status_code, response.headers
+    )
 
 
 def _guarded(call: Any, label: str, cancel: CancelToken) -> Any:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...core import images, prompt
@@ -263,9 +263,11 @@ class OpenAIBackend:
                         at = int(getattr(event, "partial_image_index", 0) or 0)
                         yield Progress((at + 1) / (partials + 1), "Taking shape")
                         yield PartialImage(image, call.first)
-                elif what.endswith(".completed"):
+                elif what.endswith(".completed") or _is_whole_answer(event):
+                    entries = answers.field(event, "data")
+                    entry = entries[0] if isinstance(entries, list) and entries else event
                     yield self._result(
-                        event, call, call.first, answers.usage_of(event), 1, _settings_of(event)
+                        entry, call, call.first, answers.usage_of(event), 1, _settings_of(event)
                     )
                     return
         raise errors.bad_answer(self._label(where), "It ended without the finished image.")
@@ -274,12 +276,18 @@ class OpenAIBackend:
 
     def _results(self, response: Any, call: ProviderCall) -> Iterator[Event]:
         label = self._label(call.where)
+        if answers.content_type(response).startswith("image/"):
+            yield self._finished(
+                answers.image_body(response, label), call, call.first, None, 1, {}, ""
+            )
+            return
         body = answers.json_body(response, label)
         fault = body.get("error")
         if fault:
-            raise answers.translated(label, fault, None, response.headers)
+            raise answers.translated(label, {"error": fault}, None, response.headers)
         entries = body.get("data")
         if not isinstance(entries, list) or not entries:
+            answers.check_not_refused(body, label)
             raise errors.bad_answer(label, "There is no image in it.")
         usage, about = answers.usage_of(body), _settings_of(body)
         for number in range(call.count):
@@ -298,7 +306,7 @@ class OpenAIBackend:
                     raise
                 problem = error
             else:
-                yield result
+                yield replace(result, more=_at_hand(entries[number + 1 : call.count]))
             if problem is not None:
                 yield Failed(problem, index)
 
@@ -311,16 +319,28 @@ class OpenAIBackend:
         shared_by: int,
         about: Mapping[str, Any],
     ) -> Result:
-        label = self._label(call.where)
-        total = actual(call.model, usage)
-        each = None if total is None else total / shared_by
         try:
             data = self._decoded(entry, call)
             if data is None:
-                raise errors.bad_answer(label, "There is no image in it.")
+                raise errors.bad_answer(self._label(call.where), "There is no image in it.")
         except GenAIError as error:
-            error.cost_usd = each
+            total = actual(call.model, usage)
+            error.cost_usd = None if total is None else total / shared_by
             raise
+        revised = answers.field(entry, "revised_prompt") or ""
+        return self._finished(data, call, index, usage, shared_by, about, revised)
+
+    def _finished(
+        self,
+        data: bytes,
+        call: ProviderCall,
+        index: int,
+        usage: Usage | None,
+        shared_by: int,
+        about: Mapping[str, Any],
+        revised: Any,
+    ) -> Result:
+        total = actual(call.model, usage)
         info = images.probe(data)
         return Result(
             data,
@@ -331,27 +351,36 @@ class OpenAIBackend:
             prompt_sent=call.prompt,
             sent=call.attached.kept(),
             info={
-                "provider": label,
+                "provider": self._label(call.where),
                 "model": call.model.name,
                 "asked": {"size": call.spec.size, "quality": call.spec.quality},
                 **({"made_with": dict(about)} if about else {}),
                 **({"usage": usage.to_json()} if usage else {}),
-                **(
-                    {"revised_prompt": errors.plain(revised, 2000)}
-                    if (revised := answers.field(entry, "revised_prompt"))
-                    else {}
-                ),
+                **({"revised_prompt": errors.plain(revised, 2000)} if revised else {}),
                 **({"images_in_call": shared_by} if shared_by > 1 else {}),
             },
-            cost_usd=each,
+            cost_usd=None if total is None else total / shared_by,
         )
 
     def _decoded(self, entry: Any, call: ProviderCall, partial: bool = False) -> bytes | None:
         """The image of one entry; None if it has none. A partial that is broken is just None."""
-        text = answers.field(entry, "b64_json")
-        if not text:
-            return None
-        return self._opened(text, call, partial)
+        text = str(answers.field(entry, "b64_json") or answers.field(entry, "url") or "")
+        if text.startswith("data:"):
+            return self._opened(text.partition(",")[2], call, partial)
+        if answers.field(entry, "b64_json"):
+            return self._opened(text, call, partial)
+        return self._downloaded(text, call) if text and not partial else None
+
+    def _downloaded(self, address: str, call: ProviderCall) -> bytes:
+        where, cancel = call.where, call.cancel
+        return answers.downloaded(
+            address,
+            where,
+            cancel,
+            self._settings.online_access,
+            self._label(where),
+            lambda get: self._guarded(get, where, cancel),
+        )
 
     def _opened(self, text: str, call: ProviderCall, partial: bool = False) -> bytes | None:
         try:
@@ -390,14 +419,20 @@ class OpenAIBackend:
         raise problem.with_traceback(None)
 
     def _translated(self, error: openai.APIStatusError, where: Access) -> GenAIError:
-        body = error.body
-        if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-            body = body["error"]
-        if not isinstance(body, Mapping):
-            text = "" if "html" in answers.content_type(error.response) else (body or error.message)
-            body = {"message": text if isinstance(text, str) else ""}
+        body = answers.error_body(error.response)
         headers = error.response.headers
         return answers.translated(self._label(where), body, error.status_code, headers)
+
+
+def _is_whole_answer(event: Any) -> bool:
+    """Some servers end a stream with what they would have answered without one."""
+    entries = answers.field(event, "data")
+    return isinstance(entries, list) and bool(entries) and isinstance(entries[0], Mapping)
+
+
+def _at_hand(entries: list[Any]) -> int:
+    """How many images lie in the answer itself and need not be fetched."""
+    return sum(1 for entry in entries if answers.field(entry, "b64_json"))
 
 
 def _own(variable: str, own: bool) -> str | None:

@@ -10,6 +10,9 @@ from ...core.errors import CredentialsError, GenAIError, InvalidInput, Refused, 
 
 _LONGEST = 400
 
+ONCE = "It was not repeated by itself, because it may have been charged."
+"""Said where nobody can tell whether the other side did the work."""
+
 
 class OnlineAccessOff(ServerError):
     """Blender may not use the network."""
@@ -37,6 +40,8 @@ class ConnectionFailed(Retryable):
     """No connection, or it broke before the whole request was sent."""
 
     code = "connection"
+    certificate = False
+    """Whether it is the server's certificate that is not trusted, which trying again leaves."""
 
 
 class RateLimited(Retryable):
@@ -166,8 +171,15 @@ def server_failed(label: str, status: int | None, text: object = "") -> ServerEr
     return ServerError(
         f"{label} had a fault of its own{number}.",
         quoted(label, text),
-        "Try again. It was not repeated by itself, because it may have been charged.",
+        f"Try again. {ONCE}",
     )
+
+
+def without_charge(error: GenAIError) -> GenAIError:
+    """The same of a server of the user's own, which charges nothing."""
+    error.action = error.action.replace(ONCE, "It was not repeated by itself.")
+    error.args = (error.text,)
+    return error
 
 
 def rejected(label: str, text: object = "", action: str = "") -> Rejected:
@@ -182,7 +194,7 @@ def bad_answer(label: str, why: str, action: str = "") -> BadAnswer:
     return BadAnswer(
         f"{label} answered with something that cannot be used.",
         why,
-        action or "Try again. It was not repeated by itself, because it may have been charged.",
+        action or f"Try again. {ONCE}",
     )
 
 

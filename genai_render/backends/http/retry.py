@@ -44,7 +44,8 @@ def trying_again(
         # the server said.
         error.with_traceback(None)
         pauses = _CONNECT_PAUSES if isinstance(error, ConnectionFailed) else _PAUSES
-        if accepted or not isinstance(error, Retryable) or tries >= len(pauses):
+        hopeless = isinstance(error, ConnectionFailed) and error.certificate
+        if accepted or hopeless or not isinstance(error, Retryable) or tries >= len(pauses):
             raise error
         asked = error.retry_after
         if asked is not None and asked > LONGEST_WAIT:

@@ -121,6 +121,9 @@ class Access:
         return is_loopback(urllib.parse.urlsplit(self.origin).hostname or "")
 
 
+CA_VARIABLE = "GENAI_RENDER_CA"
+"""A PEM file of certificates to trust as well, where the preferences name none."""
+
 PLAIN_KEY_VARIABLE = "GENAI_RENDER_PLAIN_KEY"
 """Ways, as `plain_way` tells them and with commas in between, that a key may go unencrypted."""
 
@@ -222,7 +225,10 @@ def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
     if by_project is not None:
         vertex.check_file(by_project)
         return Access(provider, endpoint, address, None, by_project.source, by_project)
+    own_server = ":" in name  # "comfyui:Studio"
     if endpoint.key is not None:
+        host = urllib.parse.urlsplit(address).hostname
+        check_key(endpoint.key, f"The key for {host}", own_server)
         return Access(provider, endpoint, address, endpoint.key or None)
     if endpoint.needs_key and provider.needs_key:
         credential = settings.credentials.need(provider, address)
@@ -230,7 +236,24 @@ def access(settings: BackendSettings, name: str, base_url: str = "") -> Access:
         credential = settings.credentials.find(provider, address)
     if credential is None:
         return Access(provider, endpoint, address, None)
+    check_key(credential.secret, f"The key from {credential.source}", own_server)
     return Access(provider, endpoint, address, credential.secret, credential.source)
+
+
+def check_key(key: Secret, what: str, may_be_pair: bool) -> None:
+    """Raises CredentialsError for one that no header can hold: told before anything is sent.
+
+    may_be_pair: a name and a password, with a colon between, have a form of their own, which can.
+    """
+    text = key.reveal()
+    pair = may_be_pair and ":" in text
+    if text.isprintable() and (pair or (text.isascii() and " " not in text)):
+        return
+    raise CredentialsError(
+        f"{what} cannot be sent: it has a character in it that no key has.",
+        "That may be a letter outside ASCII, a space or a line break that was copied along.",
+        "Copy the key again, whole and without anything else.",
+    )
 
 
 def endpoint_name(model: Model) -> str:

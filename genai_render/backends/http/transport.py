@@ -31,6 +31,7 @@ from ...core.credentials import Secret, origin_of, redact
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken
 from .errors import (
+    ONCE,
     BadAnswer,
     ConnectionCut,
     ConnectionFailed,
@@ -41,7 +42,7 @@ from .errors import (
 )
 from .proxy_route import proxy_for
 from .reach import Reach, reach_of
-from .settings import Endpoint, check_key_may_go, is_loopback
+from .settings import CA_VARIABLE, Endpoint, check_key_may_go, is_loopback
 
 MADE_UP_KEY = "kept-elsewhere"
 """What the SDKs get for a key."""
@@ -177,6 +178,8 @@ class _Transport(httpx2.BaseTransport):
         try:
             answer = self._open_pool().handle_request(self._core_request(request, body))
         except GenAIError:
+            if self._cancel.cancelled and body.sent and request.method == "POST":
+                self._cancel.note_sent()
             raise
         except _BROKEN as error:
             kind, why = type(error), plain(error)
@@ -194,7 +197,7 @@ class _Transport(httpx2.BaseTransport):
             return httpx2.Response(
                 answer.status,
                 headers=[(n, v) for n, v in answer.headers if n.lower() != b"content-encoding"],
-                stream=_Answer(self, answer, unpack, self._cancel),
+                stream=_Answer(self, answer, unpack, self._cancel, request.method == "POST"),
                 extensions=answer.extensions,
             )
         raise self._failure(kind, why, body.sent)
@@ -234,7 +237,9 @@ class _Transport(httpx2.BaseTransport):
         with self._lock:
             if self._pool is None:
                 common: dict[str, Any] = {
-                    "ssl_context": _ssl_context(self._endpoint.ca_file)
+                    "ssl_context": _ssl_context(
+                        self._endpoint.ca_file or os.environ.get(CA_VARIABLE, "")
+                    )
                     if self._origin.startswith("https:")
                     else None,
                     "max_connections": 16,
@@ -270,22 +275,21 @@ class _Transport(httpx2.BaseTransport):
                 why,
                 "Check the network and try again.",
             )
-        once = "It was not repeated by itself, because it may have been charged."
         if issubclass(kind, _Overdue):
             return TimedOut(
                 f"{self._label} did not come to an end within {self._endpoint.overall:.0f} "
                 "seconds.",
                 "It sent something now and then, and never all of it." if answering else "",
-                f"Try again, or allow more time in the add-on's preferences. {once}",
+                f"Try again, or allow more time in the add-on's preferences. {ONCE}",
             )
         if issubclass(kind, httpcore2.TimeoutException):
             return TimedOut(
                 f"{self._label} did not answer within {self._endpoint.read_timeout:.0f} seconds.",
-                action=f"Try again, or allow more time in the add-on's preferences. {once}",
+                action=f"Try again, or allow more time in the add-on's preferences. {ONCE}",
             )
         where = "in the middle of the answer" if answering else "before the answer"
         return ConnectionCut(
-            f"The connection to {self._host} ended {where}.", why, f"Try again. {once}"
+            f"The connection to {self._host} ended {where}.", why, f"Try again. {ONCE}"
         )
 
 
@@ -314,11 +318,14 @@ class _Answer(httpx2.SyncByteStream):
         answer: httpcore2.Response,
         unpack: _Unpack,
         cancel: CancelToken,
+        ordered: bool,
     ) -> None:
         self._transport = transport
         self._answer = answer
         self._unpack = unpack
         self._cancel = cancel
+        # Something that the other side is at work on, and may want money for.
+        self._open = ordered and answer.status == 200
 
     def __iter__(self) -> Iterator[bytes]:
         total, parts, is_json = 0, 0, None
@@ -336,6 +343,7 @@ class _Answer(httpx2.SyncByteStream):
                         if parts > MAX_PARTS:
                             raise bad_answer("The server", "The answer has too many parts.")
                     yield piece
+            self._open = False
             return
         except zlib.error as error:
             kind, why = None, plain(error, 60)
@@ -346,6 +354,8 @@ class _Answer(httpx2.SyncByteStream):
         raise self._transport.during_answer(kind, why)
 
     def close(self) -> None:
+        if self._open and self._cancel.cancelled:
+            self._cancel.note_sent()
         self._answer.close()
 
 
@@ -576,7 +586,7 @@ class _Stream(httpcore2.NetworkStream):
     ) -> httpcore2.NetworkStream:
         if isinstance(self._sock, ssl.SSLSocket):
             raise ConnectionFailed("A proxy reached through HTTPS cannot be used.")
-        why = ""
+        why, certificate = "", False
         try:
             self._sock.settimeout(_MOMENT)
             secured = ssl_context.wrap_socket(
@@ -590,7 +600,11 @@ class _Stream(httpcore2.NetworkStream):
             return stream
         except ssl.SSLCertVerificationError as error:
             why = f"({plain(error.verify_message)})"
-            trust = "If the server is your own, choose its CA file in the add-on's preferences."
+            certificate = True
+            trust = (
+                "If the server is your own, choose its certificate, or that of its CA, as the CA "
+                f"file in the add-on's preferences, or name that file in {CA_VARIABLE}."
+            )
             what = f"The certificate of {self._host} is not trusted."
         except ssl.SSLError as error:
             why = f"({plain(error.reason or error)})"
@@ -600,7 +614,9 @@ class _Stream(httpcore2.NetworkStream):
             self.close()
             raise
         self.close()
-        raise ConnectionFailed(what, why, trust)
+        failed = ConnectionFailed(what, why, trust)
+        failed.certificate = certificate
+        raise failed
 
     def get_extra_info(self, info: str) -> Any:
         if info == "socket":

@@ -94,6 +94,7 @@ class A1111Backend:
         if request.seed is None:
             # The same on whichever server it ends up.
             request = request.with_(seed=secrets.randbelow(MAX_SEED - request.count))
+        sent_again: list[Server] = []
         while True:
             yield Progress(None, "Looking for a server")
             server = self._least_busy(servers, cancel)
@@ -104,11 +105,26 @@ class A1111Backend:
                 # All images come in one answer: nothing was given out when it breaks off.
                 yield from self._make(server, call, cancel)
                 return
-            except errors.ServerGone:
+            except errors.ServerGone as gone:
+                if server not in sent_again and self._never_got(server, call, cancel):
+                    sent_again.append(server)
+                    yield Notice(f"The connection to {server.label} broke: the job is sent again.")
+                    continue
+                gone.with_traceback(None)
                 servers = [other for other in servers if other is not server]
                 if not servers:
                     raise
             yield Notice(f"{server.label} went away: its job was given to another server.")
+
+    def _never_got(self, server: Server, call: ProviderCall, cancel: CancelToken) -> bool:
+        """Whether the server is there and has not got the job whose sending was cut."""
+        try:
+            with self._client(server, cancel) as client:
+                return not client.knows(call.task)
+        except Cancelled:
+            raise
+        except GenAIError:
+            return False
 
     def check(self, cancel: CancelToken, endpoint: str = "") -> str:
         """Ask the servers how they are. endpoint: only this one, "a1111:NAME". For the user."""
@@ -213,8 +229,8 @@ class A1111Backend:
         return ProviderCall(request, model, spec, text, path, body, sent, task), notices
 
     def _start(self, request: RenderRequest, sent: dict[str, bytes]) -> bytes | None:
-        if request.kind == "edit":
-            return request.source
+        if request.kind == "edit" and request.source is not None:
+            return _noted(sent, "source", request.source)
         if request.canvas is not None:
             if request.references:
                 raise InvalidInput(
@@ -223,7 +239,7 @@ class A1111Backend:
                 )
             sent["canvas.png"] = encoded(view_guide(request.canvas))
             return sent["canvas.png"]
-        return request.references[0].data if request.references else None
+        return _noted(sent, "reference", request.references[0].data) if request.references else None
 
     def _units(
         self,
@@ -358,8 +374,12 @@ class A1111Backend:
         seeds = info.get("all_seeds")
         count = call.request.count
         # A sheet of all may stand before the images, the guides that ControlNet used after them.
-        first = int(_number(info.get("index_of_first_image")))
-        pictures = pictures[first : first + count]
+        first = max(0, int(_number(info.get("index_of_first_image"))))
+        pictures = pictures[first : first + min(count, _made(info, count))]
+        if not pictures:
+            raise http_errors.bad_answer(
+                server.label, "There is only a sheet of all in it, and no image.", "Generate again."
+            )
         if len(pictures) < count:
             yield Notice(f"{server.label} made {len(pictures)} of {count} images.")
         for index, text in enumerate(pictures):
@@ -393,6 +413,14 @@ class A1111Backend:
                 },
                 cost_usd=0.0,
             )
+
+
+def _made(info: Mapping[str, Any], asked: int) -> int:
+    """How many images it made: it has a text about each, and none about the guides after them."""
+    texts = info.get("infotexts")
+    if not isinstance(texts, list) or not texts:
+        return asked
+    return max(0, len(texts) - max(0, int(_number(info.get("index_of_first_image")))))
 
 
 _CALLED = {"depth": "depth", "normal": "normals"}
@@ -515,6 +543,11 @@ def _check_sampler(server: Server, wanted: str, known: list[str]) -> None:
         f'{server.label} has no sampler called "{wanted}".',
         action=f"It has: {', '.join(known[:12])}.",
     )
+
+
+def _noted(sent: dict[str, bytes], name: str, data: bytes) -> bytes:
+    sent[name + images.probe(data).suffix] = data
+    return data
 
 
 def _text(data: bytes) -> str:

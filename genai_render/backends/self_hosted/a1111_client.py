@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import Cancelled, GenAIError
 from ...core.events import CancelToken
+from ..http import envelopes, json_answers
 from ..http import errors as http_errors
-from ..http import json_answers
 from . import errors
 from .comfyui.client import authorization, unauthorized
 from .servers import Server
@@ -150,6 +150,13 @@ class A1111Client:
             return None
         return answer if isinstance(answer, Mapping) and "active" in answer else None
 
+    def knows(self, name: str) -> bool:
+        """Whether it has a job of that name, or had; True where it cannot tell."""
+        state = self.task(name, -1)
+        if state is None:
+            return True
+        return any(bool(state.get(what)) for what in ("active", "queued", "completed"))
+
     def progress(self, picture: bool = True) -> Mapping[str, Any]:
         """Of whatever it draws: whose that is it does not say, whatever `current_task` promises
         (Forge and A1111 import that name by its value)."""
@@ -205,6 +212,8 @@ class A1111Client:
             http_errors.ConnectionCut,
             http_errors.TimedOut,
         ) as error:
+            if isinstance(error, http_errors.ConnectionFailed) and error.certificate:
+                raise errors.untrusted(self.label, error) from None
             problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
         else:
             return self._checked(response)
@@ -218,9 +227,7 @@ class A1111Client:
             body = json_answers.parse(response.content)
         except ValueError:
             body = None
-        said = ""
-        if isinstance(body, Mapping):
-            said = str(body.get("errors") or body.get("detail") or body.get("error") or "")
+        said = envelopes.said(body).removeprefix("HTTPException: ")
         if status in (502, 503, 504):
             raise errors.gone(self.label, f"(error {status} of what stands before it)")
         if status >= 500 and re.search(r"out of memory", f"{said}{body}", re.IGNORECASE):
@@ -231,13 +238,16 @@ class A1111Client:
             )
         if status >= 500:
             raise http_errors.server_failed(self.label, status, said)
-        if status in (400, 422) or (status == 404 and said not in ("", "Not Found")):
+        if status in (400, 409, 422) or (status == 404 and said not in ("", "Not Found")):
             # SD.Next says 404 of a sampler that it does not have, too.
-            raise http_errors.rejected(self.label, said)
+            refused = http_errors.rejected(self.label, said)
+            raise http_errors.Rejected(
+                f"{refused.what.rstrip('.')} (error {status}).", refused.why, refused.action
+            )
         if status == 204:
             return {}
         if status != 200 or body is None:
-            raise errors.wrong_server(self.label, "A1111")
+            raise errors.unexpected(self.label, response, "A1111")
         return body
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import GenAIError, InvalidInput, ServerError
-from ..http.errors import Rejected, plain
+from ..http import envelopes
+from ..http.errors import Rejected, plain, quoted
 
 _NODES_SHOWN = 4
 
@@ -23,6 +24,16 @@ class WrongServer(ServerError):
     """Something answers at the address, but not what was expected there."""
 
     code = "wrong_server"
+
+
+class UnexpectedStatus(WrongServer):
+    """It, or what stands before it, answers with a status that nobody can do anything with.
+
+    status: of HTTP.
+    """
+
+    code = "unexpected_status"
+    status = 0
 
 
 class MissingParts(InvalidInput):
@@ -107,6 +118,38 @@ def wrong_server(label: str, expected: str = "ComfyUI") -> WrongServer:
         f"Check the port in the add-on's preferences: {_USUAL_PORT.get(expected, '')}",
     )
 
+
+def untrusted(label: str, error: GenAIError) -> GenAIError:
+    """For a certificate: what is said of it stands, with the server's name before it."""
+    return type(error)(f"{label}: {error.what}", error.why, error.action)
+
+
+def unexpected(label: str, response: Any, expected: str) -> WrongServer:
+    """For an answer that is none: a status with the server's words, or another program."""
+    status = response.status_code
+    words = envelopes.said_by(response.content, response.headers.get("content-type", "").lower())
+    nothing_there = status == 404 and words.lower() in _NOTHING_THERE
+    if status == 200 or nothing_there:
+        return wrong_server(label, expected)
+    if 300 <= status < 400:
+        words = ""
+        where = plain(response.headers.get("location", ""), 120)
+        todo = f"It points to {where}: enter that address" if where else "Check its address"
+        todo += " in the add-on's preferences."
+    elif status == 413:
+        todo = (
+            "What is sent is larger than it, or a proxy before it, lets through: raise that limit "
+            "(client_max_body_size of nginx), or choose a lower resolution."
+        )
+    else:
+        todo = "Look at the server's own log, and at what stands before it, such as a proxy."
+    error = UnexpectedStatus(f"{label} answered with error {status}.", quoted("It", words), todo)
+    error.status = status
+    return error
+
+
+# What the frameworks say by themselves of an address that they do not know.
+_NOTHING_THERE = ("", "not found", "404: not found", "404 not found")
 
 _USUAL_PORT = {
     "ComfyUI": "ComfyUI's is usually 8188.",
@@ -195,6 +238,14 @@ def cleared(label: str) -> QueueCleared:
         f"This job is no longer in the queue of {label}.",
         "Somebody cleared the queue there, or its history.",
         "Generate again.",
+    )
+
+
+def all_cached(label: str) -> WrongResult:
+    return WrongResult(
+        f"{label} had nothing to do: all of the workflow was done before with the same values.",
+        "It takes the outputs from its cache and gives no image of them again.",
+        "Change the prompt or an option, or give the workflow a node whose seed is set from here.",
     )
 
 

@@ -12,7 +12,8 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...core.errors import InvalidInput
+from ...core.credentials import Secret
+from ...core.errors import CredentialsError, GenAIError, InvalidInput
 from ..base import BACKENDS, of_kind
 from ..http.settings import Access, BackendSettings, Endpoint, access
 
@@ -44,17 +45,46 @@ def endpoint_name(kind: str, name: str) -> str:
     return f"{kind}:{name}"
 
 
-def from_environment(kind: str, environ: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
-    """Servers that the environment names, as endpoints. Raises InvalidInput for a bad address."""
+def from_environment(
+    kind: str, environ: Mapping[str, str] | None = None, problems: list[GenAIError] | None = None
+) -> dict[str, Endpoint]:
+    """Servers that the environment names, as endpoints, each called by its host and path.
+
+    A name and password, or a key, may stand in an address as in any other:
+    "https://name:password@host". problems: gets what is wrong with single addresses, which are
+    left out; without it, it is raised where no address can be used.
+    """
     environ = os.environ if environ is None else environ
-    endpoints = {}
-    for text in environ.get(BACKENDS[kind].variable, "").split(","):
-        address = text.strip().rstrip("/")
-        if address:
-            address = address if "://" in address else f"http://{address}"
-            name = urllib.parse.urlsplit(address).netloc
-            endpoints[endpoint_name(kind, name)] = Endpoint(base_url=address, needs_key=False)
+    variable = BACKENDS[kind].variable
+    endpoints: dict[str, Endpoint] = {}
+    wrong: list[GenAIError] = []
+    for text in environ.get(variable, "").split(","):
+        if not text.strip():
+            continue
+        address, key = _apart(text.strip())
+        name = address.partition("://")[2]  # two paths on one host are two servers
+        try:
+            endpoint = Endpoint(base_url=address, needs_key=False, key=key)
+        except InvalidInput as error:
+            wrong.append(
+                InvalidInput(f"One address in {variable} cannot be used.", error.what, error.action)
+            )
+            continue
+        endpoints[endpoint_name(kind, name)] = endpoint
+    if problems is not None:
+        problems += wrong
+    elif wrong and not endpoints:
+        raise wrong[0]
     return endpoints
+
+
+def _apart(text: str) -> tuple[str, Secret | None]:
+    """An address without what stands before its host, and that as the key."""
+    scheme, mark, rest = text.rpartition("://")
+    place, slash, path = rest.partition("/")
+    known, at, host = place.rpartition("@")
+    key = Secret(urllib.parse.unquote(known)) if at and known else None
+    return f"{scheme if mark else 'http'}://" + f"{host}{slash}{path}".rstrip("/"), key
 
 
 def endpoints_of(settings: BackendSettings, kind: str) -> dict[str, Endpoint]:
@@ -99,10 +129,10 @@ def servers_of(settings: BackendSettings, kind: str, only: str = "") -> list[Ser
         )
         try:
             servers.append(Server(kind, name, access(known, key)))
-        except InvalidInput:
-            raise
-        except Exception as error:
-            refused = error
+        except (GenAIError, OSError) as error:
+            # One that cannot be used hides no other.
+            if refused is None or isinstance(error, (InvalidInput, CredentialsError)):
+                refused = error
     if not servers and refused is not None:
         raise refused
     return servers

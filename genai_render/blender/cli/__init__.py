@@ -48,7 +48,7 @@ def _unread_scene() -> str | None:
     Blender goes on with its start-up scene then, and a night's batch would be of a cube.
     """
     before = takewhile(lambda word: word not in ("-c", "--command"), sys.argv[1:])
-    given = [word for word in before if word.endswith(".blend")]
+    given = [word for word in before if word.lower().endswith(".blend")]
     return given[-1] if given and not bpy.data.filepath else None
 
 

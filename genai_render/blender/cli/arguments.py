@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
+
+import bpy
 
 from ...console import PROGRAM
 from ...core.errors import InvalidInput
@@ -19,6 +23,7 @@ FORMATS = ("png", "webp", "jpeg")
 
 COMMANDS = ("render", "capture", "edit", "batch", "history", "models", "styles")
 MAX_FRAMES = 100_000
+MANIFEST = "blender_manifest.toml"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,6 +34,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         sentence = message[:1].upper() + message[1:].rstrip(".") + "."
         raise InvalidInput(sentence, action=f'See "{self.prog} --help".')
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it, or the disk is full
+            super()._print_message(message, _Parser.stream)
 
     def print_help(self, file: Any = None) -> None:
         super().print_help(file or _Parser.stream)
@@ -42,6 +51,7 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
         description="Turn a view of the scene into a finished image.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _render(commands.add_parser("render", help="make images of the scene", allow_abbrev=False))
     _capture(
@@ -55,6 +65,7 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
         lists = commands.add_parser(name, help=text, allow_abbrev=False)
         if name == "models":
+            _online(lists)
             lists.add_argument(
                 "--refresh",
                 action="store_true",
@@ -84,6 +95,27 @@ def _log(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--verbose", action="store_true", help="the log on standard error, too, and more of it"
+    )
+
+
+def _version() -> str:
+    """ "genai_render 0.1.0, Blender 5.0.1": of what lies beside this package, or is installed."""
+    return f"{PROGRAM} {manifest_version()}, Blender {bpy.app.version_string}"
+
+
+def manifest_version() -> str:
+    package = Path(__file__).resolve().parents[2]
+    for folder in (package, package.parent):  # in an extension's zip, and in a source tree
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return str(tomllib.loads((folder / MANIFEST).read_text("utf-8"))["version"])
+    return "of unknown version"
+
+
+def _online(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="allow the network, as GENAI_RENDER_ONLINE=1 does (blender -b: --online-mode)",
     )
 
 
@@ -132,6 +164,7 @@ def _output(parser: argparse.ArgumentParser) -> None:
         help="refuse to spend more in a calendar month, with all that History has of it",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    _online(parser)
     _store(parser)
     _json(parser)
 
@@ -248,6 +281,8 @@ def reference(text: str) -> Reference:
 
 def frames(text: str) -> list[int]:
     """Frame numbers of "1-24,30", each once, in order. Raises InvalidInput."""
+    if not text.strip():
+        raise InvalidInput("--frames names no frame.", action='Write them like "1-24,30".')
     found: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(-?\d+)(?:\s*-\s*(-?\d+))?\s*", part)

@@ -32,10 +32,10 @@ from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
-from .. import catalog as catalogs
 from ..capture import camera_aspect
 from ..history_place import open_history
 from . import arguments, kept_canvas, making, shots
+from .catalog_lists import known_catalog
 from .history import folder_of
 from .output_folder import OutputFolder
 
@@ -45,7 +45,7 @@ _ENDING_SECONDS = 10.0
 
 
 def batch(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = catalogs.load()
+    catalog = known_catalog(console)
     items = plan.expand(plan.read(parsed.file), _cameras, arguments.frames)
     if parsed.shard:
         items = plan.shard(items, parsed.shard)

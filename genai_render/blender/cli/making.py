@@ -18,17 +18,25 @@ from ...core import cost, images
 from ...core.bounds import MAX_SEED
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
-from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget, SceneError
+from ...core.errors import (
+    Cancelled,
+    GenAIError,
+    InvalidInput,
+    OverBudget,
+    SceneError,
+    StorageError,
+)
 from ...core.events import CancelToken, Notice, Progress, Result
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
+from ...core.rescue import rescue
 from ...core.submission import Gate, Limits, RunSpending
-from .. import addon, backend_settings
+from .. import addon, backend_settings, scene_description
+from .. import catalog as catalogs
 from ..history_place import open_history
 from . import arguments, shots
-from .catalog_lists import known_catalog
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
@@ -37,11 +45,13 @@ _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = known_catalog(console)
-    model = catalog.model(parsed.model)
+    catalog, model = _model(parsed, console)
+    # By the names of the objects, the offline engine knows what a word of color is about.
+    seen = model.backend == "offline" and not parsed.no_canvas
     request = RenderRequest(
         prompt=parsed.prompt,
         model=model.id,
+        scene_text=scene_description.things(bpy.context) if seen else "",
         style=catalog.style(parsed.style).id,
         aspect=parsed.aspect,
         resolution=parsed.resolution,
@@ -66,8 +76,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
-    catalog = known_catalog(console)
-    model = catalog.model(parsed.model)
+    catalog, model = _model(parsed, console)
     path = Path(parsed.image)
     parent, view = "", None
     shaping = Shaping(parsed.invert, parsed.grow, parsed.feather)
@@ -104,6 +113,18 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
     if parsed.dry_run:
         return making.say_plan(["edit"])
     return making.run(iter([making.prepared]), [f"{path.stem}-edit"])
+
+
+def _model(parsed: argparse.Namespace, console: Console) -> tuple[Catalog, Model]:
+    """The catalogue and the model that was named, with a word about each server and workflow that
+    cannot be used where it may be one of those. Raises NotFound."""
+    problems: list[GenAIError] = []
+    catalog = catalogs.load(problems)
+    known = catalog.models.get(parsed.model)
+    if known is None or known.backend in servers.KINDS:
+        for problem in problems:
+            console.notice(problem.text)
+    return catalog, catalog.model(parsed.model)
 
 
 def _references(parsed: argparse.Namespace) -> tuple:
@@ -240,12 +261,19 @@ class _Making:
         with OutputFolder(self._parsed.output) as output:
             store = open_history(folder_of(self._parsed))
             self._store, self._output = store, output
-            queue = JobQueue(self._keep, store.add_failed, workers=ahead)
+            queue = JobQueue(
+                self._keep,
+                self._keep_failure,
+                workers=ahead,
+                arrive=lambda request, result: store.arrive(request, result, self._view),
+                rescue=lambda _request, result: rescue(result, self._parsed.output),
+            )
             self._gate = gate = Gate(
                 queue,
                 lambda: self._limits,
                 store.spent_this_month,
                 lambda model: backend_settings.check_access(self._catalog, model, wait=True),
+                self._check_storage,
             )
             try:
                 # All of it, before the first is captured.
@@ -293,6 +321,14 @@ class _Making:
         """In the worker."""
         return self._store.add(request, result, seconds=seconds, view=self._view).id
 
+    def _keep_failure(self, request: RenderRequest, error: GenAIError) -> None:
+        """In the worker."""
+        self._store.add_failed(request, error, view=self._view)
+
+    def _check_storage(self) -> None:
+        self._store.check_writable()
+        self._output.check_writable()
+
     def _pump(self, queue: JobQueue) -> None:
         event = queue.next_event(timeout=0.1)
         if event is not None:
@@ -326,7 +362,14 @@ class _Making:
             name = self._names[job.id]
             if self._request.count > 1:
                 name += f"-{saved.result.index + 1}"
-            path = self._output.write(self._store, item, name, self._parsed.format)
+            try:
+                path = self._output.write(self._store, item, name, self._parsed.format)
+            except StorageError as error:
+                # It is in History, and so will be what still comes.
+                where = f'The image is in History: "{path}".'
+                problem = StorageError(error.what, error.why, where)
+                self._first_error = self._first_error or problem
+                self._console.error(problem)
         self._made += 1
         view = job.request.canvas.view if job.request.canvas is not None else None
         info = saved.result.info

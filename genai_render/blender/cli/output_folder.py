@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ...core.errors import StorageError
 from ...core.file_names import numbered
 from ...core.history.store import HistoryStore, Item
 from ...core.images import Format
+
+_TRIED_BYTES = 2**18
 
 
 class OutputFolder:
@@ -43,17 +46,27 @@ class OutputFolder:
                 with contextlib.suppress(FileExistsError):  # another run made it this moment
                     folder.mkdir()
                     self._made.append(folder)
-            with tempfile.TemporaryFile(dir=self._path):
-                pass
+            _try(self._path)
         except (OSError, ValueError) as error:
             self._take_away()
-            why = error.strerror if isinstance(error, OSError) else "It is not a folder's name"
-            raise StorageError(
-                f'The folder "{self._path}" cannot be written.',
-                f"{why}.",
-                "Choose another --output.",
-            ) from error
+            raise self._not_writable(error) from error
         return self
+
+    def check_writable(self) -> None:
+        """That there is still room, before anything more is sent. Raises StorageError."""
+        if self._path is None:
+            return
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)  # another run may have removed it
+            _try(self._path)
+        except (OSError, ValueError) as error:
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError | ValueError) -> StorageError:
+        why = error.strerror if isinstance(error, OSError) else "It is not a folder's name"
+        return StorageError(
+            f'The folder "{self._path}" cannot be written.', f"{why}.", "Choose another --output."
+        )
 
     def __exit__(self, *_: object) -> None:
         self._take_away()
@@ -89,3 +102,11 @@ class OutputFolder:
                 storage.write_new_file(path, data)
                 return path
         raise AssertionError  # the names have no end
+
+
+def _try(folder: Path) -> None:
+    """Find out by writing, as far as the disk: a full one takes an empty file. Raises OSError."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_TRIED_BYTES))
+        file.flush()
+        os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from typing import IO
 from ...console import Console
 from ...core import log
 from ...core.errors import Cancelled, GenAIError, StorageError
-from .. import addon
+from .. import addon, backend_settings
 from . import arguments, batching, capturing, catalog_lists, history, making
 from .interrupt import interruptible
 
@@ -42,6 +42,7 @@ def run(words: Sequence[str], out: IO[str]) -> int:
     try:
         parsed = arguments.parse(words, out)
         _keep_log(parsed)
+        backend_settings.allow_online(getattr(parsed, "online", False))
         with interruptible(lambda: console.error(Cancelled())):
             return _COMMANDS[parsed.command](parsed, console)
     except GenAIError as error:
@@ -55,8 +56,6 @@ def run(words: Sequence[str], out: IO[str]) -> int:
             GenAIError("There is not enough memory for this.", action="Choose a lower resolution.")
         )
         return GenAIError.exit_code
-    except BrokenPipeError:
-        raise  # whoever read has had enough, which is no fault
     except Exception as failure:
         error = log.internal_error(failure)
         console.error(error)

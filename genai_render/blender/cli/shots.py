@@ -46,7 +46,9 @@ class Shot:
 def plan(parsed: argparse.Namespace) -> list[Shot]:
     """Every shot that is asked for. Raises SceneError without a camera, InvalidInput."""
     scene = bpy.context.scene
-    numbers = arguments.frames(parsed.frames) if parsed.frames else [scene.frame_current]
+    numbers = [scene.frame_current]
+    if parsed.frames is not None:
+        numbers = arguments.frames(parsed.frames)
     if parsed.viewport and parsed.camera is None:
         return [Shot("", number, viewport=True) for number in numbers]
     cameras = _cameras(parsed.camera)

@@ -17,11 +17,11 @@ from ...core.errors import GenAIError, SceneError
 from ...core.framing import AUTO
 from ...core.preflight import Prepared, prepare
 from ...core.request import Reference, RenderRequest, check_prompt, prompt_length
-from .. import addon, backend_settings, catalog, scene_changes
+from .. import addon, backend_settings, catalog, scene_changes, scene_description
 from ..capture import viewport_frame
 from ..connections import keys
 from ..settings import choices, options, reference_store, scene_settings
-from . import scene_description, session
+from . import session
 
 if TYPE_CHECKING:
     from ...core.catalog import Model

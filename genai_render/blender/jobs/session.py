@@ -18,6 +18,7 @@ from ...backends.base import create_backend
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
 from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
+from ...core.rescue import rescue
 from ...core.submission import Gate, Limits
 from .. import addon, backend_settings, catalog, redraw
 from ..history_place import open_history
@@ -69,7 +70,13 @@ class Session:
         prefs = addon.preferences()
         workers = prefs.parallel_jobs if prefs is not None else 2
         self._versions = {"blender": bpy.app.version_string}
-        self._queue = JobQueue(self._keep, self._keep_failure, workers=workers)
+        self._queue = JobQueue(
+            self._keep,
+            self._keep_failure,
+            workers=workers,
+            arrive=self.store.arrive,
+            rescue=lambda _request, result: rescue(result),
+        )
         self._works: dict[int, Work] = {}
         self._took: dict[tuple[str, str], float] = {}
         self.told: list[Told] = []
@@ -78,6 +85,7 @@ class Session:
             limits,
             lambda: self.spending().month,
             lambda model: backend_settings.check_access(catalog.catalog(), model, wait=False),
+            self.store.check_writable,
         )
         self.last_deleted = ""
         self.file = 0
@@ -202,7 +210,9 @@ class Session:
             self._spending = None
             for text in work.notices[-2:]:
                 self.tell(text, False, work)
-            if event.error is not None and event.error.code != "cancelled":
+            # That it was cancelled the user knows; not what it may cost all the same.
+            cancelled = event.error is not None and event.error.code == "cancelled"
+            if event.error is not None and (not cancelled or event.error.why):
                 self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:

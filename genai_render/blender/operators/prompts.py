@@ -12,8 +12,9 @@ import bpy
 from ...core import request
 from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import InvalidInput
+from .. import scene_description
 from ..capture import viewport_frame
-from ..jobs import request_builder, saved_prompts, scene_description
+from ..jobs import request_builder, saved_prompts
 from ..settings import scene_settings
 from .reporting import TellingOperator
 

@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ from .. import storage
 from ..errors import NotFound, StorageError
 from ..locks import FileLock, Held
 from .index import BIN
-from .item import ID
+from .item import ID, new_id
 
 MARK = "history.id"
 _YEAR, _MONTH = re.compile(r"\d{4}", re.ASCII), re.compile(r"\d\d", re.ASCII)
 # Of a version that used no locks. Nobody writes at one item for days.
 _FORGOTTEN_SECONDS = 3 * 24 * 3600.0
+# Of a disk on which a result is expected to find room, and how much is written to see that it does.
+_ROOM, _TRIED_BYTES = 32 * 2**20, 2**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,18 @@ class Folders:
         """Raises StorageError if it vanished: its drive was taken away, or somebody removed it."""
         if not self.results.is_dir() or (self._mark and self._read_mark() != self._mark):
             raise gone(self.folder)
+
+    def check_writable(self) -> None:
+        """That a result could be kept now, found out by writing one. Raises StorageError."""
+        self.check_there()
+        with storage.storage_errors(f'Nothing can be saved in the History "{self.folder}".'):
+            if shutil.disk_usage(self.folder).free < _ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+            month = self.place(new_id()).parent
+            self._now(month if month.is_dir() else self.results)
+            self.build_aside(
+                lambda staging: storage.write_file(staging / "try", bytes(_TRIED_BYTES))
+            )
 
     def writable(self) -> bool:
         """Whether files can be made here, found out by making one."""
@@ -281,7 +296,7 @@ class Folders:
         """
         writing = root / ".writing" if elsewhere else self.writing
         writing.mkdir(exist_ok=True)
-        staging = writing / f"{name}-{_computer()}-{secrets.token_hex(3)}"
+        staging = writing / f"{name}-{this_computer()}-{secrets.token_hex(3)}"
         lock = FileLock(staging.with_name(f"{staging.name}.lock"))
         lock.take()
         again = False
@@ -322,7 +337,7 @@ class Folders:
                 if age > _FORGOTTEN_SECONDS * 1e9:
                     storage.remove_folder(staging)
             return
-        if f"-{_computer()}-" not in staging.name:
+        if f"-{this_computer()}-" not in staging.name:
             return  # its lock may not reach as far as here
         with contextlib.suppress(OSError):
             if lock.take() is Held.YES:
@@ -341,7 +356,7 @@ def _unlock(lock: FileLock) -> None:
 
 
 @functools.cache
-def _computer() -> str:
+def this_computer() -> str:
     """Tells this computer from others that may reach the same disk."""
     try:
         own = Path("/etc/machine-id").read_bytes()

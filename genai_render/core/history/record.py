@@ -64,6 +64,17 @@ def request_json(request: RenderRequest) -> dict[str, Any]:
     return values
 
 
+def result_json(result: Result) -> dict[str, Any]:
+    """What is known of a result beside its image, without keys."""
+    return {
+        "index": result.index,
+        "seed": result.seed,
+        "prompt_sent": redact(result.prompt_sent),
+        "info": redact_json(result.info, SHORTEST),
+        "ai": result.ai,
+    }
+
+
 def view_json(view: View) -> dict[str, Any]:
     return redact_json({**view.to_json(), "blend_name": base_name(view.blend_name)})
 
@@ -85,11 +96,7 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
             "mime": info.mime,
             "width": info.width,
             "height": info.height,
-            "index": result.index,
-            "seed": result.seed,
-            "prompt_sent": redact(result.prompt_sent),
-            "info": redact_json(result.info, SHORTEST),
-            "ai": result.ai,
+            **result_json(result),
             "source_type": source_type(result.ai, request.canvas is not None, request.source),
         }
         for name, data in _sent_files(result.sent).items():

@@ -46,6 +46,7 @@ from ..redaction import base_name
 from ..request import RenderRequest
 from . import catching_up, known
 from . import record as records
+from .arrived import Arrivals, Arrived
 from .background import Background, Rebuilding
 from .catching_up import BATCH, Rebuilt, Tell, fill, values_in_folder
 from .folders import Folders, Skipped, gone
@@ -139,6 +140,7 @@ class HistoryStore:
         self._private: Path | None = None
         self._looked = 0.0
         self._find()
+        self._arrivals = Arrivals(self.folder)
         self._ledger = Ledger(self.folder / "spending.jsonl", self.folder / "spending.lock")
         self._index = self._index_here()
         try:
@@ -165,6 +167,19 @@ class HistoryStore:
 
     # ---- adding -------------------------------------------------------------------------------
 
+    def check_writable(self) -> None:
+        """That a result could be kept now, before it is paid for. Raises StorageError."""
+        self._folders.check_writable()
+
+    def arrive(self, request: RenderRequest, result: Result, view: View | None = None) -> str:
+        """Put a result on the disk as it came, before anything is done with it, and give the id
+        that it is to be added under. If this process dies before that, opening finds it.
+
+        Raises StorageError.
+        """
+        self._folders.check_there()
+        return self._arrivals.keep(new_id(), request, result, self.session, view)
+
     def add(
         self,
         request: RenderRequest,
@@ -180,7 +195,9 @@ class HistoryStore:
         versions: added to those of Python, numpy and Pillow ("genai_render", "blender").
         Raises ImageError if the result is not a whole image, StorageError if it cannot be saved.
         """
-        return self._add(request, result, None, result.cost_usd, seconds, view, versions)
+        item = self._add(request, result, None, result.cost_usd, seconds, view, versions)
+        self._arrivals.forget(item.id)
+        return item
 
     def add_failed(
         self,
@@ -209,11 +226,12 @@ class HistoryStore:
         seconds: float | None,
         view: View | None,
         versions: Mapping[str, str] | None,
+        session: str = "",
     ) -> Item:
         if view is None and request.canvas is not None:
             view = request.canvas.view
         files, parts = records.make_files(request, result)
-        item_id = new_id()
+        item_id = (result.arrived if result is not None else "") or new_id()
         status: Status = "done"
         if error is not None:
             status = "refused" if isinstance(error, Refused) else "failed"
@@ -223,7 +241,7 @@ class HistoryStore:
             "created": time_of(item_id).timestamp(),
             "created_utc": time_of(item_id).isoformat(),
             "status": status,
-            "session": self.session,
+            "session": session or self.session,
             "seconds": seconds,
             "cost_usd": cost_usd,
             "error": None if error is None else records.redact_json(error.to_json()),
@@ -233,12 +251,20 @@ class HistoryStore:
         }
         values = records.index_values(record, favourite=False, in_bin=False)
         files[records.RECORD] = records.write_record(record)
-        self._folders.check_there()
-        self._folders.place_new(item_id, files)
-        if paid := payment(values):
-            self._ledger.add([paid], new=True)
+        try:
+            self._folders.check_there()
+            self._folders.place_new(item_id, files)
+        finally:  # what was paid counts, whether its image could be kept or not
+            if paid := payment(values):
+                self._ledger.add([paid], new=True)
         self._note(item_id, lambda: self._index.put(values))
         return self._item(values)
+
+    def _add_arrived(self, left: Arrived) -> None:
+        """Keep what came when the process that had asked for it died."""
+        if not any(self._folders.is_there(left.id, in_bin) for in_bin in (False, True)):
+            cost = left.result.cost_usd
+            self._add(left.request, left.result, None, cost, None, left.view, None, left.session)
 
     # ---- finding ------------------------------------------------------------------------------
 
@@ -476,6 +502,7 @@ class HistoryStore:
     def close(self) -> None:
         """Close all files, of every thread. The store opens them again if it is used."""
         self._background.stop()
+        self._arrivals.close()
         self._index.close()
         if self._private is not None:
             shutil.rmtree(self._private, ignore_errors=True)
@@ -587,6 +614,8 @@ class HistoryStore:
             known.note(self._known, self.folder)
         if not storage.is_there(self.folder / "spending.jsonl"):
             self._heal_ledger()
+        if not self.read_only:
+            self._arrivals.recover(self._add_arrived)
         self._refresh()
 
     def _index_here(self) -> HistoryIndex:

@@ -121,7 +121,8 @@ class Camera:
         """(3, h, w) unit directions in camera space, for what lies infinitely far away."""
         x, y = np.meshgrid(self.ray_x, self.ray_y)
         if self.ortho:  # parallel rays would see one point of the sky: look through a normal lens
-            spread = 0.5 / max(float(np.abs(self.ray_x).max()), float(np.abs(self.ray_y).max()))
+            widest = max(float(np.abs(self.ray_x).max()), float(np.abs(self.ray_y).max()))
+            spread = 0.5 / widest if widest else 0.0  # a picture of one pixel
             x, y = x * spread, y * spread
         ray = np.stack((x, y, np.full_like(x, -1))).astype(np.float32)
         ray /= np.sqrt((ray * ray).sum(0))

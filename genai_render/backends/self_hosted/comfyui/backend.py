@@ -35,12 +35,13 @@ from ..control_images import depth_guide, encoded, normal_guide, view_guide
 from ..errors import MissingPart, ServerGone
 from ..servers import Server, servers_of
 from . import library, scheduler
-from .client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message
+from .client import READ_TIMEOUT, ComfyClient, JobReport, Listener, Message, NoListener
 from .inputs import IMAGE_INPUTS, LABELS
 from .workflow import Workflow, choices_of, outputs_of
 
 _LOOK_SECONDS = 2.0  # between two questions after a job, beside what the server tells by itself
 _BACK_WITHIN = 6.0  # seconds for a server to come back before its job is given away
+_SETTLING = 0.3
 _LOOK_TIMEOUT = 15.0  # seconds for a server to say how busy it is: one that hangs holds up all
 _SPECS_SECONDS = 30.0
 _LONGEST_MOVES = 5
@@ -72,11 +73,13 @@ class _Watch:
     nodes: int
     titles: Mapping[str, str]
     done: set[str] = field(default_factory=set)
+    cached: set[str] = field(default_factory=set)
 
     def told(self, message: Message) -> Progress | None:
         data = message.data
         if message.kind == "execution_cached":
-            self.done |= set(map(str, data.get("nodes") or []))
+            self.cached |= set(map(str, data.get("nodes") or []))
+            self.done |= self.cached
         elif message.kind == "executing" and data.get("node") is not None:
             return Progress(self._share(0.0), self._title(data["node"]))
         elif message.kind == "executed":
@@ -296,14 +299,20 @@ class ComfyUIBackend:
             graph = call.workflow.filled(values, call.request.options, specs)
             client_id = uuid.uuid4().hex
             listener = client.listen(client_id)
+            if isinstance(listener, NoListener):
+                yield Notice(
+                    f"No WebSocket to {server.label} gets through: its job is asked for every "
+                    "now and then, without previews."
+                )
             ended = False
             try:
                 try:
                     prompt_id = client.submit(graph, client_id, prompt_id, titles)
                 except ServerGone:
-                    # It may have the job all the same: then it goes on there.
                     listener.close()
-                    listener = self._back(client, client_id, prompt_id, cancel)
+                    yield Progress(None, f"The connection to {server.name} broke: looking")
+                    prompt_id = self._arrived(client, graph, client_id, prompt_id, titles, cancel)
+                    listener = client.listen(client_id)
                 yield Progress(None, f"In the queue of {server.name}")
                 watch = _Watch(len(graph), titles)
                 report = None
@@ -321,12 +330,38 @@ class ComfyUIBackend:
                 listener.close()
                 if not ended:
                     self._withdraw(server, prompt_id)
-            yield from self._results(client, server, call, report, graph, index, seed)
+            cached = watch.cached | report.cached
+            yield from self._results(client, server, call, report, graph, cached, index, seed)
+
+    def _arrived(
+        self,
+        client: ComfyClient,
+        graph: Mapping[str, Any],
+        client_id: str,
+        prompt_id: str,
+        titles: Mapping[str, str],
+        cancel: CancelToken,
+    ) -> str:
+        """The id of a job whose sending was cut: looked up, and sent again if it is not there.
+
+        Raises ServerGone if the server does not come back in time.
+        """
+        ends = time.monotonic() + _BACK_WITHIN
+        while True:
+            try:
+                if cancel.wait(_SETTLING):  # it may just be reading what came
+                    cancel.check()
+                found = client.find(prompt_id, client_id)
+                return found or client.submit(graph, client_id, prompt_id, titles)
+            except ServerGone as error:
+                problem = error
+            if time.monotonic() > ends:
+                raise problem.with_traceback(None)
 
     def _follow(
         self,
         client: ComfyClient,
-        listener: Listener,
+        listener: Listener | NoListener,
         watch: _Watch,
         prompt_id: str,
         index: int,
@@ -381,7 +416,7 @@ class ComfyUIBackend:
 
     def _back(
         self, client: ComfyClient, client_id: str, prompt_id: str, cancel: CancelToken
-    ) -> Listener:
+    ) -> Listener | NoListener:
         """Connected again after the connection broke. Raises ServerGone if it does not come back
         in time, or comes back without the job: then it was restarted."""
         ends = time.monotonic() + _BACK_WITHIN
@@ -427,6 +462,7 @@ class ComfyUIBackend:
         call: ProviderCall,
         report: JobReport,
         graph: Mapping[str, Any],
+        cached: frozenset[str] | set[str],
         index: int,
         seed: int,
     ) -> Iterator[Event]:
@@ -436,6 +472,8 @@ class ComfyUIBackend:
             raise errors.failed(server.label, report.error, call.workflow.titles)
         found, kinds = outputs_of(report.outputs)
         if not found:
+            if not kinds and _ends(graph) <= cached:
+                raise errors.all_cached(server.label)
             raise errors.no_images(server.label, kinds)
         # All of them before any is given out: where the server dies in between, the whole job is
         # made elsewhere, and none comes twice.
@@ -477,12 +515,22 @@ class ComfyUIBackend:
         return ComfyClient(server.where, server.label, cancel, online_access, read_timeout)
 
 
+def _ends(graph: Mapping[str, Any]) -> set[str]:
+    """The nodes whose outputs no other node takes: those that save, above all."""
+    taken = {
+        str(value[0])
+        for node in graph.values()
+        for value in node.get("inputs", {}).values()
+        if isinstance(value, list) and value
+    }
+    return set(graph) - taken
+
+
 def _kept(call: ProviderCall) -> list[tuple[str, bytes]]:
-    """What History keeps of what was sent: not the references, which it has anyway."""
+    """What History keeps of what was sent."""
     return [
-        ("canvas" if name == "color" else name, data)
+        ("canvas" if name == "color" and call.request.canvas is not None else name, data)
         for name, data in call.files.items()
-        if name in ("color", "depth", "normal", "mask")
     ]
 
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ....core.credentials import Secret
 from ....core.errors import Cancelled, GenAIError
 from ....core.events import CancelToken
+from ...http import envelopes, json_answers
 from ...http import errors as http_errors
-from ...http import json_answers
 from ...http.settings import Access
 from .. import errors
 
@@ -64,6 +64,8 @@ class JobReport:
     state: JobState
     outputs: Mapping[str, Any]
     error: Mapping[str, Any]
+    cached: frozenset[str] = frozenset()
+    """Nodes whose outputs were there already, as far as it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,31 @@ class ComfyClient:
                 return JobReport("pending", {}, {})
         return JobReport("unknown", {}, {})
 
+    def find(self, prompt_id: str, client_id: str) -> str | None:
+        """The id of a job that may or may not have arrived; None if it is not there.
+
+        An old server chooses the id itself, but keeps who has sent it.
+        """
+        if self.report(prompt_id).state != "unknown":
+            return prompt_id
+        queue = self._json("GET", "/queue")
+        entries = [
+            entry
+            for name in ("queue_running", "queue_pending")
+            for entry in (queue.get(name) if isinstance(queue, dict) else None) or []
+        ]
+        history: Any = None
+        with contextlib.suppress(errors.WrongServer):
+            history = self._json("GET", "/history?max_items=20")
+        for past in history.values() if isinstance(history, dict) else ():
+            if isinstance(past, Mapping):
+                entries.append(past.get("prompt"))
+        for entry in entries:
+            extra = entry[3] if isinstance(entry, list) and len(entry) > 3 else None
+            if isinstance(extra, Mapping) and extra.get("client_id") == client_id:
+                return str(entry[1])
+        return None
+
     def output(self, entry: Mapping[str, Any]) -> bytes:
         """The bytes of a finished image, one of a job's outputs."""
         asked = {
@@ -251,8 +278,9 @@ class ComfyClient:
         if prompt_id in running:
             self._send("POST", "/interrupt", json={"prompt_id": prompt_id})
 
-    def listen(self, client_id: str) -> Listener:
-        """The websocket on which the server tells of our jobs."""
+    def listen(self, client_id: str) -> Listener | NoListener:
+        """The websocket on which the server tells of our jobs; what tells nothing where a proxy
+        lets none through."""
         nonce = base64.b64encode(os.urandom(16)).decode()
         headers = {
             "connection": "Upgrade",
@@ -266,12 +294,14 @@ class ComfyClient:
                 "GET", self._url("/ws"), params={"clientId": client_id}, headers=headers
             )
             response = self._guarded(lambda: http.send(request, stream=True))
-            if response.status_code != 101:
+            status = response.status_code
+            if status in (401, 403, 502, 503, 504):
                 response.read()
                 self._checked(response)
-                raise errors.wrong_server(self.label)
-            if response.headers.get("sec-websocket-accept", "") != _accept(nonce):
-                raise errors.wrong_server(self.label)
+            if status != 101 or response.headers.get("sec-websocket-accept") != _accept(nonce):
+                response.close()
+                http.close()
+                return NoListener(self._cancel)
             return Listener(self, http, response.extensions["network_stream"])
         except BaseException:
             http.close()
@@ -315,6 +345,8 @@ class ComfyClient:
             http_errors.ConnectionCut,
             http_errors.TimedOut,
         ) as error:
+            if isinstance(error, http_errors.ConnectionFailed) and error.certificate:
+                raise errors.untrusted(self.label, error) from None
             problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
         raise problem
 
@@ -327,10 +359,26 @@ class ComfyClient:
         if status in (502, 503, 504):
             raise errors.gone(self.label, f"(error {status} of what stands before it)")
         if 500 <= status < 600:
-            raise http_errors.server_failed(self.label, status)
+            raise http_errors.server_failed(self.label, status, envelopes.said(body))
         if status != 200 or body is None:
-            raise errors.wrong_server(self.label)
+            raise errors.unexpected(self.label, response, "ComfyUI")
         return body
+
+
+class NoListener:
+    """In place of a websocket: it never tells anything, so that one has to ask."""
+
+    def __init__(self, cancel: CancelToken) -> None:
+        self._cancel = cancel
+
+    def close(self) -> None:
+        pass
+
+    def next(self, seconds: float) -> Message | None:
+        """None, after that time. Raises Cancelled."""
+        if self._cancel.wait(seconds):
+            self._cancel.check()
+        return None
 
 
 class Listener:
@@ -463,6 +511,10 @@ def _report_of_history(entry: Mapping[str, Any]) -> JobReport:
     status = entry.get("status")
     state: JobState = "done"
     error: Mapping[str, Any] = {}
+    cached: set[str] = set()
+    for name, data in _messages(status) if isinstance(status, Mapping) else ():
+        if name == "execution_cached" and isinstance(data.get("nodes"), list):
+            cached |= set(map(str, data["nodes"]))
     if isinstance(status, Mapping) and status.get("status_str") == "error":
         state = "failed"
         for name, data in _messages(status):
@@ -470,7 +522,8 @@ def _report_of_history(entry: Mapping[str, Any]) -> JobReport:
                 state = "interrupted"
             elif name == "execution_error":
                 error = data
-    return JobReport(state, outputs if isinstance(outputs, Mapping) else {}, error)
+    outputs = outputs if isinstance(outputs, Mapping) else {}
+    return JobReport(state, outputs, error, frozenset(cached))
 
 
 def _report_of_job(body: Mapping[str, Any]) -> JobReport:

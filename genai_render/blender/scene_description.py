@@ -11,6 +11,7 @@ import re
 import bpy
 
 MOST_NAMES = 8
+MOST_THINGS = 60
 LIMIT = 600
 
 _DEFAULT_NAMES = re.compile(
@@ -40,12 +41,18 @@ def describe(context: bpy.types.Context) -> str:
     return text
 
 
-def _things(visible: list[bpy.types.Object]) -> str:
+def things(context: bpy.types.Context) -> str:
+    """Only what is visible, by name: for an engine that reads the names and nothing else."""
+    visible = [thing for thing in context.view_layer.objects if thing.visible_get()]
+    return _things(visible, MOST_THINGS)
+
+
+def _things(visible: list[bpy.types.Object], most: int = MOST_NAMES) -> str:
     shown = [
         thing for thing in visible if thing.type not in {"LIGHT", "CAMERA", "EMPTY", "SPEAKER"}
     ]
     largest = sorted(shown, key=lambda thing: -max(thing.dimensions))
-    names = _names(thing.name for thing in largest)
+    names = _names((thing.name for thing in largest), most)
     return f"Shows {', '.join(names)}" if names else ""
 
 
@@ -139,12 +146,12 @@ def _camera(context: bpy.types.Context) -> str:
     return " ".join(words)
 
 
-def _names(names) -> list[str]:
+def _names(names, most: int) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         if not _DEFAULT_NAMES.fullmatch(name):
             found.setdefault(_plain(name))
-    return list(found)[:MOST_NAMES]
+    return list(found)[:most]
 
 
 def _plain(name: str) -> str:
