@@ -9,7 +9,7 @@ from ..core import log
 from ..core.errors import GenAIError
 from . import addon, cli, keymaps, operators, panels, preferences, render_engine
 from .jobs import history_news, result_image
-from .settings import options, scene_settings, stored_properties, window_state
+from .settings import model_rows, options, scene_settings, stored_properties, window_state
 from .viewport import drawn_color, gizmos, live_preview, overlay, projection, viewport_rest
 
 # In the order of registering; taken away in reverse.
@@ -18,6 +18,7 @@ _MODULES = (
     cli,
     scene_settings,
     window_state,
+    model_rows,
     options,
     projection,
     history_news,

@@ -49,6 +49,8 @@ class Result:
         words used and not used.
     cost_usd: what it cost, where known; 0.0 for offline.
     ai: False where no generative model was involved (IPTC digital source type).
+    estimated_usd: what it was said to cost before; None where nobody could tell.
+    listed_usd: what it should have cost by the price list alone, without what was seen since.
     """
 
     image: bytes
@@ -62,6 +64,8 @@ class Result:
     info: Mapping[str, Any] = field(default_factory=dict)
     cost_usd: float | None = None
     ai: bool = True
+    estimated_usd: float | None = None
+    listed_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,20 @@ The panel, its dialogs and the command line each have a queue and a `Gate` befor
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import cost
+from . import closeness, cost
 from .cost import Reservations
 from .errors import GenAIError, InvalidInput
-from .events import Failed
+from .events import CancelToken, Event, Failed, Result
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
 
 if TYPE_CHECKING:
     from .catalog import Model
     from .preflight import Prepared
+    from .request import RenderRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class Gate:
         self._reservations.hold(
             number, usd, self._spent_this_month() if limit is not None else 0.0, limit
         )
-        job = self._queue.submit(request, run_backend, complete)
+        job = self._queue.submit(request, _noting(run_backend, prepared), complete)
         run.expect(job.id, usd)
         self._held[job.id] = _Held(number, run, [])
         return job
@@ -162,3 +163,34 @@ class Gate:
             held.spending.settle(job.id)
             self._reservations.release(held.number)
             del self._held[job.id]
+
+
+def _noting(run_backend: Run, prepared: Prepared) -> Run:
+    """The same, with what History is to know of each image besides: what it was said to cost, and
+    how it was held to the view."""
+    asked, model, estimate = prepared.request, prepared.model, prepared.estimate
+    assert asked is not None, "it was checked"
+    assert model is not None, "it was checked"
+    held = closeness.effect(model, asked.closeness) if asked.closeness != "auto" else ""
+
+    def share(usd: float | None) -> float | None:
+        return None if usd is None else usd / asked.count
+
+    def run(request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        events = run_backend(request, cancel)
+        try:
+            for event in events:
+                if isinstance(event, Result):
+                    event = replace(
+                        event,
+                        estimated_usd=share(estimate.usd),
+                        listed_usd=share(estimate.listed),
+                        info={**event.info, "closeness": held} if held else event.info,
+                    )
+                yield event
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    return run

@@ -14,14 +14,17 @@ import bpy
 from ...backends.base import create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
-from ...core import cost, images
+from ...core import closeness, cost, images
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
 from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget
 from ...core.events import Notice, Progress, Result
+from ...core.history.seen_costs import seen_costs
+from ...core.history.store import INDEX
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.preflight import Prepared, prepare
 from ...core.request import MAX_SEED, OptionValue, RenderRequest
+from ...core.seen_costs import correction
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
 from .. import catalog as catalogs
@@ -37,6 +40,10 @@ _AHEAD = 2
 def render(parsed: argparse.Namespace, console: Console) -> int:
     catalog = catalogs.load()
     model = catalog.model(parsed.model)
+    if parsed.no_canvas and parsed.closeness != "auto":
+        raise InvalidInput(
+            "There is no view to be close to.", action="Leave out --closeness or --no-canvas."
+        )
     request = RenderRequest(
         prompt=parsed.prompt,
         model=model.id,
@@ -47,7 +54,8 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         seed=parsed.seed,
         mode=parsed.mode,
         references=_references(parsed),
-        options=_options(parsed, model),
+        options={**closeness.options_at(model, parsed.closeness), **_options(parsed, model)},
+        closeness=parsed.closeness,
     )
     planned = None if parsed.no_canvas else shots.plan(parsed)
     if request.seed is None and planned is not None and len(planned) > 1:
@@ -56,7 +64,8 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     aspect = None if planned is None else shots.own_aspect(parsed)
-    making = _Making(parsed, console, catalog, prepare(model, lambda: request, aspect), len(names))
+    prepared = prepare(model, lambda: request, aspect, _seen(parsed, model))
+    making = _Making(parsed, console, catalog, prepared, len(names))
     if parsed.dry_run:
         return making.say_plan(names)
     with shots.kept_frame():
@@ -91,10 +100,23 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         markup=None if parsed.markup is None else images.read_file(parsed.markup),
         parent=parent,
     )
-    making = _Making(parsed, console, catalog, prepare(model, lambda: request), 1)
+    prepared = prepare(model, lambda: request, seen=_seen(parsed, model))
+    making = _Making(parsed, console, catalog, prepared, 1)
     if parsed.dry_run:
         return making.say_plan(["edit"])
     return making.run(iter([making.prepared]), [f"{path.stem}-edit"])
+
+
+def _seen(parsed: argparse.Namespace, model: Model) -> float:
+    """How many times as much as listed its last images have cost, as far as History knows."""
+    folder = folder_of(parsed)
+    if model.price is None or not model.online or not (folder / INDEX).exists():
+        return 1.0
+    store = open_history(folder)
+    try:
+        return correction(seen_costs(store, model.id)).ratio
+    finally:
+        store.close()
 
 
 def _references(parsed: argparse.Namespace) -> tuple:
@@ -308,6 +330,7 @@ class _Making:
             height=saved.result.height,
             seconds=round(saved.seconds, 3),
             cost_usd=saved.result.cost_usd,
+            estimated_usd=saved.result.estimated_usd,
             seed=saved.result.seed,
             model=job.request.model,
             style=job.request.style,
@@ -315,6 +338,7 @@ class _Making:
             frame=None if view is None else view.frame,
             used=info.get("used", []),
             not_used=info.get("not_used", []),
+            **({"closeness": info["closeness"]} if "closeness" in info else {}),
             **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))

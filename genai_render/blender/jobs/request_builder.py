@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core import closeness
 from ...core.errors import GenAIError, SceneError
 from ...core.framing import AUTO
 from ...core.preflight import Prepared, prepare
@@ -20,12 +21,18 @@ from ..capture import viewport_frame
 from ..settings import choices, options, reference_store, scene_settings
 from . import scene_description, session
 
+if TYPE_CHECKING:
+    from ...core.catalog import Model
+    from ...core.request import Closeness
+
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
     *("GREASEPENCIL", "GPENCIL", "EMPTY"),
 }
 _NO_PROMPT_YET = "-"
-_SAID = ("aspect", "resolution", "count", "mode", "enhance", "parent", "use_canvas")
+_SAID = (
+    *("aspect", "resolution", "count", "mode", "closeness", "enhance", "parent", "use_canvas"),
+)
 
 
 class Preparation:
@@ -43,11 +50,11 @@ class Preparation:
         self._surfaces: tuple[tuple[Any, ...], bool] | None = None
 
     def prepared(self, context: bpy.types.Context) -> Prepared:
-        what_is_set = _what_is_set(context)
-        if self._of_settings is None or what_is_set != self._settings:
+        is_set = what_is_set(context)
+        if self._of_settings is None or is_set != self._settings:
             self.built += 1
             self._of_settings = _prepare(context)
-            self._settings, self._situation = what_is_set, ()
+            self._settings, self._situation = is_set, ()
         situation = self._look_around(context, self._of_settings)
         if self._prepared is None or situation != self._situation:
             self._situation = situation
@@ -92,7 +99,8 @@ def prepared(context: bpy.types.Context) -> Prepared:
 
 def for_request(request: RenderRequest) -> Prepared:
     """What sending an earlier request again would do. Raises NotFound for a model that is gone."""
-    return prepare(catalog.catalog().model(request.model), lambda: request)
+    model = catalog.catalog().model(request.model)
+    return prepare(model, lambda: request, seen=session.correction(model.id).ratio)
 
 
 def prompt_of(settings: Any) -> str:
@@ -111,7 +119,7 @@ def chosen_references(settings: Any) -> tuple[Reference, ...]:
     return tuple(_reference(slot) for slot in scene_settings.references(settings) if slot.digest)
 
 
-def _what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
+def what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
     """Everything that the request is made from: equal as long as it would be the same."""
     settings = scene_settings.settings(context)
     model = choices.known_model(settings)
@@ -121,6 +129,7 @@ def _what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
         choices.STYLE.id_of(settings),
         prompt_of(settings),
         tuple(getattr(settings, name) for name in _SAID),
+        1.0 if model is None else session.correction(model.id).ratio,
         settings.seed if settings.use_seed else None,
         tuple(
             (slot.digest, slot.file_name, slot.role, slot.weight)
@@ -144,14 +153,31 @@ def for_render(context: bpy.types.Context, aspect: float) -> Prepared:
     return _prepare_with(context, aspect, AUTO, 1)
 
 
+def with_model(context: bpy.types.Context, model: Model) -> Prepared:
+    """What the panel's settings would mean with another model: for what it would cost."""
+    settings = scene_settings.settings(context)
+    aspect = (_frame_aspect(context) or 1.0) if settings.use_canvas else None
+    return _prepare_with(context, aspect, settings.aspect, settings.count, model)
+
+
+def closeness_for(settings: Any, model: Model, has_canvas: bool) -> Closeness:
+    """How close to the view it is asked to be, where there is a view and the model can."""
+    return settings.closeness if has_canvas and not closeness.why_not(model) else "auto"
+
+
 def _prepare_with(
-    context: bpy.types.Context, canvas_aspect: float | None, aspect: str, count: int
+    context: bpy.types.Context,
+    canvas_aspect: float | None,
+    aspect: str,
+    count: int,
+    model: Model | None = None,
 ) -> Prepared:
     settings = scene_settings.settings(context)
     try:
-        model = choices.chosen_model(settings)
+        model = model or choices.chosen_model(settings)
     except GenAIError as error:
         return Prepared(None, None, problem=error)
+    step = closeness_for(settings, model, canvas_aspect is not None)
     prompt = prompt_of(settings)
     try:
         problem = None
@@ -171,13 +197,17 @@ def _prepare_with(
             seed=settings.seed if settings.use_seed else None,
             mode=settings.mode,
             references=chosen_references(settings),
-            options=options.option_values(context.scene, model),
+            closeness=step,
+            options=closeness.with_options(
+                model, step, options.option_values(context.scene, model)
+            ),
             enhance=settings.enhance,
             scene_text=scene_description.describe(context) if settings.enhance else "",
             parent=settings.parent,
         )
 
-    prepared = prepare(model, build, canvas_aspect)
+    seen = session.correction(model.id).ratio
+    prepared = prepare(model, build, canvas_aspect, seen)
     return prepared if problem is None else replace(prepared, problem=problem)
 
 

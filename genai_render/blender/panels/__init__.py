@@ -3,10 +3,22 @@
 
 from __future__ import annotations
 
-from . import history, image_actions, main, menus, output, references, result, servers, spending
+from . import (
+    history,
+    image_actions,
+    main,
+    menus,
+    model_picker,
+    output,
+    references,
+    result,
+    servers,
+    spending,
+)
 
 _MODULES = (
     main,
+    model_picker,
     output,
     servers,
     references,
