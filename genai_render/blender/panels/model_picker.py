@@ -34,7 +34,16 @@ def width(context: bpy.types.Context) -> int:
 class GENAI_RENDER_UL_models(bpy.types.UIList):
     bl_idname = "GENAI_RENDER_UL_models"
 
-    def draw_item(self, context: Any, layout: Any, data: Any, item: Any, *_: Any) -> None:  # pyright: ignore
+    def draw_item(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: Any,
+    ) -> None:
         model = catalog.catalog().models.get(item.name)
         if model is None:  # the catalogue is another one by now
             return
