@@ -67,7 +67,7 @@ class GENAI_RENDER_UL_models(bpy.types.UIList):
     def draw_filter(self, context: Any, layout: Any) -> None:
         """The search stands above the list."""
 
-    def filter_items(self, context: Any, data: Any, property: str) -> tuple[list[int], list[int]]:
+    def filter_items(self, context: Any, data: Any, property: str) -> Any:
         return [], []
 
 
