@@ -165,7 +165,11 @@ class GenAIRenderPreferences(
         folder = addon.default_history_folder(create=False)
         layout.prop(self, "history_folder", placeholder=str(folder))
         layout.prop(self, "models_file")
-        row = layout.row(align=True, heading="Packs")
+        split = layout.split(factor=0.4)
+        name = split.row()
+        name.alignment = "RIGHT"
+        name.label(text="Packs")
+        row = split.row(align=True)
         row.operator("genai_render.open_packs", icon="FILE_FOLDER")
         row.operator("genai_render.read_models", text="", icon="FILE_REFRESH")
         problem = catalog.models_problem()

@@ -57,8 +57,12 @@ def _text(catalog: Catalog, model: Model) -> str:
 
 def terms(model: Model) -> str:
     """The sizes and the references that it takes: "1K to 4K, 2 references"."""
-    sizes = model.resolutions
-    size = sizes[0] if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     count = model.max_references
     references = "no references" if count == 0 else f"{count} reference{'s' if count > 1 else ''}"
-    return f"{size}, {references}"
+    return f"{sizes(model).replace('–', ' to ')}, {references}"
+
+
+def sizes(model: Model) -> str:
+    """ "1K–4K" """
+    known = model.resolutions
+    return known[0] if len(known) == 1 else f"{known[0]}–{known[-1]}"

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...backends import base
 from ...backends.http import settings as http_settings
 from ...core.errors import CredentialsError, GenAIError
-from .. import backend_settings, catalog
+from .. import addon, backend_settings, background, catalog
 from . import keys
 
 if TYPE_CHECKING:
     from ...core.catalog import Model
     from ...core.provider import Provider
+
+_BLINK_SECONDS = 0.15
 
 
 def provider_of(model: Model) -> Provider | None:
@@ -41,10 +44,15 @@ def needs_key(model: Model) -> bool:
 
 
 def look_up_all() -> None:
-    """Begin to look for every provider's key, so that lists know of them when they are drawn."""
+    """Look for every provider's key, so that a list knows of them when it is first drawn. What
+    takes longer than a blink, as a keyring that asks for its password, comes later."""
     seen: set[str] = set()
     for model in catalog.catalog().models.values():
         name = model.provider or model.backend
         if name not in seen:
             seen.add(name)
             needs_key(model)
+    ends = time.monotonic() + _BLINK_SECONDS
+    while addon.state(background.Background).pending and time.monotonic() < ends:
+        time.sleep(0.005)
+        addon.state(background.Background).take()

@@ -32,7 +32,7 @@ class GENAI_RENDER_OT_pick_model(TellingOperator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
         model = choices.known_model(scene_settings.settings(context))
-        return "" if model is None else model_facts.about(context, model)
+        return "Choose what makes the image" if model is None else model_facts.about(context, model)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         def ask() -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ...core.catalog import TASKS
-from ...core.model_picker import terms
+from ...core.model_picker import sizes, terms
 from .. import catalog
 from ..connections import model_access, model_refresh
 from ..jobs import model_facts, session
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _WIDEST = 860
 _SHELVES = 0.2  # of the width
+_NAMES = 0.44  # of a row
 _ROWS = 14
+_TITLES = ("Cost as Set Now", "Speed", "Sizes, References")
 
 
 def width(context: bpy.types.Context) -> int:
@@ -49,7 +51,7 @@ class GENAI_RENDER_UL_models(bpy.types.UIList):
             return
         row = layout.row(align=True)
         draw_star(row, model)
-        split = row.split(factor=0.46)
+        split = row.split(factor=_NAMES)
         name = split.row()
         name.alignment = "LEFT"
         name.operator(
@@ -59,10 +61,10 @@ class GENAI_RENDER_UL_models(bpy.types.UIList):
             emboss=False,
             translate=False,
         ).model = model.id
-        facts = split.row()
-        facts.active = False
-        for text in (model_facts.price(context, model), model.speed, terms(model)):
-            facts.label(text=text or "—", translate=False)
+        price, speed, taken = _columns(split)
+        price.label(text=model_facts.price(context, model), translate=False)
+        speed.label(text=model.speed, translate=False)
+        taken.label(text=f"{sizes(model)}, {model.max_references}", translate=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:
         """The search stands above the list."""
@@ -99,6 +101,7 @@ def draw(layout: Any, context: bpy.types.Context, pixels: int) -> None:
         column.label(text=_nothing(state), icon="INFO")
     else:
         _draw_recommended(column, context, state)
+        _draw_titles(column)
         column.template_list(
             *("GENAI_RENDER_UL_models", "", state, "rows", state, "index"),
             rows=_ROWS,
@@ -108,6 +111,26 @@ def draw(layout: Any, context: bpy.types.Context, pixels: int) -> None:
     if model is not None:
         _draw_chosen(column.box(), context, model, pixels)
     draw_refresh(column, context, pixels)
+
+
+def _columns(split: Any) -> tuple[Any, Any, Any]:
+    """For cost, speed, and what it takes."""
+    first = split.split(factor=0.34)
+    first.active = False
+    price = first.row()
+    second = first.split(factor=0.58)
+    return price, second.row(), second.row()
+
+
+def _draw_titles(column: Any) -> None:
+    row = column.row(align=True)
+    row.active = False
+    row.separator(factor=4.0)
+    split = row.split(factor=_NAMES)
+    split.label(text="Model")
+    for column, title in zip(_columns(split), _TITLES, strict=True):
+        column.label(text=title)
+    row.separator(factor=2.0)
 
 
 def _nothing(state: Any) -> str:
@@ -135,20 +158,25 @@ def _draw_recommended(column: Any, context: Any, state: Any) -> None:
 
 
 def _draw_chosen(box: Any, context: Any, model: Model, pixels: int) -> None:
+    """As high for every model but one with something unusual to say, or the list would move away
+    from below the mouse."""
     row = box.row(align=True)
     row.label(text=model.label, icon=_icon(model), translate=False)
     draw_star(row, model)
     column = box.column(align=True)
     about = f"{model.description}." + (f" Good for: {model.good_for}." if model.good_for else "")
-    wrapped(column, context, about, width=pixels)
+    wrapped(column, context, about, width=pixels, least=2)
     dim = column.column(align=True)
     dim.active = False
     facts = (model.speed, terms(model), f"at most {model.max_count} at once")
-    wrapped(dim, context, " · ".join(part for part in facts if part), width=pixels)
+    wrapped(dim, context, " · ".join(part for part in facts if part), width=pixels, most=1)
     now = model_facts.price(context, model)
     source = f" ({model.price.text})" if model.price is not None and model.price.text else ""
-    wrapped(dim, context, f"Cost as set now: {now}{source}", width=pixels)
+    wrapped(dim, context, f"Cost as set now: {now}{source}", width=pixels, most=1)
     draw_notes(column, context, model, pixels)
+    if not model_access.needs_key(model):
+        wrapped(column, context, "", width=pixels, least=1)
+        column.row().label(text="")
 
 
 def draw_notes(column: Any, context: Any, model: Model, pixels: float = 0.0) -> None:
@@ -193,6 +221,8 @@ def draw_refresh(column: Any, context: Any, pixels: float = 0.0) -> None:
     refresh = model_refresh.state()
     row = column.row(align=True)
     row.operator("genai_render.refresh_models", icon="FILE_REFRESH")
+    if not bpy.app.online_access:
+        row.operator("genai_render.allow_online_access", icon="INTERNET")
     if refresh.running:
         row.operator("genai_render.stop_refresh", text="", icon="X")
     days = catalog.list_days()

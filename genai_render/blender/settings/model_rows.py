@@ -58,7 +58,7 @@ class GenAIModelRows(PropertyGroup):
             ("edit", SHELVES["edit"], "For changes to an image that is there", "GREASEPENCIL", 5),
             ("text", SHELVES["text"], "For signs, labels and posters", "FONT_DATA", 6),
             ("fast", SHELVES["fast"], "For quick looks", "PLAY", 7),
-            ("cheap", SHELVES["cheap"], "For many images", "FUND", 8),
+            ("cheap", SHELVES["cheap"], "For many images", "TRIA_DOWN", 8),
             ("cutout", SHELVES["cutout"], "For things without what is behind", "IMAGE_ALPHA", 9),
         ],
         update=_changed,
