@@ -8,11 +8,15 @@ sent with its images. What a model has nothing for cannot be asked of it.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .catalog import DATA
 from .errors import InvalidInput
 from .request import CLOSENESS, Closeness, OptionValue
+from .toml_tables import read
 
 if TYPE_CHECKING:
     from .catalog import Model, Option
@@ -41,7 +45,8 @@ def options_at(model: Model, step: Closeness) -> dict[str, OptionValue]:
     share = _share(step)
     if share is None:
         return {}
-    return {option.id: _along(option, share) for option in model.options if option.closeness}
+    found = {option: _values(model, option) for option in model.options}
+    return {option.id: _along(option, values, share) for option, values in found.items() if values}
 
 
 def effect(model: Model, step: Closeness) -> str:
@@ -64,7 +69,7 @@ def why_not(model: Model) -> str:
     """Why the model cannot be held closer to the view, as a sentence; "" if it can."""
     if model.extra.get("max_images", 1) == 0:
         return f"{model.label} takes no view."
-    if speaks(model) or any(option.closeness for option in model.options):
+    if speaks(model) or any(_values(model, option) for option in model.options):
         return ""
     return f"{model.label} has nothing that holds it closer to the view."
 
@@ -97,9 +102,25 @@ def _share(step: Closeness) -> float | None:
     return None if step == "auto" else (CLOSENESS.index(step) - 1) / (len(CLOSENESS) - 2)
 
 
-def _along(option: Option, share: float) -> OptionValue:
+def _values(model: Model, option: Option) -> tuple[OptionValue, ...]:
+    """What the option goes through; empty where it has nothing to do with the view."""
+    if option.closeness or not model.extra.get("schema"):
+        return option.closeness
+    named = _of_fields().get(option.id, ()) if option.kind in ("int", "float") else ()
+    least = -math.inf if option.minimum is None else option.minimum
+    most = math.inf if option.maximum is None else option.maximum
+    return tuple(min(max(value, least), most) for value in named)
+
+
+@functools.cache
+def _of_fields() -> dict[str, tuple[float, ...]]:
+    """By the name of a field of a schema."""
+    fields = read(DATA / "closeness.toml")["fields"]
+    return {name: tuple(map(float, values)) for name, values in fields.items()}
+
+
+def _along(option: Option, values: tuple[OptionValue, ...], share: float) -> OptionValue:
     """The option's value at a share of the way: between two numbers, else the nearest."""
-    values = option.closeness
     place = share * (len(values) - 1)
     if option.kind not in ("int", "float"):
         return values[int(place + 0.5)]

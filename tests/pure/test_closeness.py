@@ -64,6 +64,19 @@ def test_numbers_go_along_and_words_to_the_nearest():
     assert closeness.effect(model, "close") == "A 0.6, B 11, C: y"
 
 
+def test_options_from_a_schema_go_by_the_names_of_its_fields():
+    options = (
+        Option("strength", "Freedom", "float", 0.8, minimum=0.01, maximum=0.9),
+        Option("control_lora_strength", "Depth", "float", 1.0, minimum=0.0, maximum=2.0),
+        Option("seed", "Seed", "int", 0),
+    )
+    model = Model("m", "M", "fal", options=options, extra={"schema": {"strength": {}}})
+    assert closeness.options_at(model, "loose") == {"strength": 0.9, "control_lora_strength": 0.4}
+    assert closeness.options_at(model, "exact") == {"strength": 0.35, "control_lora_strength": 1.2}
+    plain = Model("m", "M", "comfyui", options=options)
+    assert closeness.options_at(plain, "exact") == {}, "a widget may be called so, too"
+
+
 @pytest.mark.parametrize("model", WORKFLOWS.models.values(), ids=lambda model: model.id)
 def test_every_model_has_something_or_says_why_not(model):
     if closeness.why_not(model):

@@ -121,6 +121,11 @@ def test_a_price_that_was_wrong_a_model_that_goes_and_one_that_is_gone(
         f"{MODEL} = {SEEDREAM!r}"
     )
     newcomer.settle(0.5)
+    newcomer.run(f"{MODEL} = 'openrouter/google/gemini-3.1-flash-lite-image'")
+    newcomer.settle(0.5)
+    newcomer.screenshot("models-long-name")
+    newcomer.run(f"{MODEL} = {SEEDREAM!r}")
+    newcomer.settle(0.5)
     label = "ours('jobs.request_builder').prepared(bpy.context).cost"
     assert newcomer.run(f"answer = {label}") == "about $0.07, as seen"
     _, y = newcomer.find_button("genai_render.pick_model", across=0.8)
