@@ -13,8 +13,8 @@ from .connections import own_servers, providers
 from .jobs import session
 from .panels import connections as connection_panels
 from .panels import log as log_panel
+from .panels import model_picker, spending
 from .panels import servers as server_panels
-from .panels import spending
 from .panels.wrapping import wrapped
 
 
@@ -144,6 +144,7 @@ class GenAIRenderPreferences(
         if self.show == "SERVICES":
             connection_panels.draw(layout, context, self)
             server_panels.draw_preferences(layout, context, self)
+            model_picker.draw_refresh(layout.column(), context)
             connection_panels.draw_network(layout, self)
         elif self.show == "COST":
             self._draw_limits(layout)

@@ -114,30 +114,29 @@ def test_a_price_that_was_wrong_a_model_that_goes_and_one_that_is_gone(
         f"for _ in range(8): keep({SEEDREAM!r}, 0.07, 0.035)\n"
         "known = ours('catalog').catalog()\n"
         "gone = next(m for m in known.models.values() if not m.offered())\n"
-        "soon = next(m for m in known.models.values() if m.offered() and m.shutdown\n"
-        "            and m.dates_note())\n"
+        "import dataclasses, datetime\n"
+        "day = str(datetime.date.today() + datetime.timedelta(20))\n"
+        f"soon = dataclasses.replace(known.models[{FLUX!r}], shutdown=day,\n"
+        f"                           dates_source='OpenRouter', successor={SEEDREAM!r})\n"
+        "ours('addon').state(ours('catalog').Catalogs)._known = known.plus([soon])\n"
         "old = keep(gone.id, 0.01, 0.01)\n"
         "ours('jobs.session').session()._corrections.clear()\n"
-        f"{MODEL} = {SEEDREAM!r}"
+        "def choose(id):\n"
+        "    with override('UI'): bpy.ops.genai_render.use_model(model=id)\n"
     )
-    newcomer.settle(0.5)
-    newcomer.run(f"{MODEL} = 'openrouter/google/gemini-3.1-flash-lite-image'")
-    newcomer.settle(0.5)
+    newcomer.run("choose('openrouter/google/gemini-3.1-flash-lite-image')")
     newcomer.screenshot("models-long-name")
-    newcomer.run(f"{MODEL} = {SEEDREAM!r}")
-    newcomer.settle(0.5)
+    newcomer.run(f"choose({SEEDREAM!r})")
     label = "ours('jobs.request_builder').prepared(bpy.context).cost"
     assert newcomer.run(f"answer = {label}") == "about $0.07, as seen"
     _, y = newcomer.find_button("genai_render.pick_model", across=0.8)
     newcomer.click(newcomer.region("UI")[0] + 40, y)  # opens the panel
     newcomer.settle(0.5)
     newcomer.screenshot("models-as-seen")
-    newcomer.run(f"{MODEL} = soon.id")
-    newcomer.settle(0.5)
+    newcomer.run("choose(soon.id)")
     newcomer.screenshot("models-goes-soon")
 
-    newcomer.run("with override(): bpy.ops.genai_render.recall(id=old)")
-    newcomer.settle(0.5)
+    newcomer.run("with override(): bpy.ops.genai_render.recall(id=old)\nours('redraw').sidebars()")
     assert newcomer.run(f"answer = {MODEL} == gone.id")
     newcomer.screenshot("models-gone")
     newcomer.press("genai_render.use_model", across=0.5)
@@ -164,9 +163,9 @@ def test_services_are_folded_and_refresh_says_what_came(newcomer: BlenderWindow)
             )
             assert lines[0].startswith("OpenRouter: "), lines
             assert newcomer.run("answer = list(ours('catalog').list_days())") == ["openrouter"]
-            newcomer.run("one.show_server = True")
+            newcomer.run("one.show_server = True; ours('redraw').preferences()")
             newcomer.screenshot("models-service-open")
-            newcomer.run("prefs.show = 'WORK'")
+            newcomer.run("prefs.show = 'WORK'; ours('redraw').preferences()")
             newcomer.screenshot("models-packs")
     finally:
         newcomer.run("bpy.context.preferences.system.use_online_access = False")

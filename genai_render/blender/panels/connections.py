@@ -12,7 +12,6 @@ from ...core.errors import CredentialsError, GenAIError
 from .. import catalog
 from ..backend_settings import OWN_PROXY, for_connection
 from ..connections import keys, providers
-from . import model_picker
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def draw(layout: Any, context: Any, prefs: Any) -> None:
     row = layout.row()
     row.alignment = "LEFT"
     row.operator("genai_render.server_add", icon="ADD")
-    model_picker.draw_refresh(layout.column(), context)
 
 
 def draw_network(layout: Any, prefs: Any) -> None:

@@ -115,10 +115,10 @@ def draw(layout: Any, context: bpy.types.Context, pixels: int) -> None:
 
 def _columns(split: Any) -> tuple[Any, Any, Any]:
     """For cost, speed, and what it takes."""
-    first = split.split(factor=0.34)
+    first = split.split(factor=0.3)
     first.active = False
     price = first.row()
-    second = first.split(factor=0.58)
+    second = first.split(factor=0.55)
     return price, second.row(), second.row()
 
 
