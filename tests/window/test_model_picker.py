@@ -33,7 +33,8 @@ def newcomer(scene: BlenderWindow) -> Iterator[BlenderWindow]:
             f"one.base_url = {server.base_url!r}\n"
             "ours('connections.keys').forget('openrouter')\n"
             "bpy.context.scene.genai_render.prompt = 'a house of glass at golden hour'\n"
-            "bpy.context.window_manager.genai_render.show_live = False"
+            "bpy.context.window_manager.genai_render.show_live = False\n"
+            "bpy.context.window_manager.genai_render_models.shelf = 'all'"
         )
         scene.settle(0.5)
         yield scene
@@ -65,7 +66,6 @@ def test_thirty_models_with_one_key_and_a_picture_with_two_of_them(
     newcomer.key("Return")
     newcomer.click(left + (right - left) * 0.3, top + FIRST_ROW)
     assert newcomer.run(f"answer = {MODEL}") == FLUX
-    newcomer.click(left + (right - left) * 0.1, top + 16 + 3 * 21)  # Keep My Geometry
     newcomer.key("Escape")
     first = make(newcomer)
     newcomer.screenshot("models-first-picture")
@@ -126,6 +126,15 @@ def test_a_price_that_was_wrong_a_model_that_goes_and_one_that_is_gone(
     )
     newcomer.run("choose('openrouter/google/gemini-3.1-flash-lite-image')")
     newcomer.screenshot("models-long-name")
+    header = newcomer.find_button("genai_render.pick_model", across=0.8)
+    left, top, right, _ = popup_over(newcomer, *header)
+    newcomer.click(left + (right - left) * 0.1, top + 16 + 3 * 21)  # Keep My Geometry
+    newcomer.settle(0.3)
+    newcomer.screenshot("models-recommended")
+    assert newcomer.run("answer = bpy.context.window_manager.genai_render_models.shelf") == (
+        "geometry"
+    )
+    newcomer.key("Escape")
     newcomer.run(f"choose({SEEDREAM!r})")
     label = "ours('jobs.request_builder').prepared(bpy.context).cost"
     assert newcomer.run(f"answer = {label}") == "about $0.07, as seen"
@@ -133,6 +142,13 @@ def test_a_price_that_was_wrong_a_model_that_goes_and_one_that_is_gone(
     newcomer.click(newcomer.region("UI")[0] + 40, y)  # opens the panel
     newcomer.settle(0.5)
     newcomer.screenshot("models-as-seen")
+    x, y_closeness = newcomer.find_button("genai_render.closeness", across=0.7, begin=0.5)
+    newcomer.click(x, y_closeness)
+    newcomer.settle(0.5)
+    newcomer.move_mouse(x, y_closeness - 10)
+    newcomer.settle(1.5)
+    newcomer.screenshot("models-closeness")
+    newcomer.key("Escape")
     newcomer.run("choose(soon.id)")
     newcomer.screenshot("models-goes-soon")
 
