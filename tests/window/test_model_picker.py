@@ -142,6 +142,8 @@ def test_a_price_that_was_wrong_a_model_that_goes_and_one_that_is_gone(
     newcomer.click(newcomer.region("UI")[0] + 40, y)  # opens the panel
     newcomer.settle(0.5)
     newcomer.screenshot("models-as-seen")
+    newcomer.run("choose('offline')")
+    newcomer.settle(0.3)
     x, y_closeness = newcomer.find_button("genai_render.closeness", across=0.7, begin=0.5)
     newcomer.click(x, y_closeness)
     newcomer.settle(0.5)
