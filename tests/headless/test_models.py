@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy")
@@ -18,11 +20,16 @@ import genai_render  # noqa: E402
 from genai_render.backends.http.settings import Endpoint  # noqa: E402
 from genai_render.blender import addon, backend_settings, background, redraw  # noqa: E402
 from genai_render.blender import catalog as catalogs  # noqa: E402
+from genai_render.blender.cli import making  # noqa: E402
 from genai_render.blender.connections import model_refresh  # noqa: E402
 from genai_render.blender.jobs import model_facts, request_builder  # noqa: E402
 from genai_render.blender.settings import choices, closeness_choice, model_rows  # noqa: E402
 from genai_render.core import catalog  # noqa: E402
 from genai_render.core.credentials import Secret  # noqa: E402
+from genai_render.core.events import Result  # noqa: E402
+from genai_render.core.history.store import HistoryStore  # noqa: E402
+from genai_render.core.images import encode_png  # noqa: E402
+from genai_render.core.request import RenderRequest  # noqa: E402
 
 from ..servers.http import Answer  # noqa: E402
 from ..servers.json_providers import KEY, OpenRouterServer, XAIServer  # noqa: E402
@@ -211,3 +218,17 @@ def test_a_provider_that_nobody_knows_comes_by_a_table_in_the_packs_folder(folde
     rows.shelf = "all"
     rows.search = "acme"
     assert shown() == ["acme/acme-xl"]
+
+
+def test_the_command_line_goes_by_what_was_paid_too(tmp_path: Path) -> None:
+    model = catalogs.catalog().model(FLUX)
+    parsed = argparse.Namespace(history=tmp_path / "kept")
+    assert making._seen(parsed, model) == 1.0
+    assert not parsed.history.exists(), "asking makes no History"
+    store = HistoryStore(parsed.history)
+    data = encode_png(np.zeros((8, 8, 3), np.uint8))
+    for _ in range(3):
+        result = Result(data, "image/png", 8, 8, cost_usd=0.09, listed_usd=0.03)
+        store.add(RenderRequest("A red house", model=FLUX), result)
+    store.close()
+    assert making._seen(parsed, model) == pytest.approx(3.0)
