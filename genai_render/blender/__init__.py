@@ -19,7 +19,7 @@ def _modules() -> tuple[Any, ...]:
     """
     from . import cli, keymaps, operators, panels, preferences, render_engine
     from .jobs import history_news, result_image
-    from .settings import options, scene_settings, stored_properties, window_state
+    from .settings import model_rows, options, scene_settings, stored_properties, window_state
     from .viewport import gizmos, live_preview, live_render, overlay, projection, viewport_rest
 
     return (
@@ -27,6 +27,7 @@ def _modules() -> tuple[Any, ...]:
         cli,
         scene_settings,
         window_state,
+        model_rows,
         options,
         projection,
         history_news,

@@ -48,12 +48,14 @@ class Catalogs:
         self.problem = ""
         self.server_problems: list[GenAIError] = []
         self.revision = 0
+        self.list_days: dict[str, str] = {}
         self._known: Catalog | None = None
 
     def catalog(self) -> Catalog:
         if self._known is None:
             self._known = self._read()
             self.revision = next(_revisions)
+            self.list_days = {id: kept.day for id, kept in _kept_lists().items()}
         return self._known
 
     def reload(self) -> None:
@@ -135,6 +137,13 @@ def lists_file() -> Path:
     return addon.user_folder(_LISTS_FOLDER) / model_lists.FILE
 
 
+def list_days() -> dict[str, str]:
+    """The day of each provider's own list that is kept ("2026-11-28"), by the provider's id."""
+    state = addon.state(Catalogs)
+    state.catalog()
+    return state.list_days
+
+
 def keep_lists(lists: Mapping[str, KnownList]) -> None:
     """Keep what providers said of their models beside what the others said before, and read the
     catalogue again. Raises StorageError."""
@@ -143,9 +152,12 @@ def keep_lists(lists: Mapping[str, KnownList]) -> None:
     reload()
 
 
+def _kept_lists() -> dict[str, KnownList]:
+    return model_lists.read(addon.user_folder(_LISTS_FOLDER, create=False) / model_lists.FILE)
+
+
 def _with_own(known: Catalog, prefs: Any | None, problems: list[GenAIError]) -> Catalog:
-    folder = addon.user_folder(_LISTS_FOLDER, create=False)
-    known = model_lists.applied(known, model_lists.read(folder / model_lists.FILE))
+    known = model_lists.applied(known, _kept_lists())
     if prefs is not None:
         for connection in all_connections(prefs):
             known = known.plus(connection.catalog_models(known))

@@ -12,8 +12,8 @@ from .connections import own_servers, providers
 from .jobs import session
 from .panels import connections as connection_panels
 from .panels import log as log_panel
+from .panels import model_picker, spending
 from .panels import servers as server_panels
-from .panels import spending
 from .panels.wrapping import wrapped
 
 
@@ -151,6 +151,7 @@ class GenAIRenderPreferences(
         if self.show == "SERVICES":
             connection_panels.draw(layout, context, self)
             server_panels.draw_preferences(layout, context, self)
+            model_picker.draw_refresh(layout.column(), context)
             connection_panels.draw_network(layout, self)
         elif self.show == "COST":
             self._draw_limits(layout)
@@ -173,6 +174,13 @@ class GenAIRenderPreferences(
         folder = addon.default_history_folder(create=False)
         layout.prop(self, "history_folder", placeholder=str(folder))
         layout.prop(self, "models_file")
+        split = layout.split(factor=0.4)
+        name = split.row()
+        name.alignment = "RIGHT"
+        name.label(text="Packs")
+        row = split.row(align=True)
+        row.operator("genai_render.open_packs", icon="FILE_FOLDER")
+        row.operator("genai_render.read_models", text="", icon="FILE_REFRESH")
         problem = catalog.models_problem()
         if problem:
             column = layout.column()

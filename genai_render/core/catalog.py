@@ -58,7 +58,11 @@ OptionKind = Literal["choice", "bool", "int", "float", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A setting that one model has and others may not. Shown and checked by what is said here."""
+    """A setting that one model has and others may not. Shown and checked by what is said here.
+
+    closeness: its values from one that leaves the image free to one that holds it to the view;
+    empty where it has nothing to do with that (see `core.closeness`).
+    """
 
     id: str
     label: str
@@ -68,11 +72,13 @@ class Option:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    closeness: tuple[OptionValue, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(OptionKind):
             raise InvalidInput(f'The option "{self.id}" is of an unknown kind, "{self.kind}".')
-        self.check(self.default)
+        for value in (self.default, *self.closeness):
+            self.check(value)
 
     def check(self, value: OptionValue) -> OptionValue:
         """The value if this option can have it. Raises InvalidInput."""

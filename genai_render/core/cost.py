@@ -45,24 +45,35 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """images: for what comes out. inputs: for what is sent. None where unknown."""
+    """images: for what comes out. inputs: for what is sent. None where unknown.
+
+    seen: how many times as much the last images of the model have really cost; 1.0 where the price
+    list is right, or nothing else is known (see `core.seen_costs`).
+    """
 
     images: float | None
     inputs: float | None
+    seen: float = 1.0
 
     @property
-    def usd(self) -> float | None:
-        """All of it; None unless both are known."""
+    def listed(self) -> float | None:
+        """All of it by the price list; None unless both are known."""
         if self.images is None or self.inputs is None:
             return None
         return self.images + self.inputs
 
     @property
+    def usd(self) -> float | None:
+        """What it is taken to cost; None unless all of it is known."""
+        return None if self.listed is None else self.listed * self.seen
+
+    @property
     def text(self) -> str:
-        """For people: "about $0.06", "unknown", "free"."""
+        """For people: "about $0.06", "about $0.05, as seen", "unknown", "free"."""
         if self.usd is None:
             return "unknown" if self.images is None else f"{dollars(self.images)} and the inputs"
-        return "free" if self.usd == 0 else f"about {dollars(self.usd)}"
+        as_seen = ", as seen" if self.seen != 1.0 else ""
+        return "free" if self.usd == 0 else f"about {dollars(self.usd)}{as_seen}"
 
 
 UNKNOWN = Estimate(None, None)

@@ -52,6 +52,8 @@ class Result:
         before the first is worked on.
     arrived: the id under which it is on the disk already, for History.
     ai: False where no generative model was involved (IPTC digital source type).
+    estimated_usd: what it was said to cost before; None where nobody could tell.
+    listed_usd: what it should have cost by the price list alone, without what was seen since.
     """
 
     image: bytes
@@ -67,6 +69,8 @@ class Result:
     ai: bool = True
     more: int = 0
     arrived: str = ""
+    estimated_usd: float | None = None
+    listed_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import mask
+from . import closeness, mask
 from .cost import UNKNOWN, Estimate, estimate_parts
 from .errors import GenAIError, InvalidInput
 from .framing import Size
@@ -64,16 +64,21 @@ class Prepared:
 
 
 def prepare(
-    model: Model, build: Callable[[], RenderRequest], canvas_aspect: float | None = None
+    model: Model,
+    build: Callable[[], RenderRequest],
+    canvas_aspect: float | None = None,
+    seen: float = 1.0,
 ) -> Prepared:
     """What sending the request that `build` gives would mean. Raises nothing: see `problem`.
 
     canvas_aspect: width over height of a canvas that is captured when it is sent; None where none
     is, or the request has its canvas already.
+    seen: how many times as much as its price list says the model has cost of late.
     """
     try:
         request = build()
         model.check(request)
+        closeness.check(model, request.closeness)
         _check_start(model, request, canvas_aspect is not None)
         if request.source is not None:
             mask.check(request.source, request.mask, request.markup)
@@ -81,7 +86,8 @@ def prepare(
         request = request.with_(width=spec.width, height=spec.height)
         size = None if canvas_aspect is None else Size(spec.width, spec.height)
         sent = None if size is None else (size.width, size.height)
-        return Prepared(model, request, spec, estimate_parts(model, request, sent), size)
+        estimate = replace(estimate_parts(model, request, sent), seen=seen)
+        return Prepared(model, request, spec, estimate, size)
     except GenAIError as error:
         return Prepared(model, None, problem=error)
 

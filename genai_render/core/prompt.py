@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .catalog import Style
-from .request import Kind, RenderRequest, Role
+from .request import Closeness, Kind, RenderRequest, Role
 
 ImageRole = Literal["canvas", "depth", "normal", "source", "mask", "markup"] | Role
 
@@ -29,6 +29,27 @@ _SAYS: dict[str, str] = {
 }
 
 
+# What is said of the view where the image may move away from it; else it is as above.
+_CLOSENESS_SAYS: dict[str, dict[str, str]] = {
+    "close": {
+        "canvas": "the 3D view to turn into a finished image: keep its camera, framing, layout and "
+        "shapes, only small details may change",
+    },
+    "balanced": {
+        "canvas": "the 3D view to turn into a finished image: keep its camera, framing and layout; "
+        "shapes may be refined and details added",
+        "depth": "its depth map (near is white): keep the distances roughly",
+        "normal": "its surface normals as colours: keep the large surfaces' orientation",
+    },
+    "loose": {
+        "canvas": "a 3D view as a starting point: take its camera and rough layout; shapes, "
+        "proportions and details may change freely",
+        "depth": "its depth map (near is white), only as a hint of what is near and far",
+        "normal": "its surface normals as colours, only as a hint",
+    },
+}
+
+
 @dataclass(frozen=True, slots=True)
 class SentImage:
     """One image that goes with the prompt, in order. weight: 0 to 1, for references."""
@@ -42,7 +63,8 @@ def compose(request: RenderRequest, style: Style, images: Sequence[SentImage] = 
 
     Lines, each with one thought, because models follow those best.
     """
-    return "\n".join([build_prompt(request, style), *describe(images), *ending(request, images)])
+    described = describe(images, request.closeness)
+    return "\n".join([build_prompt(request, style), *described, *ending(request, images)])
 
 
 def build_prompt(request: RenderRequest, style: Style) -> str:
@@ -55,11 +77,11 @@ def build_prompt(request: RenderRequest, style: Style) -> str:
     return "\n".join(lines)
 
 
-def describe(images: Sequence[SentImage]) -> list[str]:
+def describe(images: Sequence[SentImage], closeness: Closeness = "auto") -> list[str]:
     """One line for each image, in order: which it is, and what to take from it."""
     lines = []
     for number, image in enumerate(images, start=1):
-        says = _SAYS[image.role]
+        says = _CLOSENESS_SAYS.get(closeness, {}).get(image.role, _SAYS[image.role])
         if image.weight < 0.35:
             says += ", only as a faint hint"
         elif image.weight < 0.75:

@@ -24,6 +24,9 @@ Role = Literal["style", "material", "subject", "composition", "free"]
 ROLES: tuple[str, ...] = get_args(Role)
 Mode = Literal["auto", "fast", "balanced", "quality"]
 MODES: tuple[str, ...] = get_args(Mode)
+Closeness = Literal["auto", "loose", "balanced", "close", "exact"]
+CLOSENESS: tuple[str, ...] = get_args(Closeness)
+"""How close to the view an image stays; "auto" is what a model does by itself."""
 Kind = Literal["render", "edit"]
 OptionValue = str | int | float | bool
 
@@ -32,7 +35,7 @@ SCHEMA = 1
 # The fields whose values stand in JSON as they are.
 _PLAIN = (
     *("prompt", "model", "style", "aspect", "resolution", "width", "height", "count", "seed"),
-    *("mode", "options", "enhance", "scene_text", "kind", "parent", "batch"),
+    *("mode", "closeness", "options", "enhance", "scene_text", "kind", "parent", "batch"),
 )
 
 
@@ -132,6 +135,8 @@ class RenderRequest:
     kind "edit" changes `source`, an encoded image; `mask` (PNG, transparent where to edit) and
     `markup` (transparent PNG laid over it) guide it. `parent` is the History id it came from.
     options: the chosen model's own, by id.
+    closeness: how close to the view it stays; what that means for the model is among its options
+        already, or is in the words that are sent with it (see `core.closeness`).
     enhance: add a description taken from the scene (`scene_text`) to the prompt.
     width, height: the pixels asked for, once framing has decided them; 0 before.
     batch: of which batch it is, and which picture of it.
@@ -145,6 +150,7 @@ class RenderRequest:
     count: int = 1
     seed: int | None = None
     mode: Mode = "auto"
+    closeness: Closeness = "auto"
     references: tuple[Reference, ...] = ()
     canvas: Canvas | None = field(default=None, repr=False, compare=False)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
@@ -199,6 +205,11 @@ class RenderRequest:
                 )
         if self.mode not in MODES:
             raise InvalidInput(f'"{self.mode}" is not a mode.', action=f"Use {', '.join(MODES)}.")
+        if self.closeness not in CLOSENESS:
+            raise InvalidInput(
+                f'"{self.closeness}" does not say how close to the view.',
+                action=f"Use {', '.join(CLOSENESS)}.",
+            )
         if self.kind not in get_args(Kind):
             raise InvalidInput(f'"{self.kind}" is not a kind of request.')
         if len(self.references) > MAX_REFERENCES:

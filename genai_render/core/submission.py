@@ -7,20 +7,21 @@ The panel, its dialogs and the command line each have a queue and a `Gate` befor
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import cost
+from . import closeness, cost
 from .cost import Reservations
 from .errors import GenAIError, InvalidInput
-from .events import Failed, Result
+from .events import CancelToken, Event, Failed, Result
 from .inside_mask import kept_outside
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
 
 if TYPE_CHECKING:
     from .catalog import Model
     from .preflight import Prepared
+    from .request import RenderRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Gate:
         )
         if request.mask is not None:
             run_backend = kept_outside(run_backend)
+        run_backend = _noting(run_backend, prepared)
         job = self._queue.submit(
             request, run_backend, complete, "" if usd == 0 else prepared.estimate.text
         )
@@ -173,3 +175,34 @@ class Gate:
             held.spending.settle(job.id)
             self._reservations.release(held.number)
             del self._held[job.id]
+
+
+def _noting(run_backend: Run, prepared: Prepared) -> Run:
+    """The same, with what History is to know of each image besides: what it was said to cost, and
+    how it was held to the view."""
+    asked, model, estimate = prepared.request, prepared.model, prepared.estimate
+    assert asked is not None, "it was checked"
+    assert model is not None, "it was checked"
+    held = closeness.effect(model, asked.closeness) if asked.closeness != "auto" else ""
+
+    def share(usd: float | None) -> float | None:
+        return None if usd is None else usd / asked.count
+
+    def run(request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        events = run_backend(request, cancel)
+        try:
+            for event in events:
+                if isinstance(event, Result):
+                    event = replace(
+                        event,
+                        estimated_usd=share(estimate.usd),
+                        listed_usd=share(estimate.listed),
+                        info={**event.info, "closeness": held} if held else event.info,
+                    )
+                yield event
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    return run

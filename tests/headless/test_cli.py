@@ -93,11 +93,13 @@ def picture(color: tuple[int, int, int], path: Path) -> Path:
 def test_render_prints_a_result_and_keeps_everything_that_made_it(scenes, history):
     run = genai_render(
         scenes / "ball.blend", "render", "--prompt", "golden hour, watercolor",
-        "--resolution", "1K", "--seed", 5, "--json", "--history", history,
+        "--resolution", "1K", "--seed", 5, "--closeness", "close", "--json", "--history", history,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     (result,) = events(run, "result")
     assert result["seed"] == 5
+    assert result["closeness"] == "Strength 0.5"
+    assert result["estimated_usd"] == 0
     assert result["cost_usd"] == 0
     assert (result["camera"], result["frame"]) == ("Camera", 7)
     assert {"golden hour", "watercolor"} <= {word.lower() for word in result["used"]}
@@ -427,3 +429,15 @@ def test_ctrl_c_and_sigterm_cancel_cleanly(during, number, scenes, history, tmp_
                 image.load()
     assert not list(history.glob("**/*.tmp"))
     assert not list(temporary.glob("genai_render-*"))
+
+
+def test_how_close_to_the_view_is_refused_where_there_is_nothing_for_it(scenes, history):
+    ball = scenes / "ball.blend"
+    words = ("render", "--prompt", "a house", "--closeness", "exact", "--history", history)
+    for more, reason in (
+        (("--no-canvas",), "no view to be close to"),
+        (("--model", "openrouter/recraft/recraft-v4.1-flash"), "takes no view"),
+    ):
+        run = genai_render(ball, *words, *more)
+        assert run.returncode == 2
+        assert reason in run.stderr

@@ -198,3 +198,30 @@ def test_all_of_a_batch_is_checked_before_its_first(till: Till):
     with pytest.raises(OverBudget):
         till.gate.check(asked(), RunSpending(), times=10)
     till.gate.check(asked(), RunSpending(), times=9)
+
+
+def test_history_hears_what_each_image_was_estimated_at_and_how_it_was_held(till):
+    prepared = prepare(
+        FREE,
+        lambda: RenderRequest(prompt="a house", model="offline", count=2, closeness="close"),
+        1.5,
+    )
+    kept: list[Result] = []
+    till.queue._save = lambda request, result, seconds: kept.append(result) or "id"
+    till.submit(prepared)
+    till.finish()
+    priced = prepare(
+        PAID, lambda: RenderRequest(prompt="a house", model="paid", count=2), 1.5, seen=1.5
+    )
+    assert priced.cost == "about $3.00, as seen"
+    till.limits = Limits(run=2.5)
+    with pytest.raises(OverBudget):  # a limit counts what was seen, not what is listed
+        till.submit(priced)
+    till.limits = Limits()
+    till.submit(priced)
+    till.finish()
+    assert [result.estimated_usd for result in kept] == [0, 0, 1.5, 1.5]
+    assert [result.listed_usd for result in kept] == [0, 0, 1.0, 1.0]
+    assert [result.info.get("closeness") for result in kept] == [
+        *("Strength 0.5", "Strength 0.5", None, None)
+    ]

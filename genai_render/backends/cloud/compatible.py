@@ -155,6 +155,6 @@ def _names(text: str, parameter: str) -> bool:
 def _only_first(call: ProviderCall) -> ProviderCall:
     attached = replace(call.attached, images=call.attached.images[:1])
     # The lines about images that no longer go along would mislead the model.
-    gone = prompt.describe(call.attached.roles)[1:]
+    gone = prompt.describe(call.attached.roles, call.request.closeness)[1:]
     kept = [line for line in call.prompt.splitlines() if line not in gone]
     return replace(call, attached=attached, prompt="\n".join(kept))

@@ -159,7 +159,7 @@ class GeminiBackend:
             output_spec(model, request),
             attached,
             prompt.build_prompt(request, style),
-            tuple(prompt.describe(attached.roles)),
+            tuple(prompt.describe(attached.roles, request.closeness)),
             "\n".join(prompt.ending(request, attached.roles)),
         )
 

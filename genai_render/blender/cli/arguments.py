@@ -17,7 +17,7 @@ import bpy
 from ...console import PROGRAM
 from ...core.errors import InvalidInput
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
-from ...core.request import MODES, ROLES, Reference
+from ...core.request import CLOSENESS, MODES, ROLES, Reference
 
 FORMATS = ("png", "webp", "jpeg")
 
@@ -189,6 +189,12 @@ def _store(parser: argparse.ArgumentParser) -> None:
 def _render(parser: argparse.ArgumentParser) -> None:
     _making(parser)
     _framing(parser)
+    parser.add_argument(
+        "--closeness",
+        default="auto",
+        choices=CLOSENESS,
+        help="how close to the view, by what the model has for it; an --option counts more",
+    )
     parser.add_argument("--no-canvas", action="store_true", help="do not use the scene's view")
 
 

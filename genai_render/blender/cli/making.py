@@ -14,7 +14,7 @@ import bpy
 from ...backends.base import check_ready, create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
-from ...core import cost, images
+from ...core import closeness, cost, images
 from ...core.bounds import MAX_SEED
 from ...core.canvas import View
 from ...core.catalog import Catalog, Model
@@ -27,11 +27,14 @@ from ...core.errors import (
     StorageError,
 )
 from ...core.events import CancelToken, Notice, Progress, Result
+from ...core.history.seen_costs import seen_costs
+from ...core.history.store import INDEX
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
 from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
 from ...core.rescue import rescue
+from ...core.seen_costs import correction
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings, scene_description
 from .. import catalog as catalogs
@@ -48,6 +51,10 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     catalog, model = _model(parsed, console)
     # By the names of the objects, the offline engine knows what a word of color is about.
     seen = model.backend == "offline" and not parsed.no_canvas
+    if parsed.no_canvas and parsed.closeness != "auto":
+        raise InvalidInput(
+            "There is no view to be close to.", action="Leave out --closeness or --no-canvas."
+        )
     request = RenderRequest(
         prompt=parsed.prompt,
         model=model.id,
@@ -59,7 +66,8 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         seed=parsed.seed,
         mode=parsed.mode,
         references=_references(parsed),
-        options=_options(parsed, model),
+        options={**closeness.options_at(model, parsed.closeness), **_options(parsed, model)},
+        closeness=parsed.closeness,
     )
     planned = None if parsed.no_canvas else shots.plan(parsed)
     if request.seed is None and planned is not None and len(planned) > 1:
@@ -68,7 +76,8 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     aspect = None if planned is None else shots.own_aspect(parsed)
-    making = _Making(parsed, console, catalog, prepare(model, lambda: request, aspect), len(names))
+    prepared = prepare(model, lambda: request, aspect, _seen(parsed, model))
+    making = _Making(parsed, console, catalog, prepared, len(names))
     if parsed.dry_run:
         return making.say_plan(names)
     with shots.kept_frame():
@@ -109,7 +118,8 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         markup=None if parsed.markup is None else images.read_file(parsed.markup),
         parent=parent,
     )
-    making = _Making(parsed, console, catalog, prepare(model, lambda: request), 1)
+    prepared = prepare(model, lambda: request, seen=_seen(parsed, model))
+    making = _Making(parsed, console, catalog, prepared, 1)
     if parsed.dry_run:
         return making.say_plan(["edit"])
     return making.run(iter([making.prepared]), [f"{path.stem}-edit"])
@@ -125,6 +135,18 @@ def _model(parsed: argparse.Namespace, console: Console) -> tuple[Catalog, Model
         for problem in problems:
             console.notice(problem.text)
     return catalog, catalog.model(parsed.model)
+
+
+def _seen(parsed: argparse.Namespace, model: Model) -> float:
+    """How many times as much as listed its last images have cost, as far as History knows."""
+    folder = folder_of(parsed)
+    if model.price is None or not model.online or not (folder / INDEX).exists():
+        return 1.0
+    store = open_history(folder)
+    try:
+        return correction(seen_costs(store, model.id)).ratio
+    finally:
+        store.close()
 
 
 def _references(parsed: argparse.Namespace) -> tuple:
@@ -381,6 +403,7 @@ class _Making:
             height=saved.result.height,
             seconds=round(saved.seconds, 3),
             cost_usd=saved.result.cost_usd,
+            estimated_usd=saved.result.estimated_usd,
             seed=saved.result.seed,
             model=job.request.model,
             style=job.request.style,
@@ -389,6 +412,7 @@ class _Making:
             used=info.get("used", []),
             not_used=info.get("not_used", []),
             notices=() if job.request.canvas is None else job.request.canvas.notices,
+            **({"closeness": info["closeness"]} if "closeness" in info else {}),
             **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))

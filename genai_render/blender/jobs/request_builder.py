@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core import closeness
 from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import GenAIError, SceneError
 from ...core.framing import AUTO
@@ -26,12 +27,18 @@ from . import session
 if TYPE_CHECKING:
     from ...core.catalog import Model
 
+if TYPE_CHECKING:
+    from ...core.catalog import Model
+    from ...core.request import Closeness
+
 _SURFACES = {
     *("MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"),
     *("GREASEPENCIL", "GPENCIL", "EMPTY"),
 }
 _NO_PROMPT_YET = "-"
-_SAID = ("aspect", "resolution", "count", "mode", "enhance", "parent", "use_canvas")
+_SAID = (
+    *("aspect", "resolution", "count", "mode", "closeness", "enhance", "parent", "use_canvas"),
+)
 
 
 class Preparation:
@@ -50,11 +57,11 @@ class Preparation:
         self._access: tuple[tuple[Any, ...], float, GenAIError | None] | None = None
 
     def prepared(self, context: bpy.types.Context) -> Prepared:
-        what_is_set = _what_is_set(context)
-        if self._of_settings is None or what_is_set != self._settings:
+        is_set = what_is_set(context)
+        if self._of_settings is None or is_set != self._settings:
             self.built += 1
             self._of_settings = _prepare(context)
-            self._settings, self._situation = what_is_set, ()
+            self._settings, self._situation = is_set, ()
         situation = self._look_around(context, self._of_settings)
         if self._prepared is None or situation != self._situation:
             self._situation = situation
@@ -110,7 +117,8 @@ def prepared(context: bpy.types.Context) -> Prepared:
 
 def for_request(request: RenderRequest) -> Prepared:
     """What sending an earlier request again would do. Raises NotFound for a model that is gone."""
-    return prepare(catalog.catalog().model(request.model), lambda: request)
+    model = catalog.catalog().model(request.model)
+    return prepare(model, lambda: request, seen=session.correction(model.id).ratio)
 
 
 def prompt_of(settings: Any) -> str:
@@ -129,7 +137,7 @@ def chosen_references(settings: Any) -> tuple[Reference, ...]:
     return tuple(_reference(slot) for slot in scene_settings.references(settings) if slot.digest)
 
 
-def _what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
+def what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
     """Everything that the request is made from: equal as long as it would be the same."""
     settings = scene_settings.settings(context)
     model = choices.known_model(settings)
@@ -139,6 +147,7 @@ def _what_is_set(context: bpy.types.Context) -> tuple[Any, ...]:
         choices.STYLE.id_of(settings),
         prompt_of(settings),
         tuple(getattr(settings, name) for name in _SAID),
+        1.0 if model is None else session.correction(model.id).ratio,
         settings.seed if settings.use_seed else None,
         tuple(
             (slot.digest, slot.file_name, slot.role, slot.weight)
@@ -162,14 +171,31 @@ def for_render(context: bpy.types.Context, aspect: float) -> Prepared:
     return _prepare_with(context, aspect, AUTO, 1)
 
 
+def with_model(context: bpy.types.Context, model: Model) -> Prepared:
+    """What the panel's settings would mean with another model: for what it would cost."""
+    settings = scene_settings.settings(context)
+    aspect = (_frame_aspect(context) or 1.0) if settings.use_canvas else None
+    return _prepare_with(context, aspect, settings.aspect, settings.count, model)
+
+
+def closeness_for(settings: Any, model: Model, has_canvas: bool) -> Closeness:
+    """How close to the view it is asked to be, where there is a view and the model can."""
+    return settings.closeness if has_canvas and not closeness.why_not(model) else "auto"
+
+
 def _prepare_with(
-    context: bpy.types.Context, canvas_aspect: float | None, aspect: str, count: int
+    context: bpy.types.Context,
+    canvas_aspect: float | None,
+    aspect: str,
+    count: int,
+    model: Model | None = None,
 ) -> Prepared:
     settings = scene_settings.settings(context)
     try:
-        model = choices.chosen_model(settings)
+        model = model or choices.chosen_model(settings)
     except GenAIError as error:
         return Prepared(None, None, problem=error)
+    step = closeness_for(settings, model, canvas_aspect is not None)
     prompt = prompt_of(settings)
     try:
         problem = None
@@ -189,13 +215,17 @@ def _prepare_with(
             seed=settings.seed if settings.use_seed else None,
             mode=settings.mode,
             references=chosen_references(settings),
-            options=options.option_values(context.scene, model),
+            closeness=step,
+            options=closeness.with_options(
+                model, step, options.option_values(context.scene, model)
+            ),
             enhance=settings.enhance,
             scene_text=scene_description.describe(context) if settings.enhance else "",
             parent=settings.parent,
         )
 
-    prepared = prepare(model, build, canvas_aspect)
+    seen = session.correction(model.id).ratio
+    prepared = prepare(model, build, canvas_aspect, seen)
     return prepared if problem is None else replace(prepared, problem=problem)
 
 

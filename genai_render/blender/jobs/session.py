@@ -17,11 +17,15 @@ import bpy
 from ...backends.base import create_backend
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
+from ...core.history.seen_costs import seen_costs
 from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
 from ...core.rescue import rescue
+from ...core.seen_costs import NO_CORRECTION, Correction
+from ...core.seen_costs import correction as correction_of
 from ...core.submission import Gate, Limits
 from .. import addon, backend_settings, catalog, redraw
 from ..history_place import open_history
+from ..settings.model_marks import marks
 from . import listeners
 from .work import Place, Work
 
@@ -91,6 +95,7 @@ class Session:
         self.file = 0
         self._timer = self._tick  # one object: Blender knows a timer by its address
         self._spending: tuple[float, str, Spending] | None = None
+        self._corrections: dict[str, Correction] = {}
 
     def submit(
         self,
@@ -111,6 +116,7 @@ class Session:
         backend = create_backend(model.backend, settings)
         complete = None if to_canvas is None else _with_canvas(to_canvas)
         job = self.gate.submit(prepared, backend.run, complete)
+        marks().used(model.id)
         self.told = [told for told in self.told if told.is_error or told.deleted]
         took = self._took.get((job.request.model, job.request.resolution))
         work = Work(job, place, self.file, expected=took, said=frozenset(said))
@@ -147,6 +153,16 @@ class Session:
         )
         self._spending = time.monotonic(), blend, found
         return found
+
+    def correction(self, model_id: str) -> Correction:
+        """What its last images have cost against its price list. Read again when one was saved."""
+        if model_id not in self._corrections:
+            try:
+                seen = seen_costs(self.store, model_id)
+            except GenAIError:
+                seen = []  # History says so itself
+            self._corrections[model_id] = correction_of(seen)
+        return self._corrections[model_id]
 
     def tell(self, text: str, is_error: bool, work: Work | None = None, deleted: str = "") -> None:
         self.told.append(Told(text, is_error, time.monotonic(), work, deleted))
@@ -205,6 +221,7 @@ class Session:
         elif isinstance(event, Saved):
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds
             self._spending = None
+            self._corrections.pop(work.job.request.model, None)
         elif isinstance(event, Finished):
             del self._works[work.job.id]
             self._spending = None
@@ -250,6 +267,12 @@ def session() -> Session:
 def opened() -> Session | None:
     """The session if there is one."""
     return addon.existing(Session)
+
+
+def correction(model_id: str) -> Correction:
+    """What a model's last images have cost against its price list, as far as History is open."""
+    current = opened()
+    return NO_CORRECTION if current is None else current.correction(model_id)
 
 
 def reopen() -> None:

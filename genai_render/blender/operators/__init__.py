@@ -10,6 +10,7 @@ from . import (
     generate,
     history,
     log,
+    models,
     prompts,
     references,
     results,
@@ -28,6 +29,7 @@ _MODULES = (
     prompts,
     connections,
     servers,
+    models,
     log,
 )
 

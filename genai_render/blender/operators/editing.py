@@ -144,7 +144,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 parent=self.item_id(context),
             )
 
-        return preflight.prepare(model, build)
+        return preflight.prepare(model, build, seen=session.correction(model.id).ratio)
 
     def _known_mask(self, source: bytes) -> bytes | None:
         """In the dialog, made once for each image that is chosen, not at every letter."""

@@ -291,6 +291,7 @@ class GENAI_RENDER_OT_recall(ItemOperator):
                 self.report({"WARNING"}, f"{model.label} has these no more: {', '.join(lost)}")
         settings.aspect, settings.resolution = request.aspect, request.resolution
         settings.count, settings.mode = request.count, request.mode
+        settings.closeness = request.closeness
         settings.enhance = request.enhance
         settings.use_canvas = request.canvas is not None
         seed = item.seed if item.seed is not None else request.seed

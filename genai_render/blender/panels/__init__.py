@@ -12,9 +12,23 @@ __getattr__ = lazy.submodules(__name__)
 
 def _modules() -> tuple[Any, ...]:
     """Those with panels and menus, in the order of registering."""
-    from . import history, image_actions, main, menus, output, references, result, servers, spending
+    from . import (
+        history,
+        image_actions,
+        main,
+        menus,
+        model_picker,
+        output,
+        references,
+        result,
+        servers,
+        spending,
+    )
 
-    return main, output, servers, references, image_actions, result, history, spending, menus
+    return (
+        *(main, model_picker, output, servers, references, image_actions, result, history),
+        *(spending, menus),
+    )
 
 
 def register() -> None:

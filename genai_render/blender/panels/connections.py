@@ -79,7 +79,9 @@ def _draw_folded(layout: Any, context: Any, connection: Any, provider: Provider)
     box = layout.box()
     row = box.row()
     row.use_property_split = False
-    row.prop(
+    name = row.row()
+    name.alignment = "LEFT"
+    name.prop(
         connection,
         "show_server",
         text=provider.label,
@@ -87,6 +89,12 @@ def _draw_folded(layout: Any, context: Any, connection: Any, provider: Provider)
         emboss=False,
         translate=False,
     )
+    if not connection.show_server:
+        known = _key_status(connection)
+        about = row.row()
+        about.active = False
+        has_key = known is not None and known.source
+        about.label(text=provider.description, icon="KEYINGSET" if has_key else "NONE")
     _draw_buttons(row, connection)
     if not connection.show_server:
         return
@@ -131,9 +139,7 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
     needed = provider is not None and provider.needs_key
     known, problem = None, ""
     try:
-        # Looking for a key sends nothing, so it does not need Blender's online access.
-        looking = replace(for_connection(connection, catalog.catalog()), online_access=True)
-        known = keys.key_status(connection.endpoint, looking)
+        known = _looked_up(connection)
     except GenAIError as error:
         problem = error.text
     source = known.source if known is not None else ""
@@ -184,6 +190,21 @@ def draw_plain_key(column: Any, context: Any, connection: Any) -> None:
     text = f"Allow for {found.server} …"
     operator = row.operator("genai_render.plain_key_allow", text=text, translate=False)
     operator.endpoint = connection.endpoint
+
+
+def _looked_up(connection: Any) -> keys.KeyStatus | None:
+    """Raises InvalidInput for an address that cannot be used."""
+    # Looking for a key sends nothing, so it does not need Blender's online access.
+    looking = replace(for_connection(connection, catalog.catalog()), online_access=True)
+    return keys.key_status(connection.endpoint, looking)
+
+
+def _key_status(connection: Any) -> keys.KeyStatus | None:
+    """None, too, where the connection is not set up: it is said once the row is opened."""
+    try:
+        return _looked_up(connection)
+    except GenAIError:
+        return None
 
 
 def _draw_how_to_get_one(column: Any, provider: Provider) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...core.closeness import LABELS
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails
@@ -91,9 +92,11 @@ def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
         ("Size", f"{item.width} × {item.height}"),
         ("Aspect, Resolution", f"{request.get('aspect', '')}, {request.get('resolution', '')}"),
         ("Mode", str(request.get("mode", ""))),
+        ("Close to the View", _closeness(record)),
         ("Seed", "—" if item.seed is None else str(item.seed)),
         ("Time", "—" if item.seconds is None else f"{item.seconds:.1f} s"),
         ("Cost", "free" if item.cost_usd == 0 else cost),
+        ("Estimated Before", _estimated(record)),
         ("Made", item.created.astimezone().strftime("%d %b %Y, %H:%M")),
         ("File, Scene", f"{item.blend or 'unsaved'}, {item.scene}"),
         ("Camera, Frame", f"{item.camera or 'view'}, {item.frame}"),
@@ -105,3 +108,21 @@ def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
     for name, value in facts:
         names.label(text=name)
         values.label(text=value, translate=False)
+
+
+def _estimated(record: dict[str, Any]) -> str:
+    """What it was said to cost before it was made."""
+    estimated = record.get("estimated_usd")
+    if not isinstance(estimated, (int, float)):
+        return "unknown"
+    listed = record.get("listed_usd")
+    text = "free" if estimated == 0 else f"${estimated:.3f}"
+    return f"{text}, ${listed:.3f} by the price list" if listed not in (None, estimated) else text
+
+
+def _closeness(record: dict[str, Any]) -> str:
+    """How it was held to the view, and by what."""
+    step = str((record.get("request") or {}).get("closeness", "auto"))
+    held = str(((record.get("result") or {}).get("info") or {}).get("closeness", ""))
+    label = {**LABELS}.get(step, step)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return f"{label}: {held}" if held else str(label)

@@ -19,7 +19,7 @@ from .. import catalog
 from ..jobs import request_builder, session
 from ..settings import choices, scene_settings, thumbnails, window_state
 from ..viewport import live_render
-from . import tiles
+from . import model_picker, tiles
 from .wrapping import UNIT, lines, room, shortened, wrapped
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ def _draw_problem(layout: Any, context: Any, prepared: Prepared) -> None:
     wrapped(layout, context, prepared.problem.text, icon="INFO")
     if isinstance(prepared.problem, http_errors.OnlineAccessOff):
         layout.operator("genai_render.allow_online_access", icon="INTERNET")
+    elif prepared.model is not None and not prepared.model.offered():
+        model_picker.draw_successor(layout, prepared.model)
 
 
 def _draw_jobs(layout: Any) -> None:

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ...core import closeness
 from ..jobs import request_builder
 from ..settings import choices, options, scene_settings
+from . import model_picker
 from .main import SidebarPanel
-from .references import draw_summary
-from .wrapping import wrapped
+from .wrapping import room, shortened, wrapped
 
 if TYPE_CHECKING:
     from ...core.catalog import Model
+    from ...core.request import OptionValue
 
 _TITLE_PIXELS = 84
+_BUTTONS_PIXELS = 44
 
 
 class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
@@ -31,8 +34,15 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         settings = scene_settings.settings(context)
         model = choices.known_model(settings)
-        name = model.label if model is not None else iface_("Missing")
-        draw_summary(self.layout, context, f"{name}, {settings.resolution}", _TITLE_PIXELS)
+        row = self.layout.row()
+        row.alignment = "RIGHT"
+        row.operator(
+            "genai_render.pick_model",
+            text=_summary(context, model, settings.resolution),
+            emboss=False,
+            translate=False,
+        )
+        row.separator(factor=0.5)  # from the panel's grip
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -40,15 +50,15 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = scene_settings.settings(context)
         model = choices.known_model(settings)
-        row = layout.row()
-        row.alert = model is None
-        row.prop(settings, "model", text="")  # no label: names are as long as the panel
+        _draw_chosen(layout, context, settings, model)
         if model is not None:
             _draw_facts(layout, context, model)
+            model_picker.draw_notes(layout.column(), context, model)
         layout.prop(settings, "aspect", text="Aspect")
         layout.row().prop(settings, "resolution", expand=True, text="Size")
         layout.prop(settings, "count")
         layout.prop(settings, "mode")
+        decided = {} if model is None else _draw_closeness(layout, context, settings, model)
         row = layout.row(align=True, heading="Seed")
         row.prop(settings, "use_seed", text="")
         value = row.row(align=True)
@@ -56,8 +66,58 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         value.prop(settings, "seed", text="")
         row.operator("genai_render.random_seed", text="", icon="FILE_REFRESH")
         if model is not None:
-            for reason in options.draw_options(layout, context.scene, model):
+            for reason in options.draw_options(layout, context.scene, model, decided):
                 wrapped(layout, context, reason, icon="INFO")
+
+
+def _summary(context: Any, model: Model | None, resolution: str) -> str:
+    """What of the name and the size fits into the header: a name's end in brackets, which says
+    whose model it is, goes first."""
+    if model is None:
+        return iface_("Missing")
+    pixels = room(context) - _TITLE_PIXELS
+    short = model.label.partition(" (")[0].removeprefix("ComfyUI: ").removeprefix("A1111: ")
+    for text in (f"{model.label}, {resolution}", f"{short}, {resolution}", short):
+        if shortened(context, text, pixels) == text:
+            return text
+    return shortened(context, short, pixels)
+
+
+def _draw_chosen(layout: Any, context: Any, settings: Any, model: Model | None) -> None:
+    """The model as a button that opens the list, by mouse and by keys."""
+    row = layout.row(align=True)
+    row.alert = model is None
+    name = model.label if model is not None else choices.MODEL.id_of(settings)
+    text = name if model is not None else iface_("Missing: {name}").format(name=name)
+    row.operator(
+        "genai_render.pick_model",
+        text=shortened(context, text, room(context) - _BUTTONS_PIXELS),
+        icon="DOWNARROW_HLT",
+        translate=False,
+    )
+    if model is not None:
+        model_picker.draw_star(row, model)
+    row.operator("genai_render.search_model", text="", icon="VIEWZOOM")
+
+
+def _draw_closeness(
+    layout: Any, context: Any, settings: Any, model: Model
+) -> dict[str, OptionValue]:
+    """The control, and what it does or why it cannot do anything. Gives the options it decides."""
+    reason = closeness.why_not(model)
+    if not reason and not settings.use_canvas:
+        reason = iface_("The view is not used.")
+    row = layout.row()
+    row.enabled = not reason
+    row.prop(settings, "closeness", text="Closeness")
+    step = request_builder.closeness_for(settings, model, settings.use_canvas)
+    if reason:
+        wrapped(layout, context, reason, icon="INFO")
+    elif step != "auto":
+        column = layout.column()
+        column.active = False
+        wrapped(column, context, f"{closeness.effect(model, step)}.")
+    return closeness.options_at(model, step)
 
 
 def _draw_facts(layout: Any, context: Any, model: Model) -> None:

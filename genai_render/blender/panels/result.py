@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core.cost import dollars
+from .. import catalog
 from ..jobs import history_page
 from ..settings import window_state
 from ..viewport import overlay, projection
@@ -17,7 +19,8 @@ from .main import SidebarPanel
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
-    pass
+    from ...core.history.item import Item
+
 _PROMPT_LINES = 2
 
 
@@ -43,8 +46,20 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
             layout.operator("genai_render.show_result", text="Show over View", icon="VIEW3D")
         if item is not None:
             wrapped(layout, context, item.prompt, most=_PROMPT_LINES)
+            _draw_made_with(layout, context, item)
         if projection.is_on(context.scene):
             layout.operator("genai_render.unproject", icon="X")
+
+
+def _draw_made_with(layout: Any, context: Any, item: Item) -> None:
+    """Which model made it, and what it cost."""
+    model = catalog.catalog().models.get(item.model)
+    name = model.label if model is not None else item.model
+    paid = item.cost_usd
+    cost = "cost unknown" if paid is None else "free" if paid == 0 else f"{dollars(paid)} paid"
+    column = layout.column()
+    column.active = False
+    wrapped(column, context, f"{name} · {cost}")
 
 
 def _draw_over_view(layout: Any, state: Any, shown: overlay.Shown) -> None:

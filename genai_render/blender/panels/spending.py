@@ -38,6 +38,9 @@ def _draw_source(layout: Any, context: Any) -> None:
         return
     column = layout.column()
     column.active = False
+    seen = session.correction(model.id).text
+    if seen:
+        wrapped(column, context, f"{seen}.", icon="INFO")
     if model.price is None:
         wrapped(column, context, f"What {model.label} costs is not known.")
     elif model.price.source:

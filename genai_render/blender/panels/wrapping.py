@@ -41,18 +41,20 @@ def wrapped(
     text: str,
     icon: str = "NONE",
     most: int = 0,
+    least: int = 0,
     translate: bool = False,
     width: float = 0.0,
 ) -> None:
     """Labels as wide as the region, or as a pop-up of that width.
 
-    most: lines, the rest is left out; 0 for all.
+    most: lines, the rest is left out; 0 for all. least: lines, empty ones fill them up.
     """
     pixels = room(context, width) - (_ICON if icon != "NONE" else 0)
     broken = lines(context, text, pixels)
     if most and len(broken) > most:
         rest = " ".join(broken[most - 1 :])
         broken = [*broken[: most - 1], shortened(context, rest, pixels)]
+    broken += [""] * (least - len(broken))
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(broken):

@@ -41,6 +41,7 @@ class GENAI_RENDER_PT_engine(bpy.types.Panel):
         column.prop(settings, "model")
         column.prop(settings, "resolution")
         column.prop(settings, "mode")
+        column.prop(settings, "closeness")
         if context.scene.view_settings.view_transform != "Standard":
             layout.label(text="Exact colors: Standard", icon="INFO")
         layout.label(text="More in the GenAI tab", icon="INFO")

@@ -170,14 +170,22 @@ def missing_choices(scene: bpy.types.Scene, model: Model) -> list[str]:
     ]
 
 
-def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Model) -> list[str]:
-    """Gives why some of them cannot be used here."""
+def draw_options(
+    layout: bpy.types.UILayout,
+    scene: bpy.types.Scene,
+    model: Model,
+    decided: Mapping[str, OptionValue],
+) -> list[str]:
+    """Gives why some of them cannot be used here. decided: those that something else sets."""
     group = option_group(scene, model)
     reasons: list[str] = []
     if group is not None:
         missing = missing_choices(scene, model)
         for option in model.options:
             row = layout.row()
+            if option.id in decided:
+                _draw_decided(row, option, decided[option.id])
+                continue
             row.alert = _identifier(option.id) in missing
             reason = why_unusable(model.backend, option.id)
             if reason:
@@ -185,6 +193,15 @@ def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Mode
                 row.enabled = bool(_option_value(group, model, option))  # it can be turned off
             row.prop(group, _identifier(option.id))
     return reasons
+
+
+def _draw_decided(row: bpy.types.UILayout, option: Option, value: OptionValue) -> None:
+    row.active = False
+    split = row.split(factor=0.4)
+    name = split.row()
+    name.alignment = "RIGHT"
+    name.label(text=option.label)
+    split.label(text=f"{value:g}" if isinstance(value, float) else str(value), translate=False)
 
 
 @functools.cache

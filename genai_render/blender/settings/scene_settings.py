@@ -23,6 +23,7 @@ from bpy.types import PropertyGroup
 
 from ...core.bounds import MAX_COUNT, MAX_SEED
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
+from . import closeness_choice
 from .choices import MODEL, STYLE
 
 RENDER_ENGINE = "GENAI_RENDER"
@@ -129,6 +130,7 @@ class GenAISettings(PropertyGroup):
             ("quality", "Quality", "The best it can, whatever time it takes"),
         ],
     )
+    closeness: closeness_choice.closeness_property()  # pyright: ignore[reportInvalidTypeForm]
     use_seed: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Fixed Seed",
         description="The same seed and settings give the same image, where the model can do that",
@@ -184,3 +186,4 @@ def unregister() -> None:
         bpy.utils.unregister_class(cls)
     for choice in (MODEL, STYLE):
         choice.forget()
+    closeness_choice.forget()

@@ -244,6 +244,8 @@ class HistoryStore:
             "session": session or self.session,
             "seconds": seconds,
             "cost_usd": cost_usd,
+            "estimated_usd": None if result is None else result.estimated_usd,
+            "listed_usd": None if result is None else result.listed_usd,
             "error": None if error is None else records.redact_json(error.to_json()),
             "view": records.view_json(view) if view is not None else self._view_of(request.parent),
             "versions": {**records.versions(), **(versions or {})},
