@@ -195,7 +195,7 @@ def progress_text(work: Work) -> str:
         return work.message  # which counts the seconds down itself
     spent = f"{work.job.seconds:.0f} s"
     if work.expected and work.expected > work.job.seconds:
-        spent += f" of about {work.expected:.0f} s"
+        spent = f"{work.job.seconds:.0f} s of about {work.expected:.0f} s"
     return f"{work.message} · {spent}" if work.message else spent
 
 
