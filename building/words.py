@@ -49,7 +49,9 @@ _BUILTIN_ERRORS = {
     if isinstance(kind, type) and issubclass(kind, BaseException)
 }
 _WORD = re.compile(r"[A-Z][a-z]+(?![A-Za-z0-9_])")
-_WORDS = re.compile(r"^\d+ [A-Z][a-z]+$|[A-Za-z]{2,}[,:;]? +[A-Za-z\"({\d]|[ \"}][a-z]{2,}|[A-Za-z]{2,} \{")
+_WORDS = re.compile(
+    r"^\d+ [A-Z][a-z]+$|[A-Za-z]{2,}[,:;]? +[A-Za-z\"({\d]|[ \"}][a-z]{2,}|[A-Za-z]{2,} \{"
+)
 _CODE = re.compile(
     r"::|^\s*#version|void main|\n|^[a-z_]+\(|\\b|\(\?|://\S+$|^[\w.]+ (=|IN|LIKE|NOT|>=|<)"
     r"|^(PRAGMA|BEGIN|CREATE|ALTER|DROP|INSERT|SELECT|DELETE|UPDATE|NOT|COMMIT)\b"
@@ -72,22 +74,43 @@ class Gaps:
     wrong: tuple[tuple[str, str], ...]
 
 
-def words(project: Project) -> int:
-    """Print what the translations lack, as entries that can be filled in."""
+def words(project: Project, fill: Path | None) -> int:
+    """Print what the translations lack, as JSON to be filled in and given back with --fill.
+
+    fill: such a file. Its translations are taken over, and those that nothing needs are dropped.
+    """
     sought = {found.text: found for found in texts(project)}
-    lacking = 0
-    for path in files(project):
-        gaps = gaps_of(json.loads(path.read_text(encoding="utf-8")), set(sought))
-        lacking += len(gaps.missing) + len(gaps.unused) + len(gaps.wrong)
-        say(f"{path.name}: {len(gaps.missing)} missing, {len(gaps.unused)} not used any more")
+    tables = {path.stem: json.loads(path.read_text("utf-8")) for path in files(project)}
+    if fill is not None:
+        for text, filled in json.loads(fill.read_text(encoding="utf-8")).items():
+            for language, translation in filled.items():
+                if translation.strip():
+                    tables[language][text] = translation
+        for path in files(project):
+            table = {text: tables[path.stem][text] for text in sought if text in tables[path.stem]}
+            tables[path.stem] = table
+            path.write_text(_as_json(table, sort_keys=True) + "\n", encoding="utf-8")
+    missing: dict[str, dict[str, str]] = {}
+    bad = False
+    for language, table in tables.items():
+        gaps = gaps_of(table, set(sought))
+        bad = bad or any((gaps.missing, gaps.unused, gaps.wrong))
         for text in gaps.missing:
-            say(f"  {json.dumps(text, ensure_ascii=False)}: \"\",  ({sought[text].path}:{sought[text].line})")
+            missing.setdefault(text, {})[language] = ""
         for text in gaps.unused:
-            say(f"  not used: {json.dumps(text, ensure_ascii=False)}")
+            say(f"{language}: not used any more: {text}")
         for text, why in gaps.wrong:
-            say(f"  {why}: {json.dumps(text, ensure_ascii=False)}")
-    say(f"{len(sought)} texts, {len(files(project))} languages.")
-    return 1 if lacking else 0
+            say(f"{language}: {why}: {text}")
+    if missing:
+        for text in missing:
+            say(f"{sought[text].path}:{sought[text].line}: {text}")
+        say(_as_json(missing))
+    say(f"{len(sought)} texts, {len(tables)} languages, {len(missing)} texts to translate.")
+    return 1 if bad else 0
+
+
+def _as_json(table: dict[str, Any], sort_keys: bool = False) -> str:
+    return json.dumps(table, ensure_ascii=False, indent=1, sort_keys=sort_keys)
 
 
 def files(project: Project) -> list[Path]:

@@ -7,13 +7,14 @@ import contextlib
 
 from ..core import log
 from ..core.errors import GenAIError
-from . import addon, cli, keymaps, operators, panels, preferences, render_engine
+from . import addon, cli, keymaps, operators, panels, preferences, render_engine, translation
 from .jobs import history_news, result_image
 from .settings import options, scene_settings, stored_properties, window_state
 from .viewport import drawn_color, gizmos, live_preview, overlay, projection, viewport_rest
 
 # In the order of registering; taken away in reverse.
 _MODULES = (
+    translation,
     preferences,
     cli,
     scene_settings,

@@ -14,7 +14,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "data" / "translations"
@@ -44,6 +45,7 @@ class Words:
 
     def __init__(self, table: Mapping[str, str]) -> None:
         self._table = table
+        self._stop = "。" if any(words.endswith("。") for words in table.values()) else "."
         self._templates = [_Template.of(key) for key in table if PLACEHOLDER.search(key)]
         self.of = lru_cache(maxsize=2048)(self._of)
 
@@ -76,8 +78,7 @@ class Words:
         if text in self._table:
             return len(text), self._table[text]
         if text.removesuffix(".") in self._table:  # a description, as a sentence
-            words = self._table[text.removesuffix(".")]
-            return len(text), words + ("" if words.endswith((".", "。")) else self._table.get(".", "."))
+            return len(text), self._table[text.removesuffix(".")] + self._stop
         best: tuple[int, str] = (0, text)
         for template in known:
             values = template.values(text) if template.weight > best[0] else None
@@ -129,7 +130,6 @@ class _Template:
 
     key: str
     names: tuple[str, ...]
-    pattern: re.Pattern[str]
     anchor: str
     weight: int
     quoted: tuple[bool, ...]
@@ -139,23 +139,28 @@ class _Template:
         parts = PLACEHOLDER.split(key)
         names, literals = parts[1::2], parts[::2]
         quoted = [
-            before.endswith('"') and after.startswith('"')
-            for before, after in zip(literals, literals[1:], strict=False)
+            before.endswith('"') and after.startswith('"') for before, after in pairwise(literals)
         ]
         return cls(
             key,
             tuple(names),
-            re.compile("(.*?)".join(map(re.escape, literals)), re.DOTALL),
             max(literals, key=len),
             sum(map(len, literals)),
             tuple(quoted),
         )
 
     def values(self, text: str) -> list[tuple[str, str, bool]] | None:
-        match = self.pattern.fullmatch(text)
+        match = _pattern(self.key).fullmatch(text)
         if match is None:
             return None
         return list(zip(self.names, match.groups(), self.quoted, strict=True))
+
+
+@cache
+def _pattern(key: str) -> re.Pattern[str]:
+    """Made when it is first tried: there are hundreds, and few are ever met."""
+    literals = PLACEHOLDER.split(key)[::2]
+    return re.compile("(.*?)".join(map(re.escape, literals)), re.DOTALL)
 
 
 def _joined(one: str, gap: str, rest: str) -> str:

@@ -140,8 +140,10 @@ class JsonBackend:
         body = filled(call.pattern, _values(call, first, count)) or {}
         number = len(call.attached.images)
         sending = f"Sending to {label}"
-        if number:
-            sending = f"Sending {number} images to {label}" if number > 1 else f"Sending 1 image to {label}"
+        if number == 1:
+            sending = f"Sending 1 image to {label}"
+        elif number:
+            sending = f"Sending {number} images to {label}"
         yield Progress(None, sending)
         online = self._settings.online_access
         with _asked(

@@ -14,6 +14,7 @@ from .. import addon, catalog, redraw
 from ..backend_settings import for_connection
 from ..connections import keys
 from ..connections.providers import connection
+from ..translation import translated
 from .reporting import TellingOperator
 
 
@@ -109,10 +110,12 @@ class GENAI_RENDER_OT_allow_online_access(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if bpy.app.online_access_override:
-            cls.poll_message_set("Blender was started with --offline-mode: start it without")
+            cls.poll_message_set(
+                translated("Blender was started with --offline-mode: start it without", "tooltips")
+            )
             return False
         if bpy.app.online_access:
-            cls.poll_message_set("It is allowed already")
+            cls.poll_message_set(translated("It is allowed already", "tooltips"))
             return False
         return True
 

@@ -16,6 +16,7 @@ from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings
+from ..translation import translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         style = choices.known_style(scene_settings.settings(context))
         facts = [
             prepared.model.label if prepared.model is not None else "",
-            style.label if style is not None else "",
-            prepared.cost,
+            translated(style.label) if style is not None else "",
+            translated(prepared.cost),
         ]
         facts_row = layout.row()
         facts_row.active = False

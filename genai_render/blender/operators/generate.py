@@ -13,6 +13,7 @@ import bpy
 from ...core.request import MAX_SEED
 from ..jobs import generating, request_builder, session
 from ..settings import scene_settings
+from ..translation import translated
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -27,7 +28,7 @@ class GENAI_RENDER_OT_generate(TellingOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         problem = request_builder.prepared(context).problem
         if problem is not None:
-            cls.poll_message_set(problem.text)
+            cls.poll_message_set(translated(problem.text, "tooltips"))
         return problem is None
 
     def act(self, context: bpy.types.Context) -> set[str]:
@@ -123,7 +124,7 @@ class GENAI_RENDER_OT_clear_messages(TellingOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         current = session.opened()
         if current is None or not current.told:
-            cls.poll_message_set("There are no messages")
+            cls.poll_message_set(translated("There are no messages", "tooltips"))
             return False
         return True
 
@@ -151,7 +152,7 @@ class GENAI_RENDER_OT_random_seed(bpy.types.Operator):
 def _under_way(cls: Any) -> bool:
     current = session.opened()
     if current is None or not current.works():
-        cls.poll_message_set("No image is being made")
+        cls.poll_message_set(translated("No image is being made", "tooltips"))
         return False
     return True
 

@@ -15,6 +15,7 @@ from ...core.request import PROMPT_LIMIT, prompt_length
 from ..capture import viewport_frame
 from ..jobs import request_builder, saved_prompts, scene_description
 from ..settings import scene_settings
+from ..translation import translated
 from .reporting import TellingOperator
 
 _WIDTH = 720
@@ -92,7 +93,8 @@ class GENAI_RENDER_OT_prompt_to_text(TellingOperator):
             settings.prompt_text = text
         area = _text_editor(context)
         if area is None:
-            self.report({"INFO"}, f'The prompt is the text "{text.name}" of the Text Editor now')
+            message = f'The prompt is the text "{text.name}" of the Text Editor now'
+            self.report({"INFO"}, translated(message, "reports"))
             return {"FINISHED"}
         space: Any = area.spaces.active
         space.text, space.show_word_wrap = text, True
@@ -132,7 +134,7 @@ class GENAI_RENDER_OT_save_prompt(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not request_builder.prompt_of(scene_settings.settings(context)).strip():
-            cls.poll_message_set("The prompt is empty")
+            cls.poll_message_set(translated("The prompt is empty", "tooltips"))
             return False
         return True
 
@@ -153,7 +155,7 @@ class GENAI_RENDER_OT_use_prompt(TellingOperator):
 
     @classmethod
     def description(cls, context, properties) -> str:
-        return properties.prompt or "Use this prompt"
+        return properties.prompt or translated("Use this prompt", "tooltips")
 
     def act(self, context: bpy.types.Context) -> set[str]:
         set_prompt(context, self.prompt)
@@ -172,7 +174,7 @@ class GENAI_RENDER_OT_forget_prompt(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not saved_prompts.saved():
-            cls.poll_message_set("No prompt is saved")
+            cls.poll_message_set(translated("No prompt is saved", "tooltips"))
             return False
         return True
 

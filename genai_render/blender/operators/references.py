@@ -19,6 +19,7 @@ from ...core.errors import GenAIError, ImageError, StorageError
 from .. import addon
 from ..jobs import session
 from ..settings import reference_store, scene_settings
+from ..translation import translated
 from .reporting import ItemOperator, TellingOperator, attempt
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp"
@@ -196,7 +197,7 @@ class GENAI_RENDER_OT_reference_swap(TellingOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         slots = scene_settings.references(scene_settings.settings(context))
         if not all(slot.digest for slot in slots):
-            cls.poll_message_set("There are no two references to swap")
+            cls.poll_message_set(translated("There are no two references to swap", "tooltips"))
             return False
         return True
 

@@ -16,6 +16,7 @@ from ...core import log
 from ...core.errors import GenAIError
 from ..jobs import history_page
 from ..settings import window_state
+from ..translation import translated
 
 if TYPE_CHECKING:
     from ...core.history.item import Item
@@ -56,7 +57,7 @@ class ItemOperator(TellingOperator):
 
 def has_selection(cls: type, context: bpy.types.Context) -> bool:
     if not window_state.window(context).selected and history_page.known_empty():
-        cls.poll_message_set("Select an image in History first")  # pyright: ignore
+        cls.poll_message_set(translated("Select an image in History first", "tooltips"))  # pyright: ignore
         return False
     return True
 
@@ -76,8 +77,8 @@ def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
     try:
         return act()
     except GenAIError as error:
-        operator.report({"ERROR"}, error.text)
+        operator.report({"ERROR"}, translated(error.text, "reports"))
     except Exception as failure:
         traceback.print_exception(failure)
-        operator.report({"ERROR"}, log.internal_error(failure).text)
+        operator.report({"ERROR"}, translated(log.internal_error(failure).text, "reports"))
     return {"CANCELLED"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 
+from ..translation import translated
 from . import image_actions
 
 
@@ -104,7 +105,7 @@ def _image_menu(self: Any, context: bpy.types.Context) -> None:
     layout = self.layout
     layout.separator()
     for number in (1, 2):
-        text = f"Use as GenAI Reference {number}"
+        text = translated(f"Use as GenAI Reference {number}")
         layout.operator("genai_render.reference_image", text=text).slot = number
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ..jobs import request_builder
 from ..settings import choices, options, scene_settings
+from ..translation import translated
 from .main import SidebarPanel
 from .references import draw_summary
 from .wrapping import wrapped
@@ -31,7 +31,7 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         settings = scene_settings.settings(context)
         model = choices.known_model(settings)
-        name = model.label if model is not None else iface_("Missing")
+        name = model.label if model is not None else translated("Missing")
         draw_summary(self.layout, context, f"{name}, {settings.resolution}", _TITLE_PIXELS)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -62,7 +62,7 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
 
 def _draw_facts(layout: Any, context: Any, model: Model) -> None:
     """What it does and is good at, how fast it is, and the price on the button."""
-    good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
+    good_for = model.good_for and f"Good for: {model.good_for}"
     terms = (model.speed, request_builder.prepared(context).cost)
     column = layout.column()
     column.active = False

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ..settings import reference_store, scene_settings, thumbnails
+from ..translation import translated
 from .main import SidebarPanel
 from .wrapping import room, shortened
 
@@ -30,7 +30,7 @@ class GENAI_RENDER_PT_references(SidebarPanel, bpy.types.Panel):
             for slot in slots
             if slot.digest
         ]
-        text = ", ".join(iface_(role) for role in roles) or iface_("None")
+        text = ", ".join(translated(role) for role in roles) or translated("None")
         draw_summary(self.layout, context, text, _TITLE_PIXELS)
 
     def draw(self, context: bpy.types.Context) -> None:

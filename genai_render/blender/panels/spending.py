@@ -12,6 +12,7 @@ from ...core.errors import GenAIError
 from .. import addon
 from ..jobs import session
 from ..settings import choices, scene_settings
+from ..translation import translated
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -50,7 +51,7 @@ def draw(layout: Any, context: Any) -> None:
         current = session.session()
         spent = current.spending()
     except GenAIError as error:
-        layout.label(text=error.what, icon="ERROR")
+        layout.label(text=translated(error.what), icon="ERROR", translate=False)
         return
     rows = [("This Session", dollars(spent.session)), ("This Month", dollars(spent.month))]
     if bpy.data.filepath:
@@ -63,7 +64,7 @@ def draw(layout: Any, context: Any) -> None:
         left = max(0.0, prefs.month_limit - spent.month - on_its_way)
         rows.append(("Left of the Budget", f"{dollars(left)} of {dollars(prefs.month_limit)}"))
     column = layout.column(align=True)
-    for name, value in rows:
+    for name, value in ((translated(name), translated(value)) for name, value in rows):
         row = column.split(factor=0.5)
         row.label(text=name, translate=False)
         row.label(text=value, translate=False)

@@ -17,6 +17,7 @@ from bpy.types import PropertyGroup
 
 from ...core.errors import InvalidInput
 from .. import addon, catalog, redraw
+from ..translation import translated
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
 
@@ -179,7 +180,7 @@ def draw_options(layout: bpy.types.UILayout, scene: bpy.types.Scene, model: Mode
             row.alert = _identifier(option.id) in missing
             reason = why_unusable(model.backend, option.id)
             if reason:
-                reasons.append(f"{option.label}: {reason}")
+                reasons.append(f"{translated(option.label)}: {translated(reason)}")
                 row.enabled = bool(_option_value(group, model, option))  # it can be turned off
             row.prop(group, _identifier(option.id))
     return reasons
