@@ -79,7 +79,7 @@ class Words:
             return len(text), self._table[text]
         if text.removesuffix(".") in self._table:  # a description, as a sentence
             return len(text), self._table[text.removesuffix(".")] + self._stop
-        best: tuple[int, str] = (0, text)
+        best = self._list(text, known, depth)
         for template in known:
             values = template.values(text) if template.weight > best[0] else None
             if values is not None:
@@ -91,23 +91,22 @@ class Words:
                     lambda match, said=said: said[match[1]], self._table[template.key]
                 )
                 best = template.weight, filled
-        return best if best[0] else self._list(text, depth)
+        return best
 
-    def _list(self, text: str, depth: int) -> tuple[int, str]:
+    def _list(self, text: str, known: list[_Template], depth: int) -> tuple[int, str]:
         """The same of several texts with commas between, of which each is known."""
         parts = _LIST.split(text)
-        if len(parts) == 1:
+        if len(parts) == 1 or depth > _DEEPEST or _BETWEEN.search(text):
             return 0, text
-        told = [self._translated(part, depth + 1) for part in parts[::2]]
-        for part, words in zip(parts[::2], told, strict=True):
-            if words == part and any(map(str.isalpha, part)):
+        told = [self._whole(part, known, depth + 1) for part in parts[::2]]
+        for part, (weight, _) in zip(parts[::2], told, strict=True):
+            if not weight and any(map(str.isalpha, part)):
                 return 0, text
-        parts[::2] = told
-        parts[1::2] = [
-            part.replace(part.strip(), self._table.get(part.strip(), part.strip()))
-            for part in parts[1::2]
-        ]
-        return len(text), "".join(parts)
+        parts[::2] = [words for _, words in told]
+        for place, part in enumerate(parts[1::2]):
+            word = part.strip()
+            parts[2 * place + 1] = part.replace(word, self._table.get(word, word))
+        return sum(weight for weight, _ in told), "".join(parts)
 
     def _quoted(self, name: str) -> str:
         """The name of something, or "The image" where it has none."""
@@ -165,4 +164,4 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 def _joined(one: str, gap: str, rest: str) -> str:
     """Chinese and Japanese have no space after a full stop."""
-    return one + ("" if gap.isspace() and one.endswith(("。", "？")) else gap) + rest
+    return one + ("" if gap == " " and one.endswith(("。", "？")) else gap) + rest
