@@ -53,7 +53,7 @@ _WORDS = re.compile(
     r"^\d+ [A-Z][a-z]+$|[A-Za-z]{2,}[,:;]? +[A-Za-z\"({\d]|[ \"}][a-z]{2,}|[A-Za-z]{2,} \{"
 )
 _CODE = re.compile(
-    r"::|^\s*#version|void main|\n|^[a-z_]+\(|\\b|\(\?|://\S+$|^[\w.]+ (=|IN|LIKE|NOT|>=|<)"
+    r"::|^\s*#version|void main|\n|^[a-z_]+\(|\\b|\(\?|^\S+://\S+$|^[\w.]+ (=|IN|LIKE|NOT|>=|<)"
     r"|^(PRAGMA|BEGIN|CREATE|ALTER|DROP|INSERT|SELECT|DELETE|UPDATE|NOT|COMMIT)\b"
 )
 
@@ -173,18 +173,22 @@ def in_code(source: str, path: str) -> Iterator[Found]:
 
 
 def unwrapped(source: str, path: str) -> Iterator[Found]:
-    """Texts with values in them that are drawn as they are, so that no one translates them."""
+    """Texts that are shown as they are, so that no one translates them: those with values in
+    them, and why something cannot be pressed.
+    """
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func).rpartition(".")[2]
         drawn = [word.value for word in node.keywords if word.arg in ("text", "heading", "title")]
-        if called in ("poll_message_set", "report"):
+        if called == "report":
             drawn += node.args
         for value in drawn:
             text = template(value) if isinstance(value, ast.JoinedStr) else None
             if text is not None and _WORDS.search(PLACEHOLDER.sub("", text)):
                 yield Found(text, path, value.lineno)
+        if called == "poll_message_set" and not ast.unparse(node.args[0]).startswith("translated("):
+            yield Found(ast.unparse(node.args[0]), path, node.lineno)
 
 
 def template(node: ast.AST) -> str | None:

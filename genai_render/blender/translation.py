@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterable
 from typing import Literal
 
 import bpy
@@ -24,38 +25,43 @@ Kind = Literal["interface", "tooltips", "reports"]
 class Language:
     """The language that Blender's interface has now.
 
-    table: of it; empty for English and for what we have no table of.
+    table: of it; empty for English and for what we have no table of. composed: what Blender shows
+        as well, with values in it.
     """
 
     def __init__(self) -> None:
         self._locale = ""
         self._words: words.Words | None = None
         self.table: dict[str, str] = {}
+        self.composed: set[str] = set()
         self.follow()
         bpy.msgbus.subscribe_rna(
             key=(bpy.types.PreferencesView, "language"),  # pyright: ignore[reportArgumentType]
             owner=self,
             args=(),
-            notify=self.follow,
+            notify=lambda: self.follow(),  # Blender takes functions only, no methods
             options={"PERSISTENT"},
         )
 
     def follow(self) -> None:
-        """Give Blender the table of its language, if that is another one now."""
+        """Take the table of Blender's language, if that is another one now."""
         locale = bpy.app.translations.locale
         if locale == self._locale:
             return
-        self._locale, self._words = locale, None
         language = words.language_of(locale)
+        self._locale, self._words = locale, None
         self.table = words.read(language) if language else {}
+        self.give()
+
+    def give(self) -> None:
+        """Give Blender the table."""
         with contextlib.suppress(ValueError):  # there is none yet
             bpy.app.translations.unregister(addon.PACKAGE)
         if self.table:
+            known = self.table | {text: self._translated(text) for text in self.composed}
             contexts = ("*", bpy.app.translations.contexts.operator_default)
-            both = {
-                (context, text): self.table[text] for context in contexts for text in self.table
-            }
-            bpy.app.translations.register(addon.PACKAGE, {locale: both})
+            both = {(context, text): known[text] for context in contexts for text in known}
+            bpy.app.translations.register(addon.PACKAGE, {self._locale: both})
 
     def of(self, text: str, kind: Kind) -> str:
         # Blender renders in a thread, where this may be read and nothing more.
@@ -65,6 +71,9 @@ class Language:
             return text
         if not getattr(bpy.context.preferences.view, f"use_translate_{kind}", True):
             return text
+        return self._translated(text)
+
+    def _translated(self, text: str) -> str:
         if self._words is None:
             self._words = words.Words(self.table)
         return self._words.of(text)
@@ -82,6 +91,13 @@ def translated(text: str, kind: Kind = "interface") -> str:
     """
     language = addon.existing(Language)
     return text if language is None else language.of(text, kind)
+
+
+def compose(texts: Iterable[str]) -> None:
+    """Texts with values in them that Blender keeps, such as what a static enum's items mean."""
+    language = addon.state(Language)
+    language.composed.update(texts)
+    language.give()
 
 
 def language() -> str:

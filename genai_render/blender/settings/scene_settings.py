@@ -23,6 +23,7 @@ from bpy.types import PropertyGroup
 
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
 from ...core.request import MAX_COUNT, MAX_SEED
+from .. import translation
 from .choices import MODEL, STYLE
 
 RENDER_ENGINE = "GENAI_RENDER"
@@ -30,12 +31,12 @@ RENDER_ENGINE = "GENAI_RENDER"
 
 
 def _aspect_items() -> list[tuple[str, str, str]]:
-    wide = [(name, name, f"{name}: {_shape(value)}") for name, value in ASPECTS.items()]
-    return [(AUTO, "Auto", "The view's own shape: the camera's, or the viewport's"), *wide]
+    others = [(name, name, _shape(value)) for name, value in ASPECTS.items()]
+    return [(AUTO, "Auto", "The view's own shape: the camera's, or the viewport's"), *others]
 
 
 def _shape(value: float) -> str:
-    return "square" if value == 1 else "wide" if value > 1 else "tall"
+    return "Square" if value == 1 else "Wide" if value > 1 else "Tall"
 
 
 def _resolution_items() -> list[tuple[str, str, str]]:
@@ -173,6 +174,7 @@ _CLASSES = (GenAIReference, GenAISettings)
 
 
 def register() -> None:
+    translation.compose(about for _, _, about in _resolution_items())
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.genai_render = PointerProperty(type=GenAISettings)
