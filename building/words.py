@@ -40,7 +40,7 @@ _ENGLISH = (
     "core/redaction.py",
 )
 _DATA = ("a1111", "hosted", "models", "options", "providers", "styles", "workflows/workflows")
-_SHOWN = ("description", "good_for", "speed")
+_SHOWN = ("description", "good_for", "speed", "source")
 _LABELED = ("style", "options", "option")  # the labels of models and providers are names
 _NOT_SHOWN = {"log", "re", "getattr", "setattr", "hasattr", "TypeVar", "Literal", "startswith"}
 _BUILTIN_ERRORS = {

@@ -42,7 +42,9 @@ def _draw_source(layout: Any, context: Any) -> None:
     if model.price is None:
         wrapped(column, context, f"What {model.label} costs is not known.")
     elif model.price.source:
-        wrapped(column, context, f"Prices of {model.label}: {model.price.text}")
+        parts = (translated(model.price.source), model.price.date)
+        text = ", ".join(part for part in parts if part)
+        wrapped(column, context, f"Prices of {model.label}: {text}")
 
 
 def draw(layout: Any, context: Any) -> None:
