@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from building import words as search
+from building import interface_texts as search
+from building import words as tables
 from building.project import Project
 from genai_render.core import words
 from genai_render.core.errors import InvalidInput, ServerError
@@ -27,12 +28,12 @@ def language(name: str) -> words.Words:
 
 
 def test_every_language_has_a_table() -> None:
-    assert [path.stem for path in search.files(PROJECT)] == sorted(words.LANGUAGES)
+    assert [path.stem for path in tables.files(PROJECT)] == sorted(words.LANGUAGES)
 
 
 @pytest.mark.parametrize("name", words.LANGUAGES)
 def test_every_text_has_a_translation(name: str) -> None:
-    gaps = search.gaps_of(words.read(name), {found.text for found in texts()})
+    gaps = tables.gaps_of(words.read(name), {found.text for found in texts()})
     assert not gaps.missing, "`build.py words` prints these to be filled in"
     assert not gaps.unused, "`build.py words --fill` takes these away"
     assert not gaps.wrong
@@ -151,7 +152,7 @@ def test_texts_are_found_in_code() -> None:
 
 def test_what_is_wrong_with_a_table_is_said() -> None:
     table = {"{n} things": "{m} Dinge", "Gone": "Weg", "Here": "", "Fine": "Gut"}
-    gaps = search.gaps_of(table, {"{n} things", "Here", "Fine", "New"})
+    gaps = tables.gaps_of(table, {"{n} things", "Here", "Fine", "New"})
     assert gaps.missing == ("New",)
     assert gaps.unused == ("Gone",)
     assert [text for text, _ in gaps.wrong] == ["{n} things", "Here"]
