@@ -27,7 +27,8 @@ class Gaps:
 def words(project: Project, fill: Path | None) -> int:
     """Print what the translations lack, as JSON to be filled in and given back with --fill.
 
-    fill: such a file. Its translations are taken over, and those that nothing needs are dropped.
+    fill: such a file. Its translations are taken over, and those that nothing needs are dropped;
+    one whose text only names a value otherwise now is kept with that name.
     """
     sought = {found.text: found for found in texts(project)}
     tables = {path.stem: json.loads(path.read_text("utf-8")) for path in files(project)}
@@ -37,6 +38,7 @@ def words(project: Project, fill: Path | None) -> int:
                 if translation.strip():
                     tables[language][text] = translation
         for path in files(project):
+            rename_values(tables[path.stem], set(sought))
             table = {text: tables[path.stem][text] for text in sought if text in tables[path.stem]}
             tables[path.stem] = table
             path.write_text(_as_json(table, sort_keys=True) + "\n", encoding="utf-8")
@@ -57,6 +59,18 @@ def words(project: Project, fill: Path | None) -> int:
         say(_as_json(missing))
     say(f"{len(sought)} texts, {len(tables)} languages, {len(missing)} texts to translate.")
     return 1 if bad else 0
+
+
+def rename_values(table: dict[str, str], sought: set[str]) -> None:
+    """Give texts that are missing the translation of one that differs in names in braces only."""
+    unused = {PLACEHOLDER.sub("{}", text): text for text in table.keys() - sought}
+    for text in sought - table.keys():
+        old = unused.get(PLACEHOLDER.sub("{}", text))
+        if old is not None:
+            names = dict(zip(PLACEHOLDER.findall(old), PLACEHOLDER.findall(text), strict=True))
+            table[text] = PLACEHOLDER.sub(
+                lambda match, names=names: "{" + names[match[1]] + "}", table[old]
+            )
 
 
 def _as_json(table: dict[str, Any], sort_keys: bool = False) -> str:

@@ -156,3 +156,10 @@ def test_what_is_wrong_with_a_table_is_said() -> None:
     assert gaps.missing == ("New",)
     assert gaps.unused == ("Gone",)
     assert [text for text, _ in gaps.wrong] == ["{n} things", "Here"]
+
+
+def test_a_value_that_is_named_otherwise_keeps_the_translation() -> None:
+    table = {"{label} has {n} things": "{n} Dinge hat {label}", "Gone": "Weg"}
+    tables.rename_values(table, {"{name} has {n} things", "New"})
+    assert table["{name} has {n} things"] == "{n} Dinge hat {name}"
+    assert "New" not in table
