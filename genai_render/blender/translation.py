@@ -18,6 +18,9 @@ import bpy
 from ..core import words
 from . import addon
 
+CONTEXT = "GenAI"
+"""Of labels that Blender has too, with another meaning: "Key" is a keyframe there."""
+
 Kind = Literal["interface", "tooltips", "reports"]
 """What the preferences turn on and off each by itself."""
 
@@ -59,7 +62,7 @@ class Language:
             bpy.app.translations.unregister(addon.PACKAGE)
         if self.table:
             known = self.table | {text: self._translated(text) for text in self.composed}
-            contexts = ("*", bpy.app.translations.contexts.operator_default)
+            contexts = ("*", bpy.app.translations.contexts.operator_default, CONTEXT)
             both = {(context, text): known[text] for context in contexts for text in known}
             bpy.app.translations.register(addon.PACKAGE, {self._locale: both})
 

@@ -22,6 +22,7 @@ from ...backends.http.proxies import NO_PROXY, SYSTEM_PROXY
 from ...core.errors import GenAIError, InvalidInput
 from .. import addon, catalog
 from ..backend_settings import OWN_PROXY, all_connections, for_connection, plain_endpoint
+from ..translation import CONTEXT
 from . import keys
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Connection:
     )
     key_entry: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Key",
+        translation_context=CONTEXT,
         description="Paste the key here. It goes to the system keyring at once, and this field "
         "stays empty",
         subtype="PASSWORD",
@@ -127,7 +129,10 @@ class OpenAIAccount:
         name="Organization", description="Its id, if your account has several", update=_changed
     )
     project: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Project", description="Its id, if the costs go to one", update=_changed
+        name="Project",
+        translation_context=CONTEXT,
+        description="Its id, if the costs go to one",
+        update=_changed,
     )
 
 
@@ -216,6 +221,7 @@ class ConnectionSettings:
 
     proxy: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Proxy",
+        translation_context=CONTEXT,
         description="How the internet is reached. Servers on this computer are reached directly",
         items=[
             (SYSTEM_PROXY, "System", "As this computer is set up"),

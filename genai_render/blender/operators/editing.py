@@ -16,7 +16,7 @@ from ...core.request import RenderRequest
 from ..jobs import generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
 
     prompt: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Prompt",
+        translation_context=CONTEXT,
         description="What to change",
         maxlen=8000,
         options={"TEXTEDIT_UPDATE"},

@@ -13,7 +13,7 @@ import bpy
 from ...core.request import MAX_SEED
 from ..jobs import generating, request_builder, session
 from ..settings import scene_settings
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -118,6 +118,7 @@ class GENAI_RENDER_OT_clear_messages(TellingOperator):
 
     bl_idname = "genai_render.clear_messages"
     bl_label = "Clear GenAI Messages"
+    bl_translation_context = CONTEXT
     bl_options = {"REGISTER"}
 
     @classmethod

@@ -14,7 +14,7 @@ from .. import catalog, redraw
 from ..jobs import history_page, session
 from ..panels import details, history_browser
 from ..settings import choices, options, reference_store, scene_settings, window_state
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator, attempt, open_folder
 
@@ -211,6 +211,7 @@ class GENAI_RENDER_OT_restore(TellingOperator):
 
     bl_idname = "genai_render.restore"
     bl_label = "Restore Deleted Image"
+    bl_translation_context = CONTEXT
     bl_options = {"REGISTER"}
 
     id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]

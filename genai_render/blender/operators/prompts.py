@@ -15,7 +15,7 @@ from ...core.request import PROMPT_LIMIT, prompt_length
 from ..capture import viewport_frame
 from ..jobs import request_builder, saved_prompts, scene_description
 from ..settings import scene_settings
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from .reporting import TellingOperator
 
 _WIDTH = 720
@@ -151,7 +151,9 @@ class GENAI_RENDER_OT_use_prompt(TellingOperator):
     bl_label = "Use Prompt"
     bl_options = {"REGISTER", "UNDO"}
 
-    prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    prompt: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Prompt", options={"SKIP_SAVE"}, translation_context=CONTEXT
+    )
 
     @classmethod
     def description(cls, context, properties) -> str:
@@ -169,7 +171,9 @@ class GENAI_RENDER_OT_forget_prompt(TellingOperator):
     bl_label = "Remove Saved Prompt"
     bl_options = {"REGISTER"}
 
-    prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    prompt: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Prompt", options={"SKIP_SAVE"}, translation_context=CONTEXT
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -224,7 +228,7 @@ class GENAI_RENDER_MT_prompts(bpy.types.Menu):
             layout.menu("GENAI_RENDER_MT_forget_prompts", icon="REMOVE")
         if recent:
             layout.separator()
-            layout.label(text="Recent")
+            layout.label(text=translated("Recent"), translate=False)
             for prompt in recent:
                 _entry(layout, prompt, "TIME")
 

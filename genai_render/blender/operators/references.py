@@ -19,7 +19,7 @@ from ...core.errors import GenAIError, ImageError, StorageError
 from .. import addon
 from ..jobs import session
 from ..settings import reference_store, scene_settings
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from .reporting import ItemOperator, TellingOperator, attempt
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp"
@@ -179,7 +179,7 @@ class GENAI_RENDER_OT_reference_clear(TellingOperator):
     bl_label = "Clear Reference"
     bl_options = {"REGISTER", "UNDO"}
 
-    slot: bpy.props.IntProperty(name="Slot", min=1, max=2, default=1)  # pyright: ignore[reportInvalidTypeForm]
+    slot: bpy.props.IntProperty(name="Slot", translation_context=CONTEXT, min=1, max=2, default=1)  # pyright: ignore[reportInvalidTypeForm]
 
     def act(self, context: bpy.types.Context) -> set[str]:
         reference_store.clear(slot_of(context, self.slot))

@@ -16,7 +16,7 @@ from ...core import log
 from ...core.errors import GenAIError
 from ..jobs import history_page
 from ..settings import window_state
-from ..translation import translated
+from ..translation import CONTEXT, translated
 
 if TYPE_CHECKING:
     from ...core.history.item import Item
@@ -37,6 +37,7 @@ class ItemOperator(TellingOperator):
 
     id: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Item",
+        translation_context=CONTEXT,
         description="The id of an item of History; the selected one if it is empty",
         options={"HIDDEN", "SKIP_SAVE"},
     )

@@ -69,7 +69,7 @@ def draw(layout: Any, context: bpy.types.Context, details: Details) -> None:
         column.template_icon(thumbnails.picture_icon(key, path, at_once=True), scale=4.0)
         name = column.row()
         name.alignment = "CENTER"
-        name.label(text=title)
+        name.label(text=translated(title), translate=False)
     row = layout.row(align=True)
     row.operator("genai_render.copy_prompt", icon="COPYDOWN").id = item.id
     row.operator("genai_render.reveal", text="Show Files", icon="FILE_FOLDER").id = item.id
@@ -77,7 +77,7 @@ def draw(layout: Any, context: bpy.types.Context, details: Details) -> None:
 
 def _text(layout: Any, context: bpy.types.Context, title: str, text: str) -> None:
     box = layout.box()
-    box.label(text=title)
+    box.label(text=translated(title), translate=False)
     wrapped(box, context, text, width=WIDTH - _MARGINS, translate=False)
 
 
@@ -107,5 +107,5 @@ def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
     names, values = split.column(align=True), split.column(align=True)
     names.scale_y = values.scale_y = 0.85
     for name, value in facts:
-        names.label(text=name)
+        names.label(text=translated(name), translate=False)
         values.label(text=value, translate=False)

@@ -16,7 +16,7 @@ import bpy
 from .. import catalog
 from ..jobs import history_page
 from ..settings import window_state
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from . import image_actions, tiles
 from .main import CATEGORY, SidebarPanel
 from .wrapping import UNIT, room, shortened, wrapped
@@ -31,6 +31,7 @@ _PICTURE_UNITS = 2.2  # in the list
 
 class _HistoryPanel:
     bl_label = "History"
+    bl_translation_context = CONTEXT
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         self.layout.operator(  # pyright: ignore[reportAttributeAccessIssue]

@@ -57,7 +57,12 @@ def _draw_slot(column: Any, slot: Any, number: int) -> None:
     if not slot.digest:
         # Where a picture will be, so that nothing jumps when it comes.
         box.operator("genai_render.reference_file", text="Add", icon="ADD").slot = number
-        box.menu(f"GENAI_RENDER_MT_reference_{number}", text="From", icon="COLLAPSEMENU")
+        box.menu(
+            f"GENAI_RENDER_MT_reference_{number}",
+            text=translated("From"),
+            icon="COLLAPSEMENU",
+            translate=False,
+        )
         box.label(text="or drop a file")
         return
     path = reference_store.path_of(slot.digest)

@@ -18,7 +18,7 @@ from bpy.props import EnumProperty, StringProperty
 
 from ...core.enum_numbers import EnumNumbers
 from .. import translation
-from ..translation import translated
+from ..translation import CONTEXT, translated
 
 _UNNAMED = "#"  # before the number of an id that nobody knows
 
@@ -63,6 +63,7 @@ class IdChoice:
         enum = EnumProperty(  # Blender takes functions only, no methods
             name=label,
             description=description,
+            translation_context=CONTEXT,
             items=lambda owner, context: self._items(owner, context),
             get=lambda owner: self._get(owner),
             set=lambda owner, number: self._set(owner, number),

@@ -17,7 +17,7 @@ from bpy.types import PropertyGroup
 
 from ...core.errors import InvalidInput
 from .. import addon, catalog, redraw
-from ..translation import translated
+from ..translation import CONTEXT, translated
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
 
@@ -112,7 +112,11 @@ def _identifier(id: str) -> str:
 
 
 def _option_property(option: Option) -> Any:
-    named = {"name": option.label, "description": option.description.rstrip(".")}
+    named: dict[str, Any] = {
+        "name": option.label,
+        "description": option.description.rstrip("."),
+        "translation_context": CONTEXT,
+    }
     if option.kind == "bool":
         return BoolProperty(default=bool(option.default), **named)
     if option.kind == "text":

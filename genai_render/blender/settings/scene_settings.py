@@ -24,6 +24,7 @@ from bpy.types import PropertyGroup
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
 from ...core.request import MAX_COUNT, MAX_SEED
 from .. import translation
+from ..translation import CONTEXT
 from .choices import MODEL, STYLE
 
 RENDER_ENGINE = "GENAI_RENDER"
@@ -57,6 +58,7 @@ class GenAIReference(PropertyGroup):
     )
     role: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Role",
+        translation_context=CONTEXT,
         description="What to take from this picture",
         items=[
             ("free", "Free", "Use it as the prompt says"),
@@ -82,6 +84,7 @@ class GenAISettings(PropertyGroup):
 
     prompt: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Prompt",
+        translation_context=CONTEXT,
         description="What you want to see: light, mood, materials, style",
         maxlen=8000,
         options={"TEXTEDIT_UPDATE"},
@@ -105,7 +108,11 @@ class GenAISettings(PropertyGroup):
     __annotations__.update(MODEL.properties("Model", "What makes the image"))
     __annotations__.update(STYLE.properties("Style", "The look of the image"))
     aspect: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Aspect Ratio", description="Width to height", items=_aspect_items(), default=AUTO
+        name="Aspect Ratio",
+        translation_context=CONTEXT,
+        description="Width to height",
+        items=_aspect_items(),
+        default=AUTO,
     )
     resolution: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Resolution",
@@ -122,6 +129,7 @@ class GenAISettings(PropertyGroup):
     )
     mode: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Mode",
+        translation_context=CONTEXT,
         description="What matters more, time or quality",
         items=[
             ("auto", "Auto", "What the model does by itself"),
