@@ -31,7 +31,7 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         settings = scene_settings.settings(context)
         model = choices.known_model(settings)
-        name = model.label if model is not None else translated("Missing")
+        name = translated(model.label if model is not None else "Missing")
         draw_summary(self.layout, context, f"{name}, {settings.resolution}", _TITLE_PIXELS)
 
     def draw(self, context: bpy.types.Context) -> None:
