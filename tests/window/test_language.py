@@ -62,7 +62,7 @@ def test_a_language_without_a_table_is_english(any_language: BlenderWindow) -> N
 
 
 @pytest.mark.parametrize(("language", "generate"), [("ja_JP", "生成"), ("zh_HANS", "生成")])
-def test_all_panels_open_in_a_script_of_its_own(
+def test_the_panel_is_drawn_in_a_script_of_its_own(
     any_language: BlenderWindow, language: str, generate: str
 ) -> None:
     speak(any_language, language)
