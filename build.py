@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--all", action="store_true", help="with every pinned bpy that fits here")
     one.add_argument("--only", action="store_true", help="with the --bpy versions only")
     command("check", "ruff and pyright")
+    one = command("words", "what the translations of the interface lack")
+    one.add_argument("--fill", type=Path, metavar="FILE", help="take over what was filled in")
     one = command("zip", "build the extension's zips, in dist/")
     repeatable(one, "--platform", "NAME", ", ".join(PLATFORMS))
     repeatable(one, "--python", "TAG", "such as cp311")
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(options: argparse.Namespace, others: Sequence[str]) -> int:
     """The command that was given, in a Python that fits."""
-    from building import checks, demo, extension_zip, install, testing
+    from building import checks, demo, extension_zip, install, testing, words
     from building.project import Project
 
     project = Project(ROOT)
@@ -84,6 +86,8 @@ def run(options: argparse.Namespace, others: Sequence[str]) -> int:
         )
     if options.command == "check":
         return checks.check(project)
+    if options.command == "words":
+        return words.words(project, options.fill)
     if options.command == "zip":
         return extension_zip.make_zips(project, options.platform, options.python, options.output)
     if options.command == "install":

@@ -17,12 +17,13 @@ def _modules() -> tuple[Any, ...]:
 
     Named in here, so that what they import of this folder is loaded no sooner than it is used.
     """
-    from . import cli, keymaps, operators, panels, preferences, render_engine
+    from . import cli, keymaps, operators, panels, preferences, render_engine, translation
     from .jobs import history_news, result_image
     from .settings import model_rows, options, scene_settings, stored_properties, window_state
     from .viewport import gizmos, live_preview, live_render, overlay, projection, viewport_rest
 
     return (
+        translation,
         preferences,
         cli,
         scene_settings,

@@ -100,7 +100,11 @@ class Option:
                 and (self.minimum is None or value >= self.minimum)
                 and (self.maximum is None or value <= self.maximum)
             )
-            hint = f"It is a {'whole ' if whole else ''}number{self._range()}."
+            hint = (
+                f"It is a whole number{self._range()}."
+                if whole
+                else f"It is a number{self._range()}."
+            )
         if not good:
             raise InvalidInput(f'The option "{self.id}" cannot be "{value}".', action=hint)
         return value

@@ -48,6 +48,7 @@ LADDER = (
     "backends/cloud/",
     "backends/self_hosted/",
     "blender/addon.py",
+    "blender/translation.py",
     "blender/history_place.py",
     "blender/redraw.py",
     "blender/background.py",

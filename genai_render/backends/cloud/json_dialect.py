@@ -139,8 +139,12 @@ class JsonBackend:
         label = call.where.provider.label
         body = filled(call.pattern, _values(call, first, count)) or {}
         number = len(call.attached.images)
-        sending = f"Sending {number} image{'s' if number > 1 else ''}" if number else "Sending"
-        yield Progress(None, f"{sending} to {label}")
+        sending = f"Sending to {label}"
+        if number == 1:
+            sending = f"Sending 1 image to {label}"
+        elif number:
+            sending = f"Sending {number} images to {label}"
+        yield Progress(None, sending)
         online = self._settings.online_access
         with _asked(
             call.where, cancel, online, "POST", call.path, call.model.name, body

@@ -444,7 +444,10 @@ def _sending(call: ProviderCall) -> str:
         return "Sending the prompt"
     size = sum(len(image.data) for image in call.attached.images)
     number = len(call.attached.images)
-    return f"Sending {number} image{'s' if number > 1 else ''} ({size / 1e6:.1f} MB)"
+    megabytes = f"{size / 1e6:.1f}"
+    if number == 1:
+        return f"Sending 1 image ({megabytes} MB)"
+    return f"Sending {number} images ({megabytes} MB)"
 
 
 def _settings_of(answer: Any) -> dict[str, Any]:

@@ -63,8 +63,9 @@ def _wait(seconds: float, asked: bool, label: str, cancel: CancelToken) -> Itera
         left = ends - time.monotonic()
         if left <= 0:
             return
-        why = f", as {label} asked" if asked else " before trying again"
-        yield Progress(None, f"{WAITING} {math.ceil(left)} s{why}")
+        seconds = math.ceil(left)
+        waiting = f"Waiting {seconds} s before trying again"
+        yield Progress(None, f"Waiting {seconds} s, as {label} asked" if asked else waiting)
         if cancel.wait(min(1.0, left)):
             cancel.check()
 

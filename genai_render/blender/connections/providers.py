@@ -20,6 +20,7 @@ from ...backends.base import of_kind
 from ...backends.http.proxies import NO_PROXY, OWN_PROXY, SYSTEM_PROXY
 from ...core.errors import GenAIError, InvalidInput
 from .. import addon, backend_settings, catalog
+from ..translation import CONTEXT
 from . import keys
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Connection:
     )
     key_entry: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Key",
+        translation_context=CONTEXT,
         description="Paste the key here. It goes to the system keyring at once, and this field "
         "stays empty",
         subtype="PASSWORD",
@@ -138,7 +140,10 @@ class OpenAIAccount:
         name="Organization", description="Its id, if your account has several", update=_changed
     )
     project: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Project", description="Its id, if the costs go to one", update=_changed
+        name="Project",
+        translation_context=CONTEXT,
+        description="Its id, if the costs go to one",
+        update=_changed,
     )
 
 
@@ -255,6 +260,7 @@ class ConnectionSettings:
 
     proxy: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Proxy",
+        translation_context=CONTEXT,
         description="How the internet is reached. Servers on this computer are reached directly",
         items=[
             (SYSTEM_PROXY, "System", "As this computer is set up"),

@@ -13,6 +13,7 @@ from ...core.errors import InvalidInput
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import keys, plain_keys, providers
 from ..panels.wrapping import wrapped
+from ..translation import translated
 from .reporting import TellingOperator, attempt
 
 
@@ -181,10 +182,12 @@ class GENAI_RENDER_OT_allow_online_access(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if bpy.app.online_access_override:
-            cls.poll_message_set("Blender was started with --offline-mode: start it without")
+            cls.poll_message_set(
+                translated("Blender was started with --offline-mode: start it without", "tooltips")
+            )
             return False
         if bpy.app.online_access:
-            cls.poll_message_set("It is allowed already")
+            cls.poll_message_set(translated("It is allowed already", "tooltips"))
             return False
         return True
 

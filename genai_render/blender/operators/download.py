@@ -16,6 +16,7 @@ from ...core.file_names import file_name
 from .. import addon, background, redraw
 from ..jobs import history_page, session
 from ..settings import window_state
+from ..translation import translated
 from .reporting import ItemOperator, attempt
 from .results import sensible_name
 
@@ -135,7 +136,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
             _save_in_background(path.name, save)
             return {"FINISHED"}
         save()  # a script goes on when the file is there
-        self.report({"INFO"}, f'Saved "{path.name}"')
+        self.report({"INFO"}, translated(f'Saved "{path.name}"', "reports"))
         return {"FINISHED"}
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -13,6 +13,7 @@ from ...core.errors import GenAIError, ImageError, NotFound
 from ..jobs import generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings
+from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
 
     prompt: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Prompt",
+        translation_context=CONTEXT,
         description="What to change",
         maxlen=8000,
         options={"TEXTEDIT_UPDATE"},
@@ -98,8 +100,8 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         style = choices.known_style(scene_settings.settings(context))
         facts = [
             prepared.model.label if prepared.model is not None else "",
-            style.label if style is not None else "",
-            prepared.cost,
+            translated(style.label) if style is not None else "",
+            translated(prepared.cost),
         ]
         facts_row = layout.row()
         facts_row.active = False

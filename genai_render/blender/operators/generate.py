@@ -12,6 +12,7 @@ import bpy
 from ...core.bounds import MAX_SEED
 from ..jobs import generating, request_builder, session
 from ..settings import scene_settings
+from ..translation import CONTEXT, translated
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -26,7 +27,7 @@ class GENAI_RENDER_OT_generate(TellingOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         problem = request_builder.prepared(context).problem
         if problem is not None:
-            cls.poll_message_set(problem.text)
+            cls.poll_message_set(translated(problem.text, "tooltips"))
         return problem is None
 
     def act(self, context: bpy.types.Context) -> set[str]:
@@ -116,13 +117,14 @@ class GENAI_RENDER_OT_clear_messages(TellingOperator):
 
     bl_idname = "genai_render.clear_messages"
     bl_label = "Clear GenAI Messages"
+    bl_translation_context = CONTEXT
     bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         current = session.opened()
         if current is None or not current.told:
-            cls.poll_message_set("There are no messages")
+            cls.poll_message_set(translated("There are no messages", "tooltips"))
             return False
         return True
 
@@ -150,7 +152,7 @@ class GENAI_RENDER_OT_random_seed(bpy.types.Operator):
 def _under_way(cls: Any) -> bool:
     current = session.opened()
     if current is None or not current.works():
-        cls.poll_message_set("No image is being made")
+        cls.poll_message_set(translated("No image is being made", "tooltips"))
         return False
     return True
 

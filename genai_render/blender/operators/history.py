@@ -13,6 +13,7 @@ from .. import catalog, redraw
 from ..jobs import history_page, session
 from ..panels import details, history_browser
 from ..settings import choices, options, reference_store, scene_settings, window_state
+from ..translation import CONTEXT, translated
 from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator, attempt, open_folder
 
@@ -34,8 +35,8 @@ class GENAI_RENDER_OT_select(TellingOperator):
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
         item = history_page.item(properties.id)
         if item is None:
-            return "Select this image"
-        return f"{item.prompt}\n\n{_facts(item)}\n\n{cls.__doc__}"
+            return translated("Select this image", "tooltips")
+        return f"{item.prompt}\n\n{_facts(item)}\n\n{translated(cls.__doc__ or '', 'tooltips')}"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         self.compare = event.shift
@@ -51,7 +52,10 @@ class GENAI_RENDER_OT_select(TellingOperator):
             if self.id in ids:
                 ids.remove(self.id)
             elif len(ids) >= overlay.MOST_COMPARED:
-                self.report({"WARNING"}, f"At most {overlay.MOST_COMPARED} images are compared")
+                self.report(
+                    {"WARNING"},
+                    translated(f"At most {overlay.MOST_COMPARED} images are compared", "reports"),
+                )
             else:
                 ids.append(self.id)
             if len(ids) > 1:
@@ -80,7 +84,11 @@ def _facts(item: "Item") -> str:
         "Seed": "none" if item.seed is None else str(item.seed),
         "Cost": "free" if item.cost_usd == 0 else cost,
     }
-    return "\n".join(f"{name}: {value}" for name, value in facts.items() if value)
+    return "\n".join(
+        f"{translated(name, 'tooltips')}: {translated(value, 'tooltips')}"
+        for name, value in facts.items()
+        if value
+    )
 
 
 class GENAI_RENDER_OT_leave_comparison(TellingOperator):
@@ -93,7 +101,7 @@ class GENAI_RENDER_OT_leave_comparison(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not _compared():
-            cls.poll_message_set("No images are compared")
+            cls.poll_message_set(translated("No images are compared", "tooltips"))
             return False
         return True
 
@@ -202,6 +210,7 @@ class GENAI_RENDER_OT_restore(TellingOperator):
 
     bl_idname = "genai_render.restore"
     bl_label = "Restore Deleted Image"
+    bl_translation_context = CONTEXT
     bl_options = {"REGISTER"}
 
     id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
@@ -211,7 +220,11 @@ class GENAI_RENDER_OT_restore(TellingOperator):
         current = session.opened()
         deleted = current is not None and current.last_deleted
         if not deleted and not window_state.window(context).show_bin:
-            cls.poll_message_set("Nothing was deleted just now. Turn on Deleted in the filters")
+            cls.poll_message_set(
+                translated(
+                    "Nothing was deleted just now. Turn on Deleted in the filters", "tooltips"
+                )
+            )
             return False
         return True
 
@@ -238,7 +251,7 @@ class GENAI_RENDER_OT_empty_bin(TellingOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         erased = session.session().store.empty_bin()
         history_page.invalidate()
-        self.report({"INFO"}, f"{erased} images are deleted for good")
+        self.report({"INFO"}, translated(f"{erased} images are deleted for good", "reports"))
         return {"FINISHED"}
 
 
@@ -288,7 +301,8 @@ class GENAI_RENDER_OT_recall(ItemOperator):
             model = models[request.model]
             lost = options.set_option_values(scene, model, request.options)
             if lost:
-                self.report({"WARNING"}, f"{model.label} has these no more: {', '.join(lost)}")
+                text = f"{model.label} has these no more: {', '.join(lost)}"
+                self.report({"WARNING"}, translated(text, "reports"))
         settings.aspect, settings.resolution = request.aspect, request.resolution
         settings.count, settings.mode = request.count, request.mode
         settings.closeness = request.closeness

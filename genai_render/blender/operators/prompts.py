@@ -16,6 +16,7 @@ from .. import scene_description
 from ..capture import viewport_frame
 from ..jobs import request_builder, saved_prompts
 from ..settings import scene_settings
+from ..translation import CONTEXT, translated
 from .reporting import TellingOperator
 
 _WIDTH = 720
@@ -93,7 +94,8 @@ class GENAI_RENDER_OT_prompt_to_text(TellingOperator):
             settings.prompt_text = text
         area = _text_editor(context)
         if area is None:
-            self.report({"INFO"}, f'The prompt is the text "{text.name}" of the Text Editor now')
+            message = f'The prompt is the text "{text.name}" of the Text Editor now'
+            self.report({"INFO"}, translated(message, "reports"))
             return {"FINISHED"}
         space: Any = area.spaces.active
         space.text, space.show_word_wrap = text, True
@@ -133,7 +135,7 @@ class GENAI_RENDER_OT_save_prompt(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not request_builder.prompt_of(scene_settings.settings(context)).strip():
-            cls.poll_message_set("The prompt is empty")
+            cls.poll_message_set(translated("The prompt is empty", "tooltips"))
             return False
         return True
 
@@ -150,11 +152,13 @@ class GENAI_RENDER_OT_use_prompt(TellingOperator):
     bl_label = "Use Prompt"
     bl_options = {"REGISTER", "UNDO"}
 
-    prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    prompt: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Prompt", options={"SKIP_SAVE"}, translation_context=CONTEXT
+    )
 
     @classmethod
     def description(cls, context, properties) -> str:
-        return properties.prompt or "Use this prompt"
+        return properties.prompt or translated("Use this prompt", "tooltips")
 
     def act(self, context: bpy.types.Context) -> set[str]:
         set_prompt(context, self.prompt)
@@ -168,12 +172,14 @@ class GENAI_RENDER_OT_forget_prompt(TellingOperator):
     bl_label = "Remove Saved Prompt"
     bl_options = {"REGISTER"}
 
-    prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    prompt: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Prompt", options={"SKIP_SAVE"}, translation_context=CONTEXT
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not saved_prompts.saved():
-            cls.poll_message_set("No prompt is saved")
+            cls.poll_message_set(translated("No prompt is saved", "tooltips"))
             return False
         return True
 
@@ -223,7 +229,7 @@ class GENAI_RENDER_MT_prompts(bpy.types.Menu):
             layout.menu("GENAI_RENDER_MT_forget_prompts", icon="REMOVE")
         if recent:
             layout.separator()
-            layout.label(text="Recent")
+            layout.label(text=translated("Recent"), translate=False)
             for prompt in recent:
                 _entry(layout, prompt, "TIME")
 

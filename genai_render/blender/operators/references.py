@@ -17,6 +17,7 @@ from ...core.errors import GenAIError, ImageError, StorageError
 from .. import addon
 from ..jobs import session
 from ..settings import reference_store, scene_settings
+from ..translation import CONTEXT, translated
 from .reporting import ItemOperator, TellingOperator, attempt
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp"
@@ -176,7 +177,7 @@ class GENAI_RENDER_OT_reference_clear(TellingOperator):
     bl_label = "Clear Reference"
     bl_options = {"REGISTER", "UNDO"}
 
-    slot: bpy.props.IntProperty(name="Slot", min=1, max=2, default=1)  # pyright: ignore[reportInvalidTypeForm]
+    slot: bpy.props.IntProperty(name="Slot", translation_context=CONTEXT, min=1, max=2, default=1)  # pyright: ignore[reportInvalidTypeForm]
 
     def act(self, context: bpy.types.Context) -> set[str]:
         reference_store.clear(slot_of(context, self.slot))
@@ -194,7 +195,7 @@ class GENAI_RENDER_OT_reference_swap(TellingOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         slots = scene_settings.references(scene_settings.settings(context))
         if not all(slot.digest for slot in slots):
-            cls.poll_message_set("There are no two references to swap")
+            cls.poll_message_set(translated("There are no two references to swap", "tooltips"))
             return False
         return True
 

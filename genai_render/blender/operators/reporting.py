@@ -13,6 +13,7 @@ from ...core import log
 from ...core.errors import GenAIError
 from ..jobs import history_page
 from ..settings import window_state
+from ..translation import CONTEXT, translated
 
 if TYPE_CHECKING:
     from ...core.history.item import Item
@@ -33,6 +34,7 @@ class ItemOperator(TellingOperator):
 
     id: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Item",
+        translation_context=CONTEXT,
         description="The id of an item of History; the selected one if it is empty",
         options={"HIDDEN", "SKIP_SAVE"},
     )
@@ -53,7 +55,7 @@ class ItemOperator(TellingOperator):
 
 def has_selection(cls: type, context: bpy.types.Context) -> bool:
     if not window_state.window(context).selected and history_page.known_empty():
-        cls.poll_message_set("Select an image in History first")  # pyright: ignore
+        cls.poll_message_set(translated("Select an image in History first", "tooltips"))  # pyright: ignore
         return False
     return True
 
@@ -75,10 +77,10 @@ def attempt(operator: bpy.types.Operator, act: Callable[[], set[str]]) -> Any:
     try:
         return act()
     except GenAIError as error:
-        operator.report({"ERROR"}, error.text)
+        operator.report({"ERROR"}, translated(error.text, "reports"))
     except Exception as failure:
         import traceback
 
         traceback.print_exception(failure)
-        operator.report({"ERROR"}, log.internal_error(failure).text)
+        operator.report({"ERROR"}, translated(log.internal_error(failure).text, "reports"))
     return {"CANCELLED"}

@@ -13,6 +13,7 @@ from ...core.errors import GenAIError, StorageError
 from ..capture import viewport_frame
 from ..jobs import history_page
 from ..settings import window_state
+from ..translation import translated
 from ..viewport import overlay
 from .reporting import ItemOperator, TellingOperator
 
@@ -42,7 +43,7 @@ class GENAI_RENDER_OT_hide_result(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if overlay.shown() is None or not _here(context):
-            cls.poll_message_set("No image lies over this viewport")
+            cls.poll_message_set(translated("No image lies over this viewport", "tooltips"))
             return False
         return True
 
@@ -66,7 +67,7 @@ class GENAI_RENDER_OT_step_result(TellingOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         shown = overlay.shown()
         if shown is None or shown.compared or len(shown.ids) < 2 or not _here(context):
-            cls.poll_message_set("There is no other image to step to")
+            cls.poll_message_set(translated("There is no other image to step to", "tooltips"))
             return False
         return True
 
@@ -99,7 +100,7 @@ class GENAI_RENDER_OT_wipe(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if overlay.shown() is None or not _here(context):
-            cls.poll_message_set("No image lies over this viewport")
+            cls.poll_message_set(translated("No image lies over this viewport", "tooltips"))
             return False
         return True
 
@@ -120,7 +121,8 @@ class GENAI_RENDER_OT_open_image(ItemOperator):
         image = load_image(self.item(context))
         area = _image_editor(context)
         if area is None:
-            self.report({"INFO"}, f'"{image.name}" is loaded; choose it in an Image Editor')
+            text = f'"{image.name}" is loaded; choose it in an Image Editor'
+            self.report({"INFO"}, translated(text, "reports"))
             return {"FINISHED"}
         area.spaces.active.image = image  # pyright: ignore
         # Only when Blender has laid out an area that is new is it known how large it is.
@@ -146,10 +148,10 @@ class GENAI_RENDER_OT_camera_background(ItemOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         camera = context.scene.camera
         if camera is None or camera.type != "CAMERA":
-            cls.poll_message_set("The scene has no camera")
+            cls.poll_message_set(translated("The scene has no camera", "tooltips"))
             return False
         if camera.data is not None and not camera.data.is_editable:
-            cls.poll_message_set("The camera is linked from another file")
+            cls.poll_message_set(translated("The camera is linked from another file", "tooltips"))
             return False
         return ItemOperator.poll.__func__(cls, context)  # pyright: ignore
 

@@ -25,6 +25,7 @@ from ...backends.self_hosted.comfyui.inputs import INPUTS
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import keys
 from ..settings import scene_settings
+from ..translation import translated
 from .reporting import TellingOperator, attempt
 
 
@@ -106,7 +107,8 @@ class GENAI_RENDER_OT_workflow_add(TellingOperator):
         catalog.reload()
         scene_settings.settings(context).model = library.of_file(path).id
         redraw.sidebars()
-        self.report({"INFO"}, f'"{path.stem}" is in the list of models now')
+        text = f'"{path.stem}" is in the list of models now'
+        self.report({"INFO"}, translated(text, "reports"))
         return {"FINISHED"}
 
 
@@ -214,7 +216,11 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         def item(place: str) -> tuple[str, str, str]:
             id, _, key = place.partition(".")
             value = str(graph[id]["inputs"].get(key))
-            return place, f"{names[id]}: {key}", f"Node {id}, now {value}"[:200]
+            return (
+                place,
+                f"{names[id]}: {key}",
+                translated(f"Node {id}, now {value}", "tooltips")[:200],
+            )
 
         for name in INPUTS:
             now = workflow.places.get(name, ())

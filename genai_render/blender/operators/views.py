@@ -12,6 +12,7 @@ from ...core.errors import GenAIError, SceneError
 from ..capture import viewport_frame
 from ..jobs import history_page, session
 from ..settings import window_state
+from ..translation import translated
 from ..viewport import overlay, projection
 from .reporting import ItemOperator, TellingOperator
 from .results import new_image
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def _has_view(cls: Any, context: bpy.types.Context) -> bool:
     selected = window_state.window(context).selected
     if selected and not history_page.made_from_view(selected):
-        cls.poll_message_set("This image was made without a view")
+        cls.poll_message_set(translated("This image was made without a view", "tooltips"))
         return False
     return True
 
@@ -58,9 +59,8 @@ The objects' own materials are kept and come back with Remove Projection"""
         depth = canvas.depth if self.occlude else None
         left_out = projection.put(context, item.id, new_image(item), canvas.view, depth)
         if left_out:
-            self.report(
-                {"WARNING"}, f"{left_out} objects belong to another file and keep their materials"
-            )
+            text = f"{left_out} objects belong to another file and keep their materials"
+            self.report({"WARNING"}, translated(text, "reports"))
         overlay.hide()
         found = viewport_frame.find_view(context)
         if self.show and found is not None and found[2].shading.type in ("WIREFRAME", "SOLID"):
@@ -79,7 +79,7 @@ class GENAI_RENDER_OT_unproject(TellingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not projection.is_on(context.scene):
-            cls.poll_message_set("No image is projected onto this scene")
+            cls.poll_message_set(translated("No image is projected onto this scene", "tooltips"))
             return False
         return True
 

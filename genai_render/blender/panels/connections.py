@@ -13,6 +13,7 @@ from ...core.errors import CredentialsError, GenAIError
 from .. import catalog
 from ..backend_settings import for_connection
 from ..connections import keys, plain_keys, providers
+from ..translation import translated
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
     draw_plain_key(column, context, connection)
     doing, told = keys.busy(connection.endpoint), keys.told(connection.endpoint)
     if doing:
-        column.label(text=f"{doing} …", icon="SORTTIME")
+        column.label(text=f"{translated(doing)} …", icon="SORTTIME", translate=False)
     elif told is not None:
         column.alert = told.is_error
         wrapped(column, context, told.text, icon="ERROR" if told.is_error else "CHECKMARK")
@@ -211,7 +212,7 @@ def _draw_how_to_get_one(column: Any, provider: Provider) -> None:
     row = column.row()
     variables = " or ".join(provider.variables)
     hint = f". {variables} in the environment would do, too" if variables else ""
-    row.label(text=f"There is no key yet{hint}", icon="INFO")
+    row.label(text=translated(f"There is no key yet{hint}"), icon="INFO", translate=False)
     if not provider.key_page:
         return
     part = row.row()

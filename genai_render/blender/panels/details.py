@@ -10,6 +10,7 @@ from ...core.closeness import LABELS
 from .. import catalog
 from ..jobs import history_page
 from ..settings import thumbnails
+from ..translation import translated
 from . import tiles
 from .wrapping import wrapped
 
@@ -69,7 +70,7 @@ def draw(layout: Any, context: bpy.types.Context, details: Details) -> None:
         column.template_icon(thumbnails.picture_icon(key, path, at_once=True), scale=4.0)
         name = column.row()
         name.alignment = "CENTER"
-        name.label(text=title)
+        name.label(text=translated(title), translate=False)
     row = layout.row(align=True)
     row.operator("genai_render.copy_prompt", icon="COPYDOWN").id = item.id
     row.operator("genai_render.reveal", text="Show Files", icon="FILE_FOLDER").id = item.id
@@ -77,36 +78,39 @@ def draw(layout: Any, context: bpy.types.Context, details: Details) -> None:
 
 def _text(layout: Any, context: bpy.types.Context, title: str, text: str) -> None:
     box = layout.box()
-    box.label(text=title)
-    wrapped(box, context, text, width=WIDTH - _MARGINS)
+    box.label(text=translated(title), translate=False)
+    wrapped(box, context, text, width=WIDTH - _MARGINS, translate=False)
 
 
 def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
     request = record.get("request") or {}
     known = catalog.catalog()
     model, style = known.models.get(item.model), known.styles.get(item.style)
-    cost = "unknown" if item.cost_usd is None else f"${item.cost_usd:.3f}"
+    cost = translated("unknown") if item.cost_usd is None else f"${item.cost_usd:.3f}"
     facts = [
         ("Model", model.label if model is not None else item.model),
-        ("Style", style.label if style is not None else item.style),
+        ("Style", translated(style.label) if style is not None else item.style),
         ("Size", f"{item.width} × {item.height}"),
         ("Aspect, Resolution", f"{request.get('aspect', '')}, {request.get('resolution', '')}"),
-        ("Mode", str(request.get("mode", ""))),
+        ("Mode", translated(str(request.get("mode", "")).title())),
         ("Close to the View", _closeness(record)),
         ("Seed", "—" if item.seed is None else str(item.seed)),
         ("Time", "—" if item.seconds is None else f"{item.seconds:.1f} s"),
-        ("Cost", "free" if item.cost_usd == 0 else cost),
+        ("Cost", translated("free") if item.cost_usd == 0 else cost),
         ("Estimated Before", _estimated(record)),
         ("Made", item.created.astimezone().strftime("%d %b %Y, %H:%M")),
-        ("File, Scene", f"{item.blend or 'unsaved'}, {item.scene}"),
-        ("Camera, Frame", f"{item.camera or 'view'}, {item.frame}"),
+        ("File, Scene", f"{item.blend or translated('unsaved')}, {item.scene}"),
+        ("Camera, Frame", f"{item.camera or translated('view')}, {item.frame}"),
     ]
-    facts += [(f"Option {key}", str(value)) for key, value in request.get("options", {}).items()]
+    facts += [
+        (translated(f"Option {key}"), str(value))
+        for key, value in request.get("options", {}).items()
+    ]
     split = layout.split(factor=0.35)
     names, values = split.column(align=True), split.column(align=True)
     names.scale_y = values.scale_y = 0.85
     for name, value in facts:
-        names.label(text=name)
+        names.label(text=translated(name), translate=False)
         values.label(text=value, translate=False)
 
 

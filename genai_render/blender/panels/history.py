@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from .. import catalog
 from ..jobs import history_page
 from ..settings import window_state
+from ..translation import CONTEXT, translated
 from . import image_actions, tiles
 from .main import CATEGORY, SidebarPanel
 from .wrapping import UNIT, room, shortened, wrapped
@@ -31,6 +31,7 @@ _PICTURE_UNITS = 2.2  # in the list
 
 class _HistoryPanel:
     bl_label = "History"
+    bl_translation_context = CONTEXT
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         self.layout.operator(  # pyright: ignore[reportAttributeAccessIssue]
@@ -48,7 +49,7 @@ class _HistoryPanel:
         columns = max(2, int(room(context) / (_TILE_UNITS * UNIT)))
         page = history_page.page(context, columns * _ROWS)
         if page.rebuilding is not None:
-            layout.progress(factor=page.rebuilding.fraction, text=page.rebuilding.text)
+            layout.progress(factor=page.rebuilding.fraction, text=translated(page.rebuilding.text))
         if not draw_empty(layout, context, state, page):
             return
         if state.layout == "GRID":
@@ -124,12 +125,12 @@ def _draw_list(layout: Any, context: Any, state: Any, items: tuple[Item, ...]) -
         ).id = item.id
         facts = words.row()
         facts.active = False
-        facts.label(text=f"{_style(item)} · {ago(item.created)}", translate=False)
+        facts.label(text=f"{_style(item)} · {translated(ago(item.created))}", translate=False)
 
 
 def _style(item: Item) -> str:
     style = catalog.catalog().styles.get(item.style)
-    return style.label if style is not None else item.style
+    return translated(style.label) if style is not None else item.style
 
 
 def draw_turning(layout: Any, state: Any, page: history_page.Page) -> None:
@@ -146,8 +147,8 @@ def draw_turning(layout: Any, state: Any, page: history_page.Page) -> None:
     later.operator("genai_render.turn_page", text="", icon="TRIA_RIGHT").by = 1
     where = layout.row()
     where.alignment, where.active, where.scale_y = "CENTER", False, 0.8
-    of = iface_("{first}–{last} of {total}")
-    where.label(text=of.format(first=page.start + 1, last=last, total=page.total), translate=False)
+    first, total = page.start + 1, page.total
+    where.label(text=translated(f"{first}–{last} of {total}"), translate=False)
 
 
 def ago(when: datetime) -> str:

@@ -74,5 +74,6 @@ def draw(layout: Any, context: bpy.types.Context, shape: Shape) -> None:
         item.prompt,
         most=_PROMPT_LINES,
         width=shape.width * 0.65,
+        translate=False,
     )
     image_actions.draw_main(split.column(), item)

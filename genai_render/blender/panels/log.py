@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core import log
+from ..translation import translated
 
 
 def draw(layout: Any) -> None:
@@ -13,5 +14,5 @@ def draw(layout: Any) -> None:
     if path is None:
         return
     row = layout.row(align=True)
-    row.label(text=f"Log: {path.name}", icon="TEXT", translate=False)
+    row.label(text=translated(f"Log: {path.name}"), icon="TEXT", translate=False)
     row.operator("genai_render.show_log", icon="FILE_FOLDER")

@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ...backends.http import errors as http_errors
 from .. import catalog
 from ..jobs import request_builder, session
 from ..settings import choices, scene_settings, thumbnails, window_state
+from ..translation import translated
 from ..viewport import live_render
 from . import model_picker, tiles
 from .wrapping import UNIT, lines, room, shortened, wrapped
@@ -80,7 +80,8 @@ def _draw_view(layout: Any, context: Any, settings: Any, prepared: Prepared) -> 
     tiles.move(column, (_VIEW_UNITS - side) / 2)
     row = column.row()
     row.alignment = "CENTER"
-    row.label(text="" if prepared.spec is None else prepared.spec.text, translate=False)
+    size = "" if prepared.spec is None else translated(prepared.spec.text)
+    row.label(text=size, translate=False)
 
 
 def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
@@ -106,7 +107,7 @@ def _draw_prompt(layout: Any, context: Any, settings: Any) -> None:
 def _draw_prompt_lines(box: Any, context: Any, settings: Any) -> None:
     prompt = request_builder.prompt_of(settings).strip()
     pixels = room(context) - 12
-    broken = lines(context, prompt or iface_("Light, mood, materials, style"), pixels)
+    broken = lines(context, prompt or translated("Light, mood, materials, style"), pixels)
     if len(broken) > _PROMPT_LINES:
         rest = " ".join(broken[_PROMPT_LINES - 1 :])
         broken = [*broken[: _PROMPT_LINES - 1], shortened(context, rest, pixels)]
@@ -132,7 +133,7 @@ def _draw_style(layout: Any, context: Any, settings: Any) -> None:
     chosen = words.row()
     chosen.alert = style is None
     chosen.prop(settings, "style", text="")
-    about = iface_(style.description) if style is not None else ""
+    about = translated(style.description) if style is not None else ""
     pixels = room(context) - _STYLE_UNITS * UNIT - 8
     text = words.column(align=True)
     text.scale_y = 0.75
@@ -142,11 +143,11 @@ def _draw_style(layout: Any, context: Any, settings: Any) -> None:
 
 
 def _draw_generate(layout: Any, settings: Any, prepared: Prepared) -> None:
-    label = iface_("Generate")
+    label = translated("Generate")
     if settings.count > 1:
-        label = iface_("Generate {count} Images").format(count=settings.count)
+        label = translated(f"Generate {settings.count} Images")
     if prepared.cost:
-        label += f"  ({prepared.cost})"
+        label += f"  ({translated(prepared.cost)})"
     row = layout.row()
     row.scale_y = 1.6
     row.operator("genai_render.generate", text=label, icon="RENDER_STILL", translate=False)
@@ -171,7 +172,7 @@ def _draw_jobs(layout: Any) -> None:
     works = current.works() if current is not None else []
     for work in works:
         row = layout.row(align=True)
-        row.progress(factor=work.share, text=progress_text(work))
+        row.progress(factor=work.share, text=progress_text(work), translate=False)
         row.operator("genai_render.cancel", text="", icon="X").job = work.job.id
     if len(works) > 1:
         layout.operator("genai_render.cancel_all", text="Cancel All")
@@ -196,13 +197,14 @@ def _draw_messages(layout: Any, context: Any) -> None:
 def progress_text(work: Work) -> str:
     """ "Shading · 4 s of about 9 s" """
     if work.job.started is None:
-        return f"Waiting · {work.title}"
+        return f"{translated('Waiting')} · {work.title}"
     if work.waits:
-        return work.message  # which counts the seconds down itself
+        return translated(work.message)  # which counts the seconds down itself
     spent = f"{work.job.seconds:.0f} s"
     if work.expected and work.expected > work.job.seconds:
-        spent += f" of about {work.expected:.0f} s"
-    return f"{work.message} · {spent}" if work.message else spent
+        spent = f"{work.job.seconds:.0f} s of about {work.expected:.0f} s"
+    spent = translated(spent)
+    return f"{translated(work.message)} · {spent}" if work.message else spent
 
 
 def draw_status(self: Any, context: bpy.types.Context) -> None:
@@ -212,10 +214,11 @@ def draw_status(self: Any, context: bpy.types.Context) -> None:
     if not works:
         return
     row = self.layout.row(align=True)
-    text = progress_text(works[0]) if len(works) == 1 else f"{len(works)} images"
+    text = progress_text(works[0]) if len(works) == 1 else translated(f"{len(works)} images")
     part = row.row()
     part.ui_units_x = 9
-    part.progress(factor=sum(work.share for work in works) / len(works), text=text)
+    share = sum(work.share for work in works) / len(works)
+    part.progress(factor=share, text=text, translate=False)
     row.operator("genai_render.cancel_all", text="", icon="X", emboss=False)
 
 

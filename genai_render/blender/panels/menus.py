@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 
+from ..translation import CONTEXT, translated
 from . import image_actions
 
 
@@ -61,6 +62,7 @@ class GENAI_RENDER_MT_image_actions(bpy.types.Menu):
 class GENAI_RENDER_MT_prompt_actions(bpy.types.Menu):
     bl_idname = "GENAI_RENDER_MT_prompt_actions"
     bl_label = "Prompt"
+    bl_translation_context = CONTEXT
 
     def draw(self, context: bpy.types.Context) -> None:
         layout: Any = self.layout
@@ -82,13 +84,14 @@ class GENAI_RENDER_MT_reference_actions(bpy.types.Menu):
         layout.operator("genai_render.reference_image", icon="IMAGE_DATA")
         layout.operator("genai_render.reference_swap", icon="ARROW_LEFTRIGHT")
         for number in (1, 2):
-            text = f"Clear Reference {number}"
+            text = translated(f"Clear Reference {number}")
             layout.operator("genai_render.reference_clear", text=text, icon="X").slot = number
 
 
 class GENAI_RENDER_MT_history_actions(bpy.types.Menu):
     bl_idname = "GENAI_RENDER_MT_history_actions"
     bl_label = "History"
+    bl_translation_context = CONTEXT
 
     def draw(self, context: bpy.types.Context) -> None:
         layout: Any = self.layout
@@ -108,7 +111,7 @@ def _image_menu(self: Any, context: bpy.types.Context) -> None:
     layout = self.layout
     layout.separator()
     for number in (1, 2):
-        text = f"Use as GenAI Reference {number}"
+        text = translated(f"Use as GenAI Reference {number}")
         layout.operator("genai_render.reference_image", text=text).slot = number
 
 

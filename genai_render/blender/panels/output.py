@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import closeness
 from ..jobs import request_builder
@@ -122,7 +121,7 @@ def _draw_closeness(
 
 def _draw_facts(layout: Any, context: Any, model: Model) -> None:
     """What it does and is good at, how fast it is, and the price on the button."""
-    good_for = model.good_for and f"{iface_('Good for')}: {model.good_for}"
+    good_for = model.good_for and f"Good for: {model.good_for}"
     terms = (model.speed, request_builder.prepared(context).cost)
     column = layout.column()
     column.active = False

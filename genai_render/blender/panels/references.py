@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ..settings import reference_store, scene_settings, thumbnails
+from ..translation import translated
 from .main import SidebarPanel
 from .wrapping import room, shortened
 
@@ -30,7 +30,7 @@ class GENAI_RENDER_PT_references(SidebarPanel, bpy.types.Panel):
             for slot in slots
             if slot.digest
         ]
-        text = ", ".join(iface_(role) for role in roles) or iface_("None")
+        text = ", ".join(translated(role) for role in roles) or translated("None")
         draw_summary(self.layout, context, text, _TITLE_PIXELS)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -57,7 +57,12 @@ def _draw_slot(column: Any, slot: Any, number: int) -> None:
     if not slot.digest:
         # Where a picture will be, so that nothing jumps when it comes.
         box.operator("genai_render.reference_file", text="Add", icon="ADD").slot = number
-        box.menu(f"GENAI_RENDER_MT_reference_{number}", text="From", icon="COLLAPSEMENU")
+        box.menu(
+            f"GENAI_RENDER_MT_reference_{number}",
+            text=translated("From"),
+            icon="COLLAPSEMENU",
+            translate=False,
+        )
         box.label(text="or drop a file")
         return
     path = reference_store.path_of(slot.digest)

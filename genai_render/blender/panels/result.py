@@ -45,7 +45,7 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
         elif item is not None:
             layout.operator("genai_render.show_result", text="Show over View", icon="VIEW3D")
         if item is not None:
-            wrapped(layout, context, item.prompt, most=_PROMPT_LINES)
+            wrapped(layout, context, item.prompt, most=_PROMPT_LINES, translate=False)
             _draw_made_with(layout, context, item)
         if projection.is_on(context.scene):
             layout.operator("genai_render.unproject", icon="X")

@@ -15,6 +15,7 @@ from ...core.errors import GenAIError
 from .. import backend_settings, catalog
 from ..connections import keys, own_servers, server_status
 from ..settings import choices, scene_settings
+from ..translation import translated
 from .connections import draw_plain_key
 from .main import SidebarPanel
 from .wrapping import wrapped
@@ -48,7 +49,7 @@ class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
             icon = "SORTTIME" if state is None else "ERROR" if state.is_error else "CHECKMARK"
             part = row.split(factor=0.4)
             part.label(text=name, icon=icon, translate=False)
-            part.label(text="…" if state is None else state.text, translate=False)
+            part.label(text="…" if state is None else translated(state.text), translate=False)
             if state is not None and state.todo:
                 wrapped(column, context, state.todo)
         if model.backend == "comfyui":
@@ -70,7 +71,7 @@ def draw_preferences(layout: Any, context: Any, prefs: Any) -> None:
     row = layout.row(align=True)
     row.alignment = "LEFT"
     for info in of_kind("self-hosted"):
-        text = f"Add {info.label} Server"
+        text = translated(f"Add {info.label} Server")
         row.operator("genai_render.own_server_add", text=text, icon="ADD").kind = info.id
     if any(server.kind == "comfyui" for server in prefs.own_servers):
         row = layout.row(align=True)
@@ -110,7 +111,7 @@ def _draw_one(layout: Any, context: Any, server: Any, number: int) -> None:
     draw_plain_key(box.column(align=True), context, server)
     doing, told = keys.busy(server.endpoint), keys.told(server.endpoint)
     if doing:
-        box.label(text=f"{doing} …", icon="SORTTIME")
+        box.label(text=f"{translated(doing)} …", icon="SORTTIME", translate=False)
     elif told is not None:
         column = box.column(align=True)
         column.alert = told.is_error

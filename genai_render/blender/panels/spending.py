@@ -12,6 +12,7 @@ from ...core.errors import GenAIError
 from .. import addon
 from ..jobs import session
 from ..settings import choices, scene_settings
+from ..translation import translated
 from .main import SidebarPanel
 from .wrapping import wrapped
 
@@ -44,7 +45,9 @@ def _draw_source(layout: Any, context: Any) -> None:
     if model.price is None:
         wrapped(column, context, f"What {model.label} costs is not known.")
     elif model.price.source:
-        wrapped(column, context, f"Prices of {model.label}: {model.price.text}")
+        parts = (translated(model.price.source), model.price.date)
+        text = ", ".join(part for part in parts if part)
+        wrapped(column, context, f"Prices of {model.label}: {text}")
 
 
 def draw(layout: Any, context: Any) -> None:
@@ -53,7 +56,7 @@ def draw(layout: Any, context: Any) -> None:
         current = session.session()
         spent = current.spending()
     except GenAIError as error:
-        layout.label(text=error.what, icon="ERROR")
+        layout.label(text=translated(error.what), icon="ERROR", translate=False)
         return
     rows = [
         ("This Session", cost.dollars(spent.session)),
@@ -71,7 +74,7 @@ def draw(layout: Any, context: Any) -> None:
             ("Left of the Budget", f"{cost.dollars(left)} of {cost.dollars(prefs.month_limit)}")
         )
     column = layout.column(align=True)
-    for name, value in rows:
+    for name, value in ((translated(name), translated(value)) for name, value in rows):
         row = column.split(factor=0.5)
         row.label(text=name, translate=False)
         row.label(text=value, translate=False)

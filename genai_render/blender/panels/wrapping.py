@@ -9,6 +9,8 @@ from typing import Any
 import blf
 import bpy
 
+from ..translation import translated
+
 UNIT = 20.0  # pixels of a button's height at a scale of 1
 _ICON = 20.0
 _EDGES = 62.0  # the panel's margins, the tabs' column and a label's own padding
@@ -42,13 +44,15 @@ def wrapped(
     icon: str = "NONE",
     most: int = 0,
     least: int = 0,
-    translate: bool = False,
+    translate: bool = True,
     width: float = 0.0,
 ) -> None:
     """Labels as wide as the region, or as a pop-up of that width.
 
     most: lines, the rest is left out; 0 for all. least: lines, empty ones fill them up.
+    translate: not what the user wrote.
     """
+    text = translated(text) if translate else text
     pixels = room(context, width) - (_ICON if icon != "NONE" else 0)
     broken = lines(context, text, pixels)
     if most and len(broken) > most:
@@ -59,9 +63,9 @@ def wrapped(
     column.scale_y = 0.8
     for number, line in enumerate(broken):
         if icon == "NONE":
-            column.label(text=line, translate=translate)
+            column.label(text=line, translate=False)
         else:
-            column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=translate)
+            column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 
 def _points(context: bpy.types.Context) -> float:

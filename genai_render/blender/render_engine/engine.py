@@ -13,6 +13,7 @@ from ...core import lazy, log
 from ...core.errors import Cancelled, GenAIError
 from .. import addon
 from ..settings.scene_settings import RENDER_ENGINE
+from ..translation import translated
 
 if TYPE_CHECKING:
     from . import frame_render
@@ -43,12 +44,12 @@ class GenAIRenderEngine(bpy.types.RenderEngine):
             _end_process()
             if not self.test_break():
                 # From the panel: without an error, Blender would write an empty frame and go on.
-                self.report({"ERROR"}, cancelled.text)
+                self.report({"ERROR"}, translated(cancelled.text, "reports"))
         except GenAIError as error:
             # Blender stops an animation at an error, and writes no file of that frame.
-            self.report({"ERROR"}, error.text)
+            self.report({"ERROR"}, translated(error.text, "reports"))
         except Exception as failure:
-            self.report({"ERROR"}, log.internal_error(failure).text)
+            self.report({"ERROR"}, translated(log.internal_error(failure).text, "reports"))
 
 
 @bpy.app.handlers.persistent

@@ -27,6 +27,7 @@ from .. import addon, backend_settings, catalog
 from ..capture.camera import camera_aspect, region
 from ..capture.planes import linear_from_rec709
 from ..jobs import request_builder, session
+from ..translation import translated
 from . import main_thread, result_pixels
 from .canvas_process import CanvasProcess
 from .result_pixels import ResultPixels
@@ -102,7 +103,7 @@ class FrameRender:
 
     def run(self) -> None:
         """Raises a GenAIError that says why there is no picture."""
-        self._engine.update_stats("", "Preparing")
+        self._engine.update_stats("", translated("Preparing"))
         work = self._on_main(self._start)
         try:
             self._follow(work)
@@ -114,7 +115,7 @@ class FrameRender:
             raise
         if work.job.error is not None and not work.job.saved:
             raise work.job.error
-        self._engine.update_stats("", "Writing the Passes")
+        self._engine.update_stats("", translated("Writing the Passes"))
         image = self._on_main(lambda: _read_image(work.job.saved[-1]))
         self._write(images.decode(image), self._process.inverse(self._break_asked))
         self._engine.update_progress(1.0)
@@ -203,7 +204,7 @@ class FrameRender:
             session.session().follow()
 
     def _tell(self, text: str, share: float) -> None:
-        self._engine.update_stats("", text)
+        self._engine.update_stats("", translated(text))
         self._engine.update_progress(share)
 
     def _show(self, partial: bytes) -> None:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, StringProperty
 
 from ...core.enum_numbers import EnumNumbers
+from .. import translation
+from ..translation import CONTEXT, translated
 
 _UNNAMED = "#"  # before the number of an id that nobody knows
 
@@ -52,7 +53,7 @@ class IdChoice:
         self._reason = reason
         self._numbers = EnumNumbers(default)
         # Blender keeps no copy of the texts of a dynamic enum's items: something has to hold them.
-        self._held: dict[str, list[tuple[str, str, str, str | int, int]]] = {}
+        self._held: dict[tuple[str, str], list[tuple[str, str, str, str | int, int]]] = {}
         self._held_for: Mapping[str, Entry] | None = None
 
     def properties(self, label: str, description: str) -> dict[str, Any]:
@@ -60,6 +61,7 @@ class IdChoice:
         enum = EnumProperty(  # Blender takes functions only, no methods
             name=label,
             description=description,
+            translation_context=CONTEXT,
             items=lambda owner, context: self._items(owner, context),
             get=lambda owner: self._get(owner),
             set=lambda owner, number: self._set(owner, number),
@@ -101,22 +103,30 @@ class IdChoice:
         missing = "" if owner is None else self.id_of(owner)
         if missing in entries:
             missing = ""
-        if missing not in self._held:
-            self._held[missing] = self._items_with(entries, missing)
-        return self._held[missing]
+        key = missing, translation.language()
+        if key not in self._held:
+            self._held[key] = self._items_with(entries, missing)
+        return self._held[key]
 
     def _items_with(
         self, entries: Mapping[str, Entry], missing: str
     ) -> list[tuple[str, str, str, str | int, int]]:
         items = [
-            (id, entry.label, entry.description, entry.icon, self._numbers.of(id))
+            (
+                id,
+                translated(entry.label),
+                translated(entry.description, "tooltips"),
+                entry.icon,
+                self._numbers.of(id),
+            )
             for id, entry in entries.items()
         ]
         if missing:
-            label = iface_("Missing: {name}").format(name=missing)
+            label = translated(f"Missing: {missing}")
             # One number among numbers, where the others' icons are pictures.
             icon = _error_icon() if any(isinstance(item[3], int) for item in items) else "ERROR"
-            items.append((missing, label, self._reason(missing), icon, self._numbers.of(missing)))
+            reason = translated(self._reason(missing), "tooltips")
+            items.append((missing, label, reason, icon, self._numbers.of(missing)))
         return items
 
     def _get(self, owner: Any) -> int:

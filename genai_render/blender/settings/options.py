@@ -17,6 +17,7 @@ from bpy.types import PropertyGroup
 
 from ...core.errors import InvalidInput
 from .. import addon, catalog, redraw
+from ..translation import CONTEXT, translated
 from . import stored_properties
 from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
@@ -113,7 +114,11 @@ def _identifier(id: str) -> str:
 
 
 def _option_property(option: Option) -> Any:
-    named = {"name": option.label, "description": option.description.rstrip(".")}
+    named: dict[str, Any] = {
+        "name": option.label,
+        "description": option.description.rstrip("."),
+        "translation_context": CONTEXT,
+    }
     if option.kind == "bool":
         return BoolProperty(default=bool(option.default), **named)
     if option.kind == "text":
@@ -189,7 +194,7 @@ def draw_options(
             row.alert = _identifier(option.id) in missing
             reason = why_unusable(model.backend, option.id)
             if reason:
-                reasons.append(f"{option.label}: {reason}")
+                reasons.append(f"{translated(option.label)}: {translated(reason)}")
                 row.enabled = bool(_option_value(group, model, option))  # it can be turned off
             row.prop(group, _identifier(option.id))
     return reasons

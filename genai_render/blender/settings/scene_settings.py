@@ -23,6 +23,8 @@ from bpy.types import PropertyGroup
 
 from ...core.bounds import MAX_COUNT, MAX_SEED
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS, size_for
+from .. import translation
+from ..translation import CONTEXT
 from . import closeness_choice
 from .choices import MODEL, STYLE
 
@@ -31,12 +33,12 @@ RENDER_ENGINE = "GENAI_RENDER"
 
 
 def _aspect_items() -> list[tuple[str, str, str]]:
-    wide = [(name, name, f"{name}: {_shape(value)}") for name, value in ASPECTS.items()]
-    return [(AUTO, "Auto", "The view's own shape: the camera's, or the viewport's"), *wide]
+    others = [(name, name, _shape(value)) for name, value in ASPECTS.items()]
+    return [(AUTO, "Auto", "The view's own shape: the camera's, or the viewport's"), *others]
 
 
 def _shape(value: float) -> str:
-    return "square" if value == 1 else "wide" if value > 1 else "tall"
+    return "Square" if value == 1 else "Wide" if value > 1 else "Tall"
 
 
 def _resolution_items() -> list[tuple[str, str, str]]:
@@ -57,6 +59,7 @@ class GenAIReference(PropertyGroup):
     )
     role: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Role",
+        translation_context=CONTEXT,
         description="What to take from this picture",
         items=[
             ("free", "Free", "Use it as the prompt says"),
@@ -82,6 +85,7 @@ class GenAISettings(PropertyGroup):
 
     prompt: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Prompt",
+        translation_context=CONTEXT,
         description="What you want to see: light, mood, materials, style",
         maxlen=8000,
         options={"TEXTEDIT_UPDATE"},
@@ -105,7 +109,11 @@ class GenAISettings(PropertyGroup):
     __annotations__.update(MODEL.properties("Model", "What makes the image"))
     __annotations__.update(STYLE.properties("Style", "The look of the image"))
     aspect: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Aspect Ratio", description="Width to height", items=_aspect_items(), default=AUTO
+        name="Aspect Ratio",
+        translation_context=CONTEXT,
+        description="Width to height",
+        items=_aspect_items(),
+        default=AUTO,
     )
     resolution: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Resolution",
@@ -122,6 +130,7 @@ class GenAISettings(PropertyGroup):
     )
     mode: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Mode",
+        translation_context=CONTEXT,
         description="What matters more, time or quality",
         items=[
             ("auto", "Auto", "What the model does by itself"),
@@ -175,6 +184,7 @@ _CLASSES = (GenAIReference, GenAISettings)
 
 
 def register() -> None:
+    translation.compose(about for _, _, about in _resolution_items())
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.genai_render = PointerProperty(type=GenAISettings)

@@ -19,6 +19,7 @@ from bpy.props import (
 from bpy.types import PropertyGroup
 
 from .. import addon, redraw
+from ..translation import CONTEXT
 
 
 class Paging:
@@ -129,6 +130,7 @@ class GenAIWindow(PropertyGroup):
     )
     search: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Search",
+        translation_context=CONTEXT,
         description="Words of the prompt, model, style, file, scene or camera",
         options={"SKIP_SAVE", "TEXTEDIT_UPDATE"},
     )
@@ -170,6 +172,7 @@ class GenAIWindow(PropertyGroup):
     )
     layout: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Layout",
+        translation_context=CONTEXT,
         description="How History is shown",
         items=[
             ("GRID", "Grid", "Pictures", "IMGDISPLAY", 0),

@@ -20,6 +20,7 @@ from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
 from ..jobs import generating, history_page, listeners, request_builder, session, work
 from ..settings import scene_settings, window_state
+from ..translation import translated
 from . import draw_handlers, drawing
 
 if TYPE_CHECKING:
@@ -380,7 +381,7 @@ def _draw_frame(context: Any, area: Any, region: Any, space: Any) -> None:
     drawing.outline(box, (1.0, 1.0, 1.0, 0.55))
     spec = request_builder.prepared(context).spec
     if spec is not None:
-        drawing.label(box[0] + 8, box[1] + 8, spec.text)
+        drawing.label(box[0] + 8, box[1] + 8, translated(spec.text))
 
 
 def _lay_out(context: Any, overlay: Overlay, area: Any, region: Any, space: Any) -> None:
