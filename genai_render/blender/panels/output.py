@@ -12,6 +12,7 @@ import bpy
 from ...core import closeness
 from ..jobs import request_builder
 from ..settings import choices, options, scene_settings
+from ..translation import translated
 from . import model_picker
 from .main import SidebarPanel
 from .wrapping import room, shortened, wrapped
@@ -73,7 +74,7 @@ def _summary(context: Any, model: Model | None, resolution: str) -> str:
     """What of the name and the size fits into the header: a name's end in brackets, which says
     whose model it is, goes first."""
     if model is None:
-        return iface_("Missing")
+        return translated("Missing")
     pixels = room(context) - _TITLE_PIXELS
     short = model.label.partition(" (")[0].removeprefix("ComfyUI: ").removeprefix("A1111: ")
     for text in (f"{model.label}, {resolution}", f"{short}, {resolution}", short):
@@ -87,7 +88,7 @@ def _draw_chosen(layout: Any, context: Any, settings: Any, model: Model | None) 
     row = layout.row(align=True)
     row.alert = model is None
     name = model.label if model is not None else choices.MODEL.id_of(settings)
-    text = name if model is not None else iface_("Missing: {name}").format(name=name)
+    text = name if model is not None else translated(f"Missing: {name}")
     row.operator(
         "genai_render.pick_model",
         text=shortened(context, text, room(context) - _BUTTONS_PIXELS),
@@ -105,7 +106,7 @@ def _draw_closeness(
     """The control, and what it does or why it cannot do anything. Gives the options it decides."""
     reason = closeness.why_not(model)
     if not reason and not settings.use_canvas:
-        reason = iface_("The view is not used.")
+        reason = "The view is not used."
     row = layout.row()
     row.enabled = not reason
     row.prop(settings, "closeness", text="Closeness")

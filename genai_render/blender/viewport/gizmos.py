@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 from mathutils import Matrix
 
 from ..capture import viewport_frame
 from ..settings import window_state
+from ..translation import translated
 from . import drawing, live_render, overlay
 
 _REACH = 10  # pixels to either side of the wipe's edge
@@ -100,7 +100,7 @@ class GENAI_RENDER_GT_badge(bpy.types.Gizmo):
 
     def box(self, context: bpy.types.Context) -> drawing.Rectangle:
         scale = context.preferences.system.ui_scale
-        half = drawing.width_of(iface_(self.text)) / 2 + 14 * scale
+        half = drawing.width_of(translated(self.text)) / 2 + 14 * scale
         x, y = self.middle
         return x - half, y - 13 * scale, x + half, y + 13 * scale
 
@@ -108,7 +108,7 @@ class GENAI_RENDER_GT_badge(bpy.types.Gizmo):
         region = context.region
         assert region is not None
         with drawing.pixels(region):
-            drawing.badge(self.box(context), iface_(self.text), float(self.is_highlight))
+            drawing.badge(self.box(context), translated(self.text), float(self.is_highlight))
 
     def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
         left, bottom, right, top = self.box(context)

@@ -20,7 +20,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import framing, lazy
 from ...core.errors import GenAIError
@@ -28,6 +27,7 @@ from .. import addon, background, catalog, redraw, scene_changes
 from ..capture import camera, viewport, viewport_frame
 from ..jobs import generating, request_builder, session
 from ..settings import scene_settings, window_state
+from ..translation import translated
 from . import draw_handlers, drawing, drawn_color, overlay, viewport_rest
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class LiveRender:
 
     def _look(self, context: Any, area: Any, region: Any, space: Any) -> None:
         if not scene_settings.settings(context).use_canvas:
-            self._say(iface_("Live render shows the view: switch the canvas on."))
+            self._say("Live render shows the view: switch the canvas on.")
             return
         prepared = request_builder.prepared(context)
         if prepared.problem is not None:
@@ -309,14 +309,10 @@ class LiveRender:
             self._spent.popleft()
         usd = prepared.estimate.usd
         if usd is None:
-            self._say(iface_("Live render does not use a model whose price is unknown."))
+            self._say("Live render does not use a model whose price is unknown.")
             return
         if usd and sum(cost for _, cost in self._spent) + usd > limit:
-            self._say(
-                iface_("Live render waits: more than ${limit} a minute is not spent.").format(
-                    limit=f"{limit:.2f}"
-                )
-            )
+            self._say(f"Live render waits: more than ${limit:.2f} a minute is not spent.")
             return
         # Our own pictures are in the scene, too: only what is seen decides, not that it changed.
         frame = viewport_frame.frame(
@@ -363,7 +359,7 @@ class LiveRender:
         state = window_state.window(context)
         drawing.picture(self._texture, box, state.wipe, state.opacity)
         drawing.outline(box, (0.0, 0.0, 0.0, 0.5))
-        words = iface_("Live")
+        words = translated("Live")
         if self.rate >= 1:
             words += f" · {self.rate:.0f}/s"
         drawing.label(max(box[0], 0) + 8, max(box[1], 0) + 8, words)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ...core import events, framing, images, jobs, lazy
 from ...core.errors import GenAIError
@@ -421,9 +420,9 @@ def _draw_pictures(context: Any, overlay: Overlay, region: Any) -> None:
     if state.wipe < 1:
         middle = box[0] + state.wipe * (box[2] - box[0])
         drawing.lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
-    words = [iface_("Another view")] if overlay.elsewhere else []
+    words = [translated("Another view")] if overlay.elsewhere else []
     if shown.partial:
-        words.append(iface_("Not finished"))
+        words.append(translated("Not finished"))
     elif len(shown.ids) > 1:
         words.append(f"{shown.index + 1} / {len(shown.ids)}")
     drawing.label(max(box[0], 0) + 8, max(box[1], 0) + 8, " · ".join(words))
