@@ -190,8 +190,16 @@ def facts(
     return {
         "max_images": most_images(taken, where),
         "one_per_call": "count" not in own,
+        "describe_images": reads_images(taken, where),
         "sizes": _sizes(taken, own),
     }
+
+
+def reads_images(taken: Fields, where: Mapping[str, str]) -> bool:
+    """Whether the prompt is an instruction, so that it is told which image is what."""
+    guided = {"depth", "normal", "mask"} & set(where)
+    bends = {"strength", "upscale_factor", "image_prompt_strength"} & set(taken)
+    return "images" in where or ("color" in where and not guided and not bends)
 
 
 def reference_limit(taken: Fields, where: Mapping[str, str]) -> int:

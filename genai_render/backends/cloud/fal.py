@@ -433,11 +433,7 @@ def _listed(entry: Mapping[str, Any]) -> Listed | None:
 def _reads_images(model: Model, fields: Fields, places: Mapping[str, str]) -> bool:
     """Whether the prompt is an instruction, so that it is told which image is what."""
     said = model.extra.get("describe_images")
-    if said is not None:
-        return bool(said)
-    guided = {"depth", "normal", "mask"} & set(places)
-    bends = {"strength", "upscale_factor", "image_prompt_strength"} & set(fields)
-    return "images" in places or ("color" in places and not guided and not bends)
+    return input_schema.reads_images(fields, places) if said is None else bool(said)
 
 
 def _images(

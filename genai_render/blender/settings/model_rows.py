@@ -60,6 +60,7 @@ class GenAIModelRows(PropertyGroup):
             ("fast", SHELVES["fast"], "For quick looks", "PLAY", 7),
             ("cheap", SHELVES["cheap"], "For many images", "TRIA_DOWN", 8),
             ("cutout", SHELVES["cutout"], "For things without what is behind", "IMAGE_ALPHA", 9),
+            ("upscale", SHELVES["upscale"], "For more pixels of an image", "FULLSCREEN_ENTER", 10),
         ],
         update=_changed,
         options={"SKIP_SAVE"},
