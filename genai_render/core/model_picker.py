@@ -58,7 +58,7 @@ def _text(catalog: Catalog, model: Model) -> str:
 def terms(model: Model) -> str:
     """The sizes and the references that it takes: "1K to 4K, 2 references"."""
     count = model.max_references
-    references = "no references" if count == 0 else f"{count} reference{'s' if count > 1 else ''}"
+    references = {0: "no references", 1: "1 reference"}.get(count, f"{count} references")
     return f"{sizes(model).replace('–', ' to ')}, {references}"
 
 

@@ -242,7 +242,7 @@ class FalBackend:
 
         def submitting() -> Iterator[Event]:
             number = sum(map(len, call.sent.values()))
-            sending = f"Sending {number} image{'s' if number > 1 else ''}" if number else "Sending"
+            sending = "Sending the images" if number else "Sending"
             yield Progress(None, f"{sending} to {label}")
             made.append(queue.submit(call.model.name, _body(call, queue, first, count)))
 
