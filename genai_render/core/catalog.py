@@ -19,6 +19,7 @@ from .errors import InvalidInput, NotFound
 from .framing import RESOLUTIONS
 from .provider import Answer, ModelList, Provider
 from .request import OptionValue, RenderRequest
+from .tasks import Task
 from .toml_tables import entry, read, suggest, tables
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -36,19 +37,6 @@ PACKS_FOLDER = "packs"
 FILES_VARIABLE = "GENAI_RENDER_MODELS"
 """Environment variable that names TOML files and folders of the user's own, as PATH names
 folders."""
-
-Task = Literal["geometry", "restyle", "edit", "text", "fast", "cheap", "cutout", "upscale"]
-TASKS: dict[Task, str] = {
-    "geometry": "Keep My Geometry",
-    "restyle": "Restyle Freely",
-    "edit": "Edit an Image",
-    "text": "Text in the Image",
-    "fast": "Fastest",
-    "cheap": "Cheapest",
-    "cutout": "Transparent Background",
-    "upscale": "Enlarge",
-}
-"""What a person may want, and how it is called in the list of models."""
 
 _WORDS = ("label", "description")
 """What an option of a schema takes from one of that name that is written once for several."""

@@ -4,19 +4,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
-from .catalog import TASKS, Catalog, Model, Task
+from .catalog import Catalog, Model
 from .model_marks import ModelMarks
-
-Shelf = Literal["all", "favorites", "recent"] | Task
-SHELVES: dict[Shelf, str] = {
-    "all": "All Models",
-    "favorites": "Favorites",
-    "recent": "Recent",
-    **TASKS,
-}
-"""What the models are grouped by, as people read it."""
+from .tasks import TASKS, Shelf
 
 
 def on_shelf(

@@ -13,6 +13,7 @@ from genai_render.core.credentials import Secret
 from genai_render.core.events import CancelToken
 from genai_render.core.provider import at
 from genai_render.core.request import Reference, RenderRequest
+from genai_render.core.tasks import TASKS
 from tests.servers.client import canvas, image, our_threads, run, run_and_cancel
 from tests.servers.http import Answer, Cut, Forever
 from tests.servers.json_providers import (
@@ -272,7 +273,7 @@ def test_every_model_says_what_it_is_for_and_where_its_price_is_from(model):
         assert all(one is None or 0 <= one < 1.5 for one in usd)
 
 
-@pytest.mark.parametrize("task", catalog.TASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_there_is_a_recommendation_for_every_task(task):
     assert KNOWN.recommended(task)
 

@@ -399,8 +399,10 @@ def _again(
 
 def _told(standing: Standing, label: str) -> tuple[str, float | None]:
     if standing.state == "IN_QUEUE":
-        ahead = f", {standing.ahead} before it" if standing.ahead else ""
-        return f"In the queue of {label}{ahead}", None
+        name = label  # as the other servers say it
+        if standing.ahead:
+            return f"In the queue of {name}, {standing.ahead} before it", None
+        return f"In the queue of {name}", None
     share = _SHARE.search(standing.said)
     if share:
         return f"{label} is working: {share[1]} %", min(0.99, int(share[1]) / 100)

@@ -76,7 +76,10 @@ class GENAI_RENDER_OT_plain_key_allow(_ConnectionOperator):
             return {"CANCELLED"}
         self.way = found.way
         return context.window_manager.invoke_props_dialog(
-            self, width=self._WIDTH, title=f"Send the key to {found.server}?", confirm_text="Allow"
+            self,
+            width=self._WIDTH,
+            title=translated(f"Send the key to {found.server}?"),
+            confirm_text="Allow",
         )
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...core.catalog import PACKS_FOLDER
+from ...core import catalog as catalog_files
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import model_access, model_refresh
 from ..connections.providers import connection
@@ -18,6 +18,7 @@ from ..jobs import model_facts
 from ..panels import model_picker
 from ..settings import choices, model_rows, scene_settings
 from ..settings.model_marks import marks
+from ..translation import translated
 from .reporting import TellingOperator, attempt, open_folder
 
 
@@ -147,11 +148,11 @@ costs nothing"""
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if model_refresh.state().running:
-            cls.poll_message_set("The providers are being asked already")
+            cls.poll_message_set(translated("The providers are being asked already"))
             return False
         if not bpy.app.online_access:
             how = backend_settings.how_to_allow().rstrip(".")
-            cls.poll_message_set(f"The lists of models need the network. {how}")
+            cls.poll_message_set(translated(f"The lists of models need the network. {how}"))
             return False
         return True
 
@@ -182,7 +183,7 @@ without being named anywhere"""
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        return open_folder(context, addon.user_folder(PACKS_FOLDER))
+        return open_folder(context, addon.user_folder(catalog_files.PACKS_FOLDER))
 
 
 class GENAI_RENDER_OT_read_models(TellingOperator):

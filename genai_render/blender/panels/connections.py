@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...backends.base import BACKENDS, of_kind
 from ...backends.http.proxies import OWN_PROXY
-from ...core.credentials import IN_KEYRING
+from ...core import credentials
 from ...core.errors import CredentialsError, GenAIError
-from .. import catalog
-from ..backend_settings import for_connection
+from .. import backend_settings, catalog
 from ..connections import keys, plain_keys, providers
 from ..translation import translated
 from .wrapping import wrapped
@@ -146,7 +144,7 @@ def _draw_key(box: Any, context: Any, connection: Any, provider: Provider | None
     source = known.source if known is not None else ""
     row = box.row(align=True)
     row.prop(connection, "key_entry", placeholder="Paste it here" if needed else "If it needs one")
-    if source == IN_KEYRING:
+    if source == credentials.IN_KEYRING:
         row.operator("genai_render.key_remove", text="", icon="X").endpoint = connection.endpoint
     column = box.column(align=True)
     if source:
@@ -175,7 +173,7 @@ def draw_plain_key(column: Any, context: Any, connection: Any) -> None:
     if found.allowed:
         row = column.row()
         row.label(
-            text=f"The key goes to {found.server} unencrypted, as you allowed",
+            text=translated(f"The key goes to {found.server} unencrypted, as you allowed"),
             icon="UNLOCKED",
             translate=False,
         )
@@ -196,7 +194,11 @@ def draw_plain_key(column: Any, context: Any, connection: Any) -> None:
 def _looked_up(connection: Any) -> keys.KeyStatus | None:
     """Raises InvalidInput for an address that cannot be used."""
     # Looking for a key sends nothing, so it does not need Blender's online access.
-    looking = replace(for_connection(connection, catalog.catalog()), online_access=True)
+    from dataclasses import replace  # not needed to start
+
+    looking = replace(
+        backend_settings.for_connection(connection, catalog.catalog()), online_access=True
+    )
     return keys.key_status(connection.endpoint, looking)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core.catalog import TASKS
-from ...core.model_picker import sizes, terms
+from ...core import model_picker as facts_of
+from ...core.tasks import TASKS
 from .. import catalog
 from ..connections import model_access, model_refresh
 from ..jobs import model_facts, session
@@ -64,7 +64,7 @@ class GENAI_RENDER_UL_models(bpy.types.UIList):
         price, speed, taken = _columns(split)
         price.label(text=model_facts.price(context, model), translate=False)
         speed.label(text=model.speed, translate=False)
-        taken.label(text=f"{sizes(model)}, {model.max_references}", translate=False)
+        taken.label(text=f"{facts_of.sizes(model)}, {model.max_references}", translate=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:
         """The search stands above the list."""
@@ -168,7 +168,7 @@ def _draw_chosen(box: Any, context: Any, model: Model, pixels: int) -> None:
     wrapped(column, context, about, width=pixels, least=2)
     dim = column.column(align=True)
     dim.active = False
-    facts = (model.speed, terms(model), f"at most {model.max_count} at once")
+    facts = (model.speed, facts_of.terms(model), f"at most {model.max_count} at once")
     wrapped(dim, context, " · ".join(part for part in facts if part), width=pixels, most=1)
     now = model_facts.price(context, model)
     source = f" ({model.price.text})" if model.price is not None and model.price.text else ""

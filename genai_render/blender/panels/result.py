@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core.cost import dollars
+from ...core import cost as prices
 from .. import catalog
 from ..jobs import history_page
 from ..settings import window_state
@@ -55,8 +55,10 @@ def _draw_made_with(layout: Any, context: Any, item: Item) -> None:
     """Which model made it, and what it cost."""
     model = catalog.catalog().models.get(item.model)
     name = model.label if model is not None else item.model
-    paid = item.cost_usd
-    cost = "cost unknown" if paid is None else "free" if paid == 0 else f"{dollars(paid)} paid"
+    cost = "cost unknown" if item.cost_usd is None else "free"
+    if item.cost_usd:
+        paid = prices.dollars(item.cost_usd)
+        cost = f"{paid} paid"
     column = layout.column()
     column.active = False
     wrapped(column, context, f"{name} · {cost}")

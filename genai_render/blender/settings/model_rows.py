@@ -12,7 +12,8 @@ import bpy
 from bpy.props import CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ...core.model_picker import SHELVES, found, on_shelf
+from ...core import model_picker
+from ...core.tasks import SHELVES
 from .. import catalog
 from . import scene_settings
 from .choices import MODEL
@@ -85,7 +86,9 @@ def rows() -> Any:
 def shown() -> list[Model]:
     """The models of the group that is chosen, with the words that are looked for."""
     known, state = catalog.catalog(), rows()
-    return found(known, on_shelf(known, state.shelf, marks().known), state.search)
+    return model_picker.found(
+        known, model_picker.on_shelf(known, state.shelf, marks().known), state.search
+    )
 
 
 def fill() -> None:
