@@ -191,7 +191,8 @@ def test_unfinished_pictures_come_before_the_finished_one():
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ([b'data: {"type": "error", "error": {"message": "flagged"}}\n\n'], "rejected"),
+        ([b'data: {"type": "error", "error": {"message": "flagged"}}\n\n'], "refused"),
+        ([b'data: {"type": "error", "error": {"message": "no such size"}}\n\n'], "rejected"),
         ([b'data: {"type": "image_generation.partial_', Cut()], "cut"),
         ([b": OPENROUTER PROCESSING\n\n", b"data: [DONE]\n\n"], "bad_answer"),
         ([b"data: {broken}\n\n"], "bad_answer"),

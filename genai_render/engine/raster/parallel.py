@@ -26,6 +26,7 @@ def _cores() -> int:
 THREADS = _cores()
 BAND_PIXELS = 1 << 17
 SMALLEST_BAND = 1 << 15
+FEW_BANDS = 4
 
 
 def each_band(
@@ -41,8 +42,8 @@ def each_band(
     An exception in `work` or `report` (a cancel) stops the rest and is raised.
     """
     count = max(1, height // max(1, pixels // max(1, width)))
-    if count < THREADS and height * width > SMALLEST_BAND * THREADS:
-        count = min(height, THREADS)  # a small picture is soon done, but by all cores
+    # A small picture, too, is done by several cores. How many bands there are never depends on them.
+    count = max(count, min(FEW_BANDS, height, height * width // SMALLEST_BAND))
     starts = [height * i // count for i in range(count + 1)]
     if count == 1:
         work(0, height)
