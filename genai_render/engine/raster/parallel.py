@@ -42,7 +42,7 @@ def each_band(
     An exception in `work` or `report` (a cancel) stops the rest and is raised.
     """
     count = max(1, height // max(1, pixels // max(1, width)))
-    # A small picture, too, is done by several cores. How many bands there are never depends on them.
+    # Small pictures, too, on several cores; how many bands there are never depends on those.
     count = max(count, min(FEW_BANDS, height, height * width // SMALLEST_BAND))
     starts = [height * i // count for i in range(count + 1)]
     if count == 1:
