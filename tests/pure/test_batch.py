@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +118,13 @@ def test_the_page_shows_pictures_and_reasons_and_runs_nothing(tmp_path):
     assert "It was refused." in page
     assert (tmp_path / "out" / "pictures" / "aa.webp").read_bytes() == b"webp"
     assert len(json.loads((tmp_path / "out" / "results.json").read_text())["pictures"]) == 2
+
+
+def test_the_guide_says_what_it_is(tmp_path):
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "batch.md").read_text(encoding="utf-8")
+    path = tmp_path / "night.toml"
+    path.write_text(guide.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    items = _expand(*plan.read(path))
+    assert len(items) == 2 * 2 * 2 * 4 + 24
+    for name in (*plan.LISTS, *plan.SINGLE):
+        assert f"`{name}`" in guide

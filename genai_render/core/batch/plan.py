@@ -27,9 +27,9 @@ from ..errors import InvalidInput, StorageError
 from ..request import MAX_SEED
 
 MOST = 100_000
-_LISTS = ("prompt", "style", "model", "scene", "camera", "frame", "seed", "resolution", "aspect")
+LISTS = ("prompt", "style", "model", "scene", "camera", "frame", "seed", "resolution", "aspect")
 """What may be a list, from what changes last to what changes first."""
-_SINGLE = ("mode", "count", "canvas", "reference", "options")
+SINGLE = ("mode", "count", "canvas", "reference", "options")
 ALL_CAMERAS = "all"
 _SEED_OF_TEXT = 8  # bytes
 
@@ -119,15 +119,15 @@ def _combinations(
     called: str, table: Mapping[str, Any], cameras: Cameras, ranges: Ranges
 ) -> Iterator[BatchItem]:
     for name in table:
-        if name not in (*_LISTS, *_SINGLE):
+        if name not in (*LISTS, *SINGLE):
             raise InvalidInput(
                 f'{called} has a setting that does not exist: "{name}".',
-                action=toml_tables.suggest(name, (*_LISTS, *_SINGLE)),
+                action=toml_tables.suggest(name, (*LISTS, *SINGLE)),
             )
     if not table.get("prompt"):
         raise InvalidInput(f"{called} has no prompt.")
     lists: dict[str, list[Any]] = {}
-    for name in _LISTS:
+    for name in LISTS:
         if name in table:
             lists[name] = _list(called, name, table[name], ranges)
     count = table.get("count", 1)
