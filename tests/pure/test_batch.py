@@ -121,7 +121,7 @@ def test_the_page_shows_pictures_and_reasons_and_runs_nothing(tmp_path):
 
 
 def test_the_guide_says_what_it_is(tmp_path):
-    guide = (Path(__file__).parents[2] / "docs" / "guide" / "batch.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "batch.md").read_text(encoding="utf-8")
     path = tmp_path / "night.toml"
     path.write_text(guide.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
     items = _expand(*plan.read(path))
