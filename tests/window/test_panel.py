@@ -533,7 +533,9 @@ def test_every_action_is_found_by_its_name(scene: BlenderWindow) -> None:
     wait(scene)
 
 
-_OF_PREFERENCES = ("own_server", "server", "key", "workflow", "test_access")
+_OF_PREFERENCES = (
+    *("own_server", "server", "key", "plain_key", "workflow", "test_access", "stop_refresh"),
+)
 
 _REFUSED = """
 answer = {}
