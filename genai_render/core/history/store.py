@@ -486,10 +486,6 @@ class HistoryStore:
             except IndexDamaged as error:
                 raise StorageError(error.what, error.why, "Check the disk.") from error
 
-    def start_rebuild(self) -> bool:
-        """`rebuild` in a thread: see `rebuilding`. False if one is at work already."""
-        return self._background.start(lambda: self.rebuild(self._background.tell))
-
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for work on the index in a thread. True once there is none.
 
