@@ -16,7 +16,7 @@ from typing import Literal
 import bpy
 
 from ..core import words
-from . import addon
+from . import addon, redraw
 
 CONTEXT = "GenAI"
 """Of labels that Blender has too, with another meaning: "Key" is a keyframe there."""
@@ -55,6 +55,10 @@ class Language:
         self._locale, self._words = locale, None
         self.table = words.read(language) if language else {}
         self.give()
+        if not bpy.app.background:
+            # Whoever asks may be in the middle of drawing, with the labels before in the old one.
+            redraw.sidebars()
+            redraw.preferences()
 
     def give(self) -> None:
         """Give Blender the table."""
