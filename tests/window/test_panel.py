@@ -466,7 +466,11 @@ def test_no_bpy_off_the_main_thread(scene: BlenderWindow) -> None:
     assert not [name for name in inside if not any(one in name for one in allowed)]
 
 
-def test_fifty_pictures_leave_nothing_behind(scene: BlenderWindow) -> None:
+def test_fifty_pictures_leave_nothing_behind(
+    scene: BlenderWindow, blender_version: tuple[int, ...]
+) -> None:
+    if blender_version < (5, 0):
+        pytest.skip("what we hold is the same in each Blender, and fifty pictures take minutes")
     scene.run(_QUICK)
     prompt(scene)
 
