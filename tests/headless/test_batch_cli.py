@@ -84,13 +84,14 @@ def test_killed_twice_it_makes_each_picture_and_each_view_once(scene, file, tmp_
     assert events(again, "result") == []
 
 
-def test_two_parts_in_one_history_are_the_whole(scene, file, tmp_path):
-    history = tmp_path / "history"
+def test_two_parts_in_one_history_are_the_whole(scene, tmp_path):
+    history, file = tmp_path / "history", tmp_path / "day.toml"
+    file.write_text('[[batch]]\nprompt = "daylight"\nseed = "1-3"\n')
     for part in ("1/2", "2/2"):
         run = genai_render(scene, "batch", file, "--history", history, "--shard", part, "--json")
         assert run.returncode == 0, run.stderr
     with HistoryStore(history) as store:
-        assert store.count() == PICTURES
+        assert store.count() == 3
 
 
 def test_what_is_wrong_is_said_before_anything_is_captured(scene, tmp_path):
