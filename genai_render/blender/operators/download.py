@@ -11,8 +11,8 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
+from ...core import file_names
 from ...core.errors import GenAIError, StorageError
-from ...core.file_names import file_name
 from .. import addon, background, redraw
 from ..jobs import history_page, session
 from ..settings import window_state
@@ -96,7 +96,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         if item is None or item.image_path is None:
             self.report({"ERROR"}, "This image is not in History any more.")
             return {"CANCELLED"}
-        name = file_name(sensible_name(item), item.image_path.suffix)
+        name = file_names.file_name(sensible_name(item), item.image_path.suffix)
         self._from_window = True
         folder = addon.state(_LastFolder).path
         self.filepath = str(Path(folder) / name) if folder else name
@@ -112,7 +112,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         path = Path(self.filepath)
         known = path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg")
         stem = path.stem if known else path.name
-        wanted = str(path.parent / file_name(stem, suffix))
+        wanted = str(path.parent / file_names.file_name(stem, suffix))
         changed, self.filepath = wanted != self.filepath, wanted
         return changed
 

@@ -3,8 +3,7 @@
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import Any
 
 import bpy

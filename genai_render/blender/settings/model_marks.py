@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core import model_marks
 from ...core.errors import StorageError
-from ...core.model_marks import ModelMarks
 from .. import addon
+
+if TYPE_CHECKING:
+    from ...core.model_marks import ModelMarks
 
 _FOLDER = "models"
 
@@ -24,7 +27,7 @@ class Marks:
     def _read() -> ModelMarks:
         with contextlib.suppress(StorageError):
             return model_marks.read(addon.user_folder(_FOLDER, create=False) / model_marks.FILE)
-        return ModelMarks()
+        return model_marks.ModelMarks()
 
     def toggle(self, id: str) -> None:
         """Raises StorageError, with the mark as it was."""

@@ -4,8 +4,7 @@ Blender lets nothing be written while it draws."""
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -83,7 +82,7 @@ def rows() -> Any:
     return bpy.context.window_manager.genai_render_models
 
 
-def shown() -> list[Model]:
+def shown() -> "list[Model]":
     """The models of the group that is chosen, with the words that are looked for."""
     known, state = catalog.catalog(), rows()
     return model_picker.found(
