@@ -3,7 +3,7 @@
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-from __future__ import annotations
+from __future__ import annotations  # else, Python 3.14 has no __annotations__ to add to
 
 from pathlib import Path
 from typing import Any

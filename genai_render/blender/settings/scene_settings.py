@@ -6,7 +6,7 @@ Nothing here is a secret or names a machine: no key, no server, no path goes int
 
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
-from __future__ import annotations
+from __future__ import annotations  # else, Python 3.14 has no __annotations__ to add to
 
 from typing import Any
 
