@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from ..core.errors import GenAIError, NotFound
 from .http import errors as http_errors
@@ -239,6 +238,8 @@ class _Guarded:
 
     def _is_own_server(self, request: RenderRequest) -> bool:
         """One with a cloud's dialect that no provider's table stands for, and that is near."""
+        from urllib.parse import urlsplit  # not needed to start
+
         from .http import reach, settings
 
         if self._row.id != "compatible" or self._settings is None:

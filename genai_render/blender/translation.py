@@ -51,7 +51,8 @@ class Language:
         locale = bpy.app.translations.locale
         if locale == self._locale:
             return
-        language = words.language_of(locale)
+        english = locale.startswith("en")  # as most have it; no table is looked for
+        language = "" if english else words.language_of(locale)
         self._locale, self._words = locale, None
         self.table = words.read(language) if language else {}
         self.give()

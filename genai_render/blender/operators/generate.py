@@ -4,7 +4,6 @@
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
-import random
 from typing import Any
 
 import bpy
@@ -14,6 +13,13 @@ from ..jobs import generating, request_builder, session
 from ..settings import scene_settings
 from ..translation import CONTEXT, translated
 from .reporting import ItemOperator, TellingOperator
+
+
+def _chance(most: int) -> int:
+    """A seed from 0 to that."""
+    import random  # not needed to start
+
+    return random.randint(0, most)
 
 
 class GENAI_RENDER_OT_generate(TellingOperator):
@@ -51,7 +57,7 @@ class GENAI_RENDER_OT_repeat(ItemOperator):
     def act(self, context: bpy.types.Context) -> set[str]:
         request = session.session().store.request(self.item_id(context))
         if self.vary:
-            request = request.with_(seed=random.randint(0, MAX_SEED), parent=self.item_id(context))
+            request = request.with_(seed=_chance(MAX_SEED), parent=self.item_id(context))
         generating.submit(context, request_builder.for_request(request))
         return {"FINISHED"}
 
@@ -145,7 +151,7 @@ class GENAI_RENDER_OT_random_seed(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:  # pyright: ignore
         settings = scene_settings.settings(context)
         settings.use_seed = True
-        settings.seed = random.randint(0, 999_999)
+        settings.seed = _chance(999_999)
         return {"FINISHED"}
 
 

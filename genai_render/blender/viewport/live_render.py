@@ -14,7 +14,6 @@ the viewport stays as smooth as it is.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -322,7 +321,7 @@ class LiveRender:
         self._finished = self._seen
         if drawn is None:
             return
-        what = hashlib.sha256(drawn.depth.tobytes() + drawn.color.tobytes()).hexdigest()
+        what = _digest(drawn)
         assert prepared.request is not None
         if self._sent == (what, prepared.request):
             return
@@ -395,6 +394,12 @@ def _drawn_by(view: View, engine: str) -> View:
     from dataclasses import replace  # not needed to start
 
     return replace(view, engine=engine)
+
+
+def _digest(drawn: Drawn) -> str:
+    import hashlib  # not needed to start
+
+    return hashlib.sha256(drawn.depth.tobytes() + drawn.color.tobytes()).hexdigest()
 
 
 def _limit_per_minute() -> float:
