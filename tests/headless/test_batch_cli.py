@@ -118,3 +118,28 @@ def test_a_dry_run_counts_and_prices(scene, file, tmp_path):
     (planned,) = events(run, "plan")
     assert (planned["pictures"], planned["captures"], planned["cost_usd"]) == (PICTURES, 2, 0)
     assert not (tmp_path / "history").exists()
+
+
+_SECOND_SCENE = """
+import sys, bpy
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
+other = bpy.data.scenes.new("Other")
+other.render.engine, other.cycles.samples = "CYCLES", 2
+bpy.ops.object.camera_add(location=(0, -12, 3), rotation=(1.4, 0, 0))
+other.camera = bpy.context.object
+for thing in (other.camera, bpy.data.objects["Sphere"]):
+    other.collection.objects.link(thing)
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[2])
+"""
+
+
+def test_each_scene_has_a_backdrop_of_its_own(scene, tmp_path):
+    both, file, history = tmp_path / "two.blend", tmp_path / "two.toml", tmp_path / "history"
+    words = [sys.executable, "-c", _SECOND_SCENE, str(scene), str(both)]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    file.write_text('[[batch]]\nprompt = "daylight"\nscene = ["Scene", "Other"]\n')
+    run = genai_render(both, "batch", file, "--history", history, "--json")
+    assert run.returncode == 0, run.stderr
+    with HistoryStore(history) as store:
+        stages = {i.scene: store.record(i.id)["result"]["info"]["stage"] for i in store.search()}
+    assert stages["Scene"] != stages["Other"]

@@ -147,7 +147,7 @@ class _Batch:
             making.least(parsed.month_budget, prefs and prefs.month_limit),
         )
         self._spending = RunSpending()
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[tuple[str, str], Backend] = {}
         self._keys: dict[int, str] = {}
         self._said: set[str] = set()
         self._errors: dict[str, GenAIError] = {}
@@ -241,12 +241,13 @@ class _Batch:
         self._gate.check(prepared, self._spending)
         canvas = self._canvas(item, prepared) if item.canvas else None
         request = request.with_(canvas=canvas, batch=f"{self._name}/{item.key}")
-        if model.id not in self._backends:
+        which = model.id, item.scene  # pictures of one scene share their backdrop
+        if which not in self._backends:
             settings = backend_settings.for_model(self._catalog, model)
             settings = replace(settings, belong_together=True)
-            self._backends[model.id] = create_backend(model.backend, settings)
+            self._backends[which] = create_backend(model.backend, settings)
         self._progress.put(item.key, "sent")
-        run = self._backends[model.id].run
+        run = self._backends[which].run
         job = self._gate.submit(replace(prepared, request=request), run, run=self._spending)
         self._keys[job.id] = item.key
 
