@@ -185,6 +185,19 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, slice]]:
     raise ValueError("too many chunks")
 
 
+def png_code_points(data: bytes) -> tuple[int, int, int, int] | None:
+    """A PNG's cICP: primaries, transfer, matrix, full range (ITU-T H.273); None without one.
+
+    It stands before the pixels (PNG specification, third edition).
+    """
+    for kind, body, _ in png_chunks(data):
+        if kind == b"cICP" and len(body) == 4:
+            return body[0], body[1], body[2], body[3]
+        if kind == b"IDAT":
+            break
+    return None
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 

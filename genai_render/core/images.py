@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import containers, lazy, storage
+from .color_profiles import Converter
 from .errors import ImageError, InvalidInput, StorageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 # Run-length matching on PNG's filtered rows: at 4K it takes 0.4 s of one core where level 6 takes
 # 1.5 s. Most pictures come out as small; fine repeating texture can be a third larger.
 _PNG_LEVEL, _PNG_RLE = 1, 3
+_STRIP_PIXELS = 2**21
+_WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +110,22 @@ def _stored(data: bytes, name: str) -> tuple[str, int, int]:
     return kind, width, height
 
 
-def decode(data: bytes, name: str = "The image", ours: bool = False) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, name: str = "The image", ours: bool = False, opaque: bool = False
+) -> NDArray[np.uint8]:
     """The pixels of a PNG, JPEG or WebP file: (H, W, 3) or, with transparency, (H, W, 4).
 
     uint8 sRGB with straight alpha, row 0 on top, upright: EXIF orientation applied, a colour
     profile converted, 16 bits reduced to 8, the first frame of an animation.
     ours: we wrote the file, so it may take as much memory as it needs.
+    opaque: transparency is laid over white, so it is (H, W, 3) always.
 
     Raises ImageError for what is not an image, is cut off or broken, or has too many pixels.
     """
     image = _open(data, name, 4, ours)
     try:
         image.load()
-        return _pixels(image, _orientation(data))
+        return _pixels(image, data, opaque=opaque)
     except Exception as error:  # a damaged file makes Pillow raise anything at all
         raise broken(name) from error
 
@@ -186,14 +192,25 @@ def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 92) -> bytes:
 
 
 def flatten(
-    pixels: NDArray[np.uint8], background: tuple[int, int, int] = (255, 255, 255)
+    pixels: NDArray[np.uint8], background: tuple[int, int, int] = _WHITE
 ) -> NDArray[np.uint8]:
     """(H, W, 4) with straight alpha laid over one colour: (H, W, 3). (H, W, 3) stays as it is."""
     if pixels.shape[2] == 3:
         return pixels
-    image = Image.new("RGBA", (pixels.shape[1], pixels.shape[0]), (*background, 255))
-    image.alpha_composite(_as_image(pixels))
-    return np.array(image.convert("RGB"))
+    height, width = pixels.shape[:2]
+    out = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = _as_image(pixels[top : top + rows])
+        out[top : top + rows] = np.asarray(_laid_over(strip, background))
+    return out
+
+
+def _laid_over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """An RGBA picture over one color, as RGB."""
+    under = Image.new("RGBA", image.size, (*background, 255))
+    under.alpha_composite(image)
+    return under.convert("RGB")
 
 
 def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE, name: str = "The image") -> bytes:
@@ -206,7 +223,7 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE, name: str = "The image") 
         image.load()
         # By boxes first, without ever holding all of it a second time.
         factor = max(1, min(min(image.size), int(max(image.size) / side / 3)))
-        image = Image.fromarray(_pixels(image, _orientation(data), factor))
+        image = Image.fromarray(_pixels(image, data, factor))
     except Exception as error:  # a damaged file makes Pillow raise anything at all
         raise broken(name) from error
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -239,31 +256,30 @@ def _open(data: bytes, name: str, more: int, ours: bool = False) -> Image.Image:
     return image
 
 
-_STRIP_PIXELS = 2**21
-
-
-def _orientation(data: bytes) -> int:
-    return containers.orientation(containers.read_header(data)[0], data)
-
-
 def is_srgb(data: bytes) -> bool:
     """Whether the numbers in the file can be taken for sRGB as they are. Raises ImageError."""
     image = _open(data, "The image", 0)
-    return _Converter(image).keeps_colors
+    return Converter(image, containers.read_header(data)[0], data).keeps_colors
 
 
-def _pixels(image: Image.Image, orientation: int, factor: int = 1) -> NDArray[np.uint8]:
+def _pixels(
+    image: Image.Image, data: bytes, factor: int = 1, opaque: bool = False
+) -> NDArray[np.uint8]:
     """An opened picture in sRGB and upright, strip by strip: there is never a second whole one.
 
-    factor: how many pixels become one, on either side.
+    factor: how many pixels become one, on either side. opaque: without transparency, over white.
     """
     width, height = image.size
     rows = max(1, _STRIP_PIXELS // width // factor) * factor
-    to_srgb = _Converter(image)
+    kind = containers.read_header(data)[0]
+    orientation = containers.orientation(kind, data)
+    to_srgb = Converter(image, kind, data)
     out = stored = np.empty((0, 0, 0), np.uint8)
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         strip = to_srgb(strip)
+        if opaque and strip.mode == "RGBA":
+            strip = _laid_over(strip, _WHITE)
         if factor > 1:
             strip = strip.reduce(factor)
         part = np.asarray(strip)
@@ -295,59 +311,6 @@ _BACKWARDS = {
     7: (True, True),
     8: (False, True),
 }
-
-
-class _Converter:
-    """Makes parts of one picture RGB or RGBA in sRGB."""
-
-    def __init__(self, image: Image.Image) -> None:
-        info = image.info
-        has_alpha = "A" in image.mode or "a" in image.mode or "transparency" in info
-        self._other = image.mode in ("CMYK", "LAB", "YCbCr")
-        self._target = "RGB" if self._other or not has_alpha else "RGBA"
-        self._source = image.mode if self._other else "RGB"
-        self._transform = _transform(info.get("icc_profile"), self._source)
-
-    @property
-    def keeps_colors(self) -> bool:
-        return self._transform is None and not self._other
-
-    def __call__(self, part: Image.Image) -> Image.Image:
-        if part.mode.startswith("I;16") or part.mode in ("I", "F"):
-            wide = np.asarray(part).astype(np.float32)
-            part = Image.fromarray((np.clip(wide, 0, 65535) / 257 + 0.5).astype(np.uint8))
-        if self._transform is None:
-            return part if part.mode == self._target else part.convert(self._target)
-        if not self._other and part.mode != self._target:
-            part = part.convert(self._target)
-        alpha = part.getchannel("A") if part.mode == "RGBA" else None
-        converted = self._transform.apply(part.convert("RGB") if alpha is not None else part)
-        if alpha is not None:
-            converted.putalpha(alpha)
-        return converted
-
-
-def _transform(profile: Any, mode: str) -> Any:
-    """From a colour profile to sRGB; None if there is none of use."""
-    if not isinstance(profile, bytes) or not profile:
-        return None
-    try:
-        from PIL import ImageCms
-    except ImportError:
-        return None
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        facts: Any = source.profile
-        if facts.xcolor_space.strip() != ("CMYK" if mode == "CMYK" else "RGB"):
-            return None
-        if "sRGB" in (facts.profile_description or ""):
-            return None
-        made = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-        made.apply(Image.new(mode, (1, 1)))
-        return made
-    except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
-        # A profile that cannot be used is as good as none: the picture still opens.
-        return None
 
 
 def _as_image(pixels: NDArray[Any]) -> Image.Image:

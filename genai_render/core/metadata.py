@@ -178,7 +178,8 @@ def convert(
     """
     if images.probe(data, name).format == format:
         return data if metadata is None else embed(data, metadata, name)
-    out = images.encode(images.decode(data, name), format, quality)
+    # A JPEG's transparency goes as it is opened: a large picture is not held in both forms.
+    out = images.encode(images.decode(data, name, opaque=format == "jpeg"), format, quality)
     carried = read_xmp(data)
     if metadata is None and carried is None:
         return out

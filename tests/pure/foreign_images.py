@@ -62,10 +62,7 @@ def deep_png() -> bytes:
 
 def display_p3() -> bytes:
     """An ICC profile with Display P3's primaries and a gamma of 2.2."""
-
-    def fixed(*values: float) -> bytes:
-        return b"".join(struct.pack(">i", round(v * 65536)) for v in values)
-
+    fixed = _fixed
     tags = {
         b"desc": b"desc\0\0\0\0" + struct.pack(">I", 8) + b"Wide RGB" + b"\0" * 79,
         b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249),
@@ -75,6 +72,24 @@ def display_p3() -> bytes:
         b"rTRC": b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0",
     }
     tags[b"gTRC"] = tags[b"bTRC"] = tags[b"rTRC"]
+    return _profile(b"RGB ", tags)
+
+
+def linear_gray() -> bytes:
+    """An ICC profile for gray whose numbers are light: 128 is half of white."""
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 12) + b"Linear gray\0" + b"\0" * 79,
+        b"wtpt": b"XYZ \0\0\0\0" + _fixed(0.9642, 1.0, 0.8249),
+        b"kTRC": b"curv\0\0\0\0" + struct.pack(">I", 0),
+    }
+    return _profile(b"GRAY", tags)
+
+
+def _fixed(*values: float) -> bytes:
+    return b"".join(struct.pack(">i", round(v * 65536)) for v in values)
+
+
+def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     table, body = b"", b""
     start = 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
@@ -82,8 +97,8 @@ def display_p3() -> bytes:
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data
     head = struct.pack(
-        ">I4sI4s4s4s12s4s4sI4s4sQI", start + len(body), b"lcms", 0x02400000, b"mntr", b"RGB ",
+        ">I4sI4s4s4s12s4s4sI4s4sQI", start + len(body), b"lcms", 0x02400000, b"mntr", space,
         b"XYZ ", b"\x07\xea\0\1\0\1\0\0\0\0\0\0", b"acsp", b"APPL", 0, b"\0" * 4, b"\0" * 4, 0, 0,
     )  # fmt: skip
-    head += fixed(0.9642, 1.0, 0.8249)
+    head += _fixed(0.9642, 1.0, 0.8249)
     return head + b"\0" * (128 - len(head)) + struct.pack(">I", len(tags)) + table + body

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from foreign_images import display_p3
+from foreign_images import display_p3, linear_gray
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
-from genai_render.core import images
+from genai_render.core import containers, images, plain_images
 from genai_render.core.errors import ImageError, InvalidInput, StorageError
 
 
@@ -212,6 +212,48 @@ def test_a_picture_of_another_colour_space_looks_the_same():
     alpha = Image.new("RGBA", (8, 8), (200, 100, 100, 77))
     with_alpha = images.decode(saved(alpha, "PNG", icc_profile=display_p3()))
     assert with_alpha[0, 0].tolist() == [red, green, with_alpha[0, 0, 2], 77]
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_gray_picture_with_a_profile_looks_the_same(mode):
+    gray = Image.new("L", (8, 8), 128)
+    if mode == "I;16":
+        gray = Image.fromarray(np.full((8, 8), 128 * 257, np.uint16))
+    pixels = images.decode(saved(gray.convert(mode), "PNG", icc_profile=linear_gray()))
+    assert np.abs(pixels[..., :3].astype(int) - 188).max() <= 1  # half of the light, as sRGB
+    assert pixels.shape[2] == (4 if mode == "LA" else 3)
+    assert not images.is_srgb(saved(Image.new("L", (8, 8)), "PNG", icc_profile=linear_gray()))
+
+
+def with_code_points(data: bytes, *points: int) -> bytes:
+    return data[:33] + containers.png_chunk(b"cICP", bytes(points)) + data[33:]
+
+
+def color_of(rgb: tuple[int, ...], *points: int) -> list[int]:
+    mode = "RGBA" if len(rgb) == 4 else "RGB"
+    data = with_code_points(saved(Image.new(mode, (8, 8), rgb), "PNG"), *points)
+    sent = Image.open(io.BytesIO(plain_images.plain(data, "It")))
+    assert list(sent.getpixel((3, 3))) == images.decode(data)[3, 3].tolist()
+    return images.decode(data)[3, 3].tolist()
+
+
+def test_the_code_points_of_a_png_are_obeyed():
+    assert color_of((200, 100, 100), 1, 13, 0, 1) == [200, 100, 100]
+    # Display P3: light 0.5776, 0.1274, 0.1274 becomes 0.6789, 0.1085, 0.1186.
+    assert color_of((200, 100, 100), 12, 13, 0, 1) == pytest.approx([215, 93, 97], abs=1)
+    assert color_of((255, 255, 255, 7), 12, 13, 0, 1) == [255, 255, 255, 7]
+    assert color_of((128, 128, 128), 12, 13, 0, 1) == pytest.approx([128] * 3, abs=1)
+    # Linear, gamma, PQ and HLG: 203 nits, which is 58 % and 75 % of the signal, are white.
+    assert color_of((55, 55, 55), 1, 8, 0, 1) == pytest.approx([128] * 3, abs=1)
+    assert color_of((128, 128, 128), 9, 16, 0, 1)[0] == pytest.approx(182, abs=4)
+    assert color_of((148, 148, 148), 9, 16, 0, 1)[0] >= 253
+    assert color_of((191, 191, 191), 9, 18, 0, 1)[0] >= 253
+    assert color_of((60, 60, 60), 9, 18, 0, 1)[0] < 100
+    # Of two descriptions the code points count; what says nothing of use counts nothing.
+    both = saved(Image.new("RGB", (8, 8), (200, 100, 100)), "PNG", icc_profile=display_p3())
+    assert images.decode(with_code_points(both, 1, 13, 0, 1))[0, 0].tolist() == [200, 100, 100]
+    for odd in ((2, 2, 0, 1), (12, 13, 5, 1), (12, 13, 0, 0), (12, 13, 0), ()):
+        assert color_of((200, 100, 100), *odd) == [200, 100, 100]
 
 
 def test_a_useless_colour_profile_is_passed_over():
