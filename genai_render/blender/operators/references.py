@@ -5,6 +5,8 @@
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import contextlib
+import functools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ...core import images
+from ...core import images, system_clipboard
 from ...core.errors import GenAIError, ImageError, StorageError
-from .. import addon
+from .. import addon, background, redraw
 from ..jobs import session
 from ..settings import reference_store, scene_settings
 from ..translation import CONTEXT, translated
@@ -43,7 +45,11 @@ class _LastFolder:
 
 def slot_of(context: bpy.types.Context, number: int) -> Any:
     """The slot with that number; for 0, the first that is free, else the first."""
-    slots = scene_settings.references(scene_settings.settings(context))
+    return slot_in(context.scene, number)
+
+
+def slot_in(scene: bpy.types.Scene, number: int) -> Any:
+    slots = scene_settings.references(scene.genai_render)
     if number:
         return slots[number - 1]
     return next((slot for slot in slots if not slot.digest), slots[0])
@@ -152,22 +158,16 @@ class GENAI_RENDER_OT_reference_paste(TellingOperator):
     slot: bpy.props.IntProperty(**_SLOT, options={"SKIP_SAVE"})  # pyright: ignore
 
     def act(self, context: bpy.types.Context) -> set[str]:
-        before = {image.name for image in bpy.data.images}
-        try:
-            with _image_editor(context):
-                bpy.ops.image.clipboard_paste()
-        except (RuntimeError, TypeError) as error:
-            raise ImageError("There is no picture on the clipboard.", action="Copy one.") from error
-        made = [image for image in bpy.data.images if image.name not in before]
-        if not made:
-            raise ImageError("There is no picture on the clipboard.", action="Copy one.")
-        try:
-            data = encoded(made[0], context.scene)
-        finally:
-            for image in made:
-                bpy.data.images.remove(image)
-        reference_store.fill(slot_of(context, self.slot), data, "Clipboard.png")
-        return {"FINISHED"}
+        slot = slot_of(context, self.slot)
+        data = _pasted(context)
+        if data is not None:
+            reference_store.fill(slot, data, "Clipboard.png")
+            return {"FINISHED"}
+        if not sys.platform.startswith("linux"):
+            raise system_clipboard.nothing_there()
+        # What was copied in Blender itself, Blender has to hand out: it must not wait here.
+        background.run(_from_system, functools.partial(_take_pasted, slot.id_data, self.slot))
+        return {"CANCELLED"}  # until then there is nothing to undo
 
 
 class GENAI_RENDER_OT_reference_clear(TellingOperator):
@@ -214,6 +214,43 @@ class GENAI_RENDER_FH_picture(bpy.types.FileHandler):
     def poll_drop(cls, context: bpy.types.Context) -> bool:
         area = context.area
         return area is not None and area.type == "VIEW_3D"
+
+
+def _pasted(context: bpy.types.Context) -> bytes | None:
+    """The picture that Blender itself has from the clipboard; None without one."""
+    before = {image.name for image in bpy.data.images}
+    try:
+        with _image_editor(context):
+            bpy.ops.image.clipboard_paste()
+    except (RuntimeError, TypeError):
+        return None
+    made = [image for image in bpy.data.images if image.name not in before]
+    try:
+        return encoded(made[0], context.scene) if made else None
+    finally:
+        for image in made:
+            bpy.data.images.remove(image)
+
+
+def _from_system() -> tuple[bytes, str] | GenAIError:
+    try:
+        return system_clipboard.picture()
+    except GenAIError as error:
+        return error
+
+
+def _take_pasted(scene: Any, number: int, answer: tuple[bytes, str] | GenAIError) -> None:
+    """Back on the main thread: into the slot that is free by now, if its file is still open."""
+    if scene not in bpy.data.scenes.values():
+        return
+    try:
+        if isinstance(answer, GenAIError):
+            raise answer
+        reference_store.fill(slot_in(scene, number), *answer)
+        bpy.ops.ed.undo_push(message=GENAI_RENDER_OT_reference_paste.bl_label)
+    except GenAIError as error:
+        session.session().tell(error.text, True)
+    redraw.sidebars()
 
 
 def _edited_image(context: bpy.types.Context) -> bpy.types.Image | None:
