@@ -26,9 +26,6 @@ from . import session
 
 if TYPE_CHECKING:
     from ...core.catalog import Model
-
-if TYPE_CHECKING:
-    from ...core.catalog import Model
     from ...core.request import Closeness
 
 _SURFACES = {

@@ -52,6 +52,7 @@ REST_SECONDS = 0.15  # without a change, for the offline engine
 SEND_SECONDS = 0.6  # and before something is sent
 SHARE = 0.35  # of the main thread's time, at most
 _MINUTE = 60.0
+_AT_WORK = 2  # quick pictures: the next view is drawn while the one before it becomes a picture
 
 
 class LiveRender:
@@ -168,9 +169,11 @@ class LiveRender:
         self, context: Any, area: Any, region: Any, space: Any, prepared: Prepared, now: float
     ) -> None:
         self._say("")
-        if self._busy or now < self._not_before or self._finished == self._seen:
-            return
         rests = now - self._since >= REST_SECONDS
+        if self._busy >= (1 if rests else _AT_WORK) or now < self._not_before:
+            return
+        if self._finished == self._seen:
+            return
         if self._drafted == self._seen and not rests:
             return
         assert prepared.request is not None
