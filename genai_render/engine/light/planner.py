@@ -16,7 +16,7 @@ from ..raster.progress import Step
 from ..raster.resample import blur, blur_planes, resize_planes
 from ..scene.analysis import SceneAnalysis, analyze_scene
 from ..scene.camera import Camera
-from ..scene.captured_light import find_emission, fit_captured_light
+from ..scene.captured_light import find_emission, fit_captured_light, light_on
 from ..scene.surfaces import LowRes, Source, Surfaces
 from . import backdrop, bloom, screen_space
 from .atmosphere import add_air, fade_distances, put_behind
@@ -260,8 +260,7 @@ def _captured_light(small: LowRes) -> tuple[Plane, Plane]:
     surfaces = small.surfaces
     assert surfaces.albedo is not None
     shown, paint = luminance(surfaces.color), luminance(surfaces.albedo)
-    light = (surfaces.color + np.float32(0.004)) / (surfaces.albedo + np.float32(0.02))
-    np.clip(light, np.float32(0.01), np.float32(6), out=light)
+    light = light_on(surfaces.albedo, surfaces.color)
     covered = surfaces.covered
     known = covered & (paint > 0.05)
     usual = float(np.median(luminance(light)[known])) if known.mean() > 0.01 else 1.0
