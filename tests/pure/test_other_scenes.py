@@ -89,6 +89,23 @@ def test_a_thing_has_no_dark_stairs_where_it_stands_on_its_floor():
     assert np.quantile(below, 0.9) < 4
 
 
+@pytest.mark.parametrize("look", ["auto", "movie", "3d_anime"])
+def test_what_turns_away_along_an_edge_makes_no_stitches(look):
+    """The underside of a rounded edge, seen in one pixel and gone in the next."""
+    scene = Scene((Ground(), Box((-1, -1, 0), (1, 1, 1), (0.8, 0.8, 0.8))), (4, -5, 3), (0, 0, 0.4))
+    canvas = synthetic.canvas(scene, 640, 480)
+    level = canvas.normal @ up_of(canvas) > 0.9
+    edge = np.zeros(level.shape, bool)  # the last of the cube's shaded sides above the floor
+    edge[2:-3] = ~level[2:-3] & level[3:-2] & canvas.covered[2:-3]
+    edge[:, ::6] = edge[:, 1::6] = edge[:, 2::6] = False
+    normal = canvas.normal.copy()
+    normal[edge] = np.array((0.1, -0.97, 0.2), np.float32) / np.linalg.norm((0.1, -0.97, 0.2))
+    assert 30 < edge.sum() < 640
+    even = gray(render(canvas, style(look), seed=1))
+    stitched = gray(render(replace(canvas, normal=normal), style(look), seed=1))
+    assert np.abs(stitched - even)[edge].mean() < 4
+
+
 def test_a_thin_wall_casts_an_even_shadow():
     """Seen from above, a long wall's shadow has no stripes and no mosaic."""
     wall = Scene(
@@ -267,6 +284,26 @@ def test_a_plain_wall_has_no_blotches_of_color():
     sent = color[wall].astype(float)
     assert wall.sum() > 1000
     assert spread(noisy) - spread(clean) < 0.3 * spread(sent)
+
+
+@pytest.mark.parametrize("look", ["auto", "movie"])
+def test_a_room_in_light_of_one_color_has_no_pale_outlines(look):
+    """White things by a magenta light: their borders are as magenta as they are themselves."""
+    canvas = synthetic.canvas("interior", 320, 240)
+    color = canvas.color.copy()
+    color[..., 1] = 0
+    color[..., 2] = color[..., 0]
+    albedo = np.full_like(canvas.albedo, 221)
+    pixels = render(replace(canvas, color=color, albedo=albedo), style(look), seed=1).astype(float)
+    share = pixels[..., 1] / np.maximum(pixels.max(-1), 1)
+    turn = (canvas.normal[:, 1:] * canvas.normal[:, :-1]).sum(-1) < 0.8
+    border, even = np.zeros(turn.shape, bool), np.ones(turn.shape, bool)
+    border[:, 2:-2] = turn[:, 2:-2]
+    for shift in range(-6, 7):
+        even &= ~np.roll(turn, shift, 1)
+    assert border.sum() > 100
+    border_share, even_share = np.median(share[:, 1:][border]), np.median(share[:, 1:][even])
+    assert abs(border_share - even_share) < 0.08
 
 
 # --- one stage for a batch ----------------------------------------------------------------------
