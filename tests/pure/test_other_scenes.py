@@ -286,6 +286,41 @@ def test_a_plain_wall_has_no_blotches_of_color():
     assert spread(noisy) - spread(clean) < 0.3 * spread(sent)
 
 
+def before(scene: Scene, color: tuple[int, int, int]) -> Canvas:
+    """The scene before a world of that color."""
+    canvas = synthetic.canvas(scene, 240, 180, background=True)
+    pixels = canvas.color.copy()
+    pixels[~canvas.covered, :3] = color
+    return replace(canvas, color=pixels)
+
+
+@pytest.mark.parametrize("color", [(3, 7, 50), (163, 114, 66)], ids=["night", "poster"])
+def test_the_plain_color_of_a_world_stays_behind_a_thing(color):
+    scene = replace(PLATE, things=PLATE.things[1:])
+    canvas = before(scene, color)
+    shown = render(canvas, style("auto"), seed=1).astype(float)[~canvas.covered].mean(0)
+    wanted = np.asarray(color, float)
+    assert np.argmax(shown) == np.argmax(wanted)
+    assert np.abs(shown - wanted).max() < 40
+
+
+def test_a_gray_world_and_a_lost_texture_are_no_backdrop():
+    scene = replace(PLATE, things=PLATE.things[1:])
+    for color in ((64, 64, 64), (255, 0, 255)):
+        canvas = before(scene, color)
+        shown = render(canvas, style("auto"), seed=1).astype(float)[~canvas.covered]
+        assert np.ptp(shown.mean(0)) < 40
+        assert shown.mean() > 100
+
+
+def test_a_dark_world_does_not_bleach_what_is_before_it():
+    scene = replace(PLATE, things=PLATE.things[1:])
+    things = synthetic.canvas(scene, 240, 180).covered
+    night = gray(render(before(scene, (3, 7, 50)), style("auto"), seed=1))[things]
+    day = gray(render(before(scene, (64, 64, 64)), style("auto"), seed=1))[things]
+    assert night.mean() < 1.15 * day.mean()
+
+
 @pytest.mark.parametrize("look", ["auto", "movie"])
 def test_a_room_in_light_of_one_color_has_no_pale_outlines(look):
     """White things by a magenta light: their borders are as magenta as they are themselves."""

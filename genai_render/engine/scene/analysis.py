@@ -15,6 +15,9 @@ from .camera import Vector, dot
 from .surfaces import FAR, Floor, LowRes, Surfaces
 
 _BLANK_SPREAD = 0.035
+_COLORED = 0.12
+"""Difference between the channels (square roots of linear light) of a background of one color that
+no one gets without choosing it."""
 _TOP_DOWN = -0.85
 """The camera's tilt below which it looks down on things as on a sheet of paper."""
 
@@ -27,6 +30,7 @@ class SceneAnalysis:
     floor_height: in the world, of the floor that is seen and goes on beyond the frame, else None: a
     plate, a sheet or a map that is seen whole is a thing.
     top_down: the camera looks down so steeply that no floor leads away to a horizon.
+    tinted: what is behind the scene is a plain color that was chosen, as a night's blue.
     lowest: height of the lowest thing in view. blank: nothing is drawn behind the scene.
     flat: the canvas is a picture without depth.
     """
@@ -44,6 +48,7 @@ class SceneAnalysis:
     cropped: bool
     blank: bool
     top_down: bool = False
+    tinted: bool = False
 
 
 def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
@@ -111,6 +116,7 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
         bool(bottom.mean() > 0.02),
         blank,
         camera.tilt < _TOP_DOWN,
+        blank and _tinted(small),
     )
 
 
@@ -227,3 +233,13 @@ def _blank(small: LowRes) -> bool:
         if float(np.std(plane - ramp)) > _BLANK_SPREAD:
             return False
     return True
+
+
+def _tinted(small: LowRes) -> bool:
+    """The background is drawn, and in a color: not gray, and not the magenta of a lost texture."""
+    behind = ~small.surfaces.covered & (small.opacity > 127)
+    if float(behind.mean()) < 0.01:
+        return False
+    red, green, blue = (float(v) for v in np.median(small.surfaces.color[:, behind], axis=1) ** 0.5)
+    lost = min(red, blue) > 0.9 and green < 0.1
+    return max(red, green, blue) - min(red, green, blue) > _COLORED and not lost
