@@ -71,6 +71,14 @@ def outline_kept(pixels: np.ndarray, covered: np.ndarray) -> float:
     return float((near[border] > 12).mean())
 
 
+def before(scene: Scene, color: tuple[int, int, int]) -> Canvas:
+    """The scene before a world of that color."""
+    canvas = synthetic.canvas(scene, 240, 180, background=True)
+    pixels = canvas.color.copy()
+    pixels[~canvas.covered, :3] = color
+    return replace(canvas, color=pixels)
+
+
 # --- where surfaces meet ------------------------------------------------------------------------
 
 
@@ -194,6 +202,47 @@ def test_a_plate_seen_whole_is_a_thing_and_not_the_ground(look):
     assert behind[0] - behind[2] < 0.6 * (orange[0] - orange[2]), "and does not run on as a floor"
 
 
+@pytest.mark.parametrize("look", ["auto", "3d_anime"])
+def test_a_plate_whose_end_is_seen_does_not_run_on(look):
+    """A lawn that the frame cuts off on one side and that ends within it on the others."""
+    scene = Scene(
+        (
+            Ground(half=3, color=(0.05, 0.6, 0.05)),
+            Box((-0.8, -0.8, 0), (0.8, 0.8, 1), (0.7, 0.7, 0.7)),
+        ),
+        (3.0, -3.7, 3.0),
+        (0.6, -0.4, 0.2),
+        lens_mm=35,
+    )
+    canvas = synthetic.canvas(scene, 320, 240)
+    assert canvas.covered[-1].mean() > 0.3
+    assert 0.02 < (~canvas.covered).mean()
+    pixels = render(canvas, style(look), seed=1).astype(float)
+    behind = pixels[~canvas.covered].mean(0)
+    assert behind[1] - behind[[0, 2]].mean() < 25
+    lawn = pixels[canvas.covered & (canvas.albedo[..., 0] < 90)].mean(0)
+    assert lawn[1] - lawn[[0, 2]].mean() > 50
+
+
+def test_things_in_black_space_have_no_sky_behind_them():
+    scene = Scene(
+        (
+            Sphere((0, 40, 3), 6, (0.6, 0.6, 0.6)),
+            Sphere((-30, 150, 0), 20, (0.7, 0.5, 0.1)),
+            Box((1, 6, -1), (3, 9, 0.5), (0.4, 0.4, 0.5)),
+        ),
+        (0, -4, 2),
+        (0, 40, 2),
+        lens_mm=35,
+    )
+    space = before(scene, (0, 0, 0))
+    shown = gray(render(space, style("auto"), seed=1))
+    assert shown[~space.covered].mean() < 20
+    assert shown[space.covered].mean() > 60
+    day = gray(render(before(scene, (64, 64, 64)), style("auto"), seed=1))
+    assert day[~space.covered].mean() > 60
+
+
 def test_a_sheet_on_a_floor_does_not_fade_with_it():
     """The floor becomes the studio's backdrop; the paper that lies on it far out does not."""
     scene = Scene(
@@ -284,14 +333,6 @@ def test_a_plain_wall_has_no_blotches_of_color():
     sent = color[wall].astype(float)
     assert wall.sum() > 1000
     assert spread(noisy) - spread(clean) < 0.3 * spread(sent)
-
-
-def before(scene: Scene, color: tuple[int, int, int]) -> Canvas:
-    """The scene before a world of that color."""
-    canvas = synthetic.canvas(scene, 240, 180, background=True)
-    pixels = canvas.color.copy()
-    pixels[~canvas.covered, :3] = color
-    return replace(canvas, color=pixels)
 
 
 @pytest.mark.parametrize("color", [(3, 7, 50), (163, 114, 66)], ids=["night", "poster"])

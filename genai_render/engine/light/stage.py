@@ -64,7 +64,7 @@ def set_stage(small: LowRes, analysis: SceneAnalysis, look: Look) -> Stage:
     if backdrop == "auto":
         sky = analysis.place and not analysis.top_down
         # A plain sky is none yet; any other plain color is the backdrop that was chosen.
-        kept = not analysis.blank or (analysis.tinted and not sky)
+        kept = not analysis.blank or analysis.space or (analysis.tinted and not sky)
         backdrop = "keep" if kept else "sky" if sky else "studio"
     floor = None
     if backdrop != "keep" and look.sky.floor and not small.surfaces.covered.all():
