@@ -20,6 +20,8 @@ _COLORED = 0.12
 no one gets without choosing it."""
 _BELOW_HORIZON = 0.1
 """Sine of how far below the horizon a floor may end and still look like the ground."""
+_ROLLED = 0.25
+"""Sine of the horizon's slope from which on the camera flies and does not stand."""
 _TOP_DOWN = -0.85
 """The camera's tilt below which it looks down on things as on a sheet of paper."""
 
@@ -128,7 +130,11 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
         blank,
         camera.tilt < _TOP_DOWN,
         blank and _tinted(small),
-        blank and place and ground is None and not indoor and _black(small),
+        blank
+        and place
+        and not indoor
+        and (ground is None or ends_in_sight or abs(camera.up[0]) > _ROLLED)
+        and _black(small),
     )
 
 
@@ -272,8 +278,8 @@ def _tinted(small: LowRes) -> bool:
 
 
 def _black(small: LowRes) -> bool:
-    """The background is drawn, and nothing but black."""
+    """The background is drawn, and as good as black."""
     behind = ~small.surfaces.covered & (small.opacity > 127)
     if float(behind.mean()) < 0.01:
         return False
-    return float(np.median(small.surfaces.color[:, behind].max(0))) < 0.001
+    return float(np.median(small.surfaces.color[:, behind].max(0))) < 0.005
