@@ -97,6 +97,15 @@ def very_long_lens(scene, camera):
     camera.matrix_world.translation = stage.BALL + (camera.location - stage.BALL) * 12
 
 
+def through_a_spot_lamp(scene, camera):
+    data = bpy.data.lights.new("Lamp", "SPOT")
+    data.spot_size = math.radians(70)
+    lamp = bpy.data.objects.new("Lamp", data)
+    scene.collection.objects.link(lamp)
+    lamp.matrix_world = camera.matrix_world
+    scene.camera = lamp
+
+
 CAMERAS = [
     perspective,
     orthographic,
@@ -113,6 +122,7 @@ CAMERAS = [
     camera_of_a_scaled_parent,
     very_wide_lens,
     very_long_lens,
+    through_a_spot_lamp,
 ]
 
 

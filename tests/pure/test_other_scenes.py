@@ -71,6 +71,14 @@ def outline_kept(pixels: np.ndarray, covered: np.ndarray) -> float:
     return float((near[border] > 12).mean())
 
 
+def before(scene: Scene, color: tuple[int, int, int]) -> Canvas:
+    """The scene before a world of that color."""
+    canvas = synthetic.canvas(scene, 240, 180, background=True)
+    pixels = canvas.color.copy()
+    pixels[~canvas.covered, :3] = color
+    return replace(canvas, color=pixels)
+
+
 # --- where surfaces meet ------------------------------------------------------------------------
 
 
@@ -87,6 +95,23 @@ def test_a_thing_has_no_dark_stairs_where_it_stands_on_its_floor():
         below.append(min(above.min(), floor.min()) - edge)
     assert len(below) > 60
     assert np.quantile(below, 0.9) < 4
+
+
+@pytest.mark.parametrize("look", ["auto", "movie", "3d_anime"])
+def test_what_turns_away_along_an_edge_makes_no_stitches(look):
+    """The underside of a rounded edge, seen in one pixel and gone in the next."""
+    scene = Scene((Ground(), Box((-1, -1, 0), (1, 1, 1), (0.8, 0.8, 0.8))), (4, -5, 3), (0, 0, 0.4))
+    canvas = synthetic.canvas(scene, 640, 480)
+    level = canvas.normal @ up_of(canvas) > 0.9
+    edge = np.zeros(level.shape, bool)  # the last of the cube's shaded sides above the floor
+    edge[2:-3] = ~level[2:-3] & level[3:-2] & canvas.covered[2:-3]
+    edge[:, ::6] = edge[:, 1::6] = edge[:, 2::6] = False
+    normal = canvas.normal.copy()
+    normal[edge] = np.array((0.1, -0.97, 0.2), np.float32) / np.linalg.norm((0.1, -0.97, 0.2))
+    assert 30 < edge.sum() < 640
+    even = gray(render(canvas, style(look), seed=1))
+    stitched = gray(render(replace(canvas, normal=normal), style(look), seed=1))
+    assert np.abs(stitched - even)[edge].mean() < 4
 
 
 def test_a_thin_wall_casts_an_even_shadow():
@@ -175,6 +200,47 @@ def test_a_plate_seen_whole_is_a_thing_and_not_the_ground(look):
     orange = pixels[plate].astype(float).mean(0)
     assert orange[0] - orange[2] > 40, "it keeps its color"
     assert behind[0] - behind[2] < 0.6 * (orange[0] - orange[2]), "and does not run on as a floor"
+
+
+@pytest.mark.parametrize("look", ["auto", "3d_anime"])
+def test_a_plate_whose_end_is_seen_does_not_run_on(look):
+    """A lawn that the frame cuts off on one side and that ends within it on the others."""
+    scene = Scene(
+        (
+            Ground(half=3, color=(0.05, 0.6, 0.05)),
+            Box((-0.8, -0.8, 0), (0.8, 0.8, 1), (0.7, 0.7, 0.7)),
+        ),
+        (3.0, -3.7, 3.0),
+        (0.6, -0.4, 0.2),
+        lens_mm=35,
+    )
+    canvas = synthetic.canvas(scene, 320, 240)
+    assert canvas.covered[-1].mean() > 0.3
+    assert 0.02 < (~canvas.covered).mean()
+    pixels = render(canvas, style(look), seed=1).astype(float)
+    behind = pixels[~canvas.covered].mean(0)
+    assert behind[1] - behind[[0, 2]].mean() < 25
+    lawn = pixels[canvas.covered & (canvas.albedo[..., 0] < 90)].mean(0)
+    assert lawn[1] - lawn[[0, 2]].mean() > 50
+
+
+def test_things_in_black_space_have_no_sky_behind_them():
+    scene = Scene(
+        (
+            Sphere((0, 40, 3), 6, (0.6, 0.6, 0.6)),
+            Sphere((-30, 150, 0), 20, (0.7, 0.5, 0.1)),
+            Box((1, 6, -1), (3, 9, 0.5), (0.4, 0.4, 0.5)),
+        ),
+        (0, -4, 2),
+        (0, 40, 2),
+        lens_mm=35,
+    )
+    space = before(scene, (0, 0, 0))
+    shown = gray(render(space, style("auto"), seed=1))
+    assert shown[~space.covered].mean() < 20
+    assert shown[space.covered].mean() > 60
+    day = gray(render(before(scene, (64, 64, 64)), style("auto"), seed=1))
+    assert day[~space.covered].mean() > 60
 
 
 def test_a_sheet_on_a_floor_does_not_fade_with_it():
@@ -267,6 +333,53 @@ def test_a_plain_wall_has_no_blotches_of_color():
     sent = color[wall].astype(float)
     assert wall.sum() > 1000
     assert spread(noisy) - spread(clean) < 0.3 * spread(sent)
+
+
+@pytest.mark.parametrize("color", [(3, 7, 50), (163, 114, 66)], ids=["night", "poster"])
+def test_the_plain_color_of_a_world_stays_behind_a_thing(color):
+    scene = replace(PLATE, things=PLATE.things[1:])
+    canvas = before(scene, color)
+    shown = render(canvas, style("auto"), seed=1).astype(float)[~canvas.covered].mean(0)
+    wanted = np.asarray(color, float)
+    assert np.argmax(shown) == np.argmax(wanted)
+    assert np.abs(shown - wanted).max() < 40
+
+
+def test_a_gray_world_and_a_lost_texture_are_no_backdrop():
+    scene = replace(PLATE, things=PLATE.things[1:])
+    for color in ((64, 64, 64), (255, 0, 255)):
+        canvas = before(scene, color)
+        shown = render(canvas, style("auto"), seed=1).astype(float)[~canvas.covered]
+        assert np.ptp(shown.mean(0)) < 40
+        assert shown.mean() > 100
+
+
+def test_a_dark_world_does_not_bleach_what_is_before_it():
+    scene = replace(PLATE, things=PLATE.things[1:])
+    things = synthetic.canvas(scene, 240, 180).covered
+    night = gray(render(before(scene, (3, 7, 50)), style("auto"), seed=1))[things]
+    day = gray(render(before(scene, (64, 64, 64)), style("auto"), seed=1))[things]
+    assert night.mean() < 1.15 * day.mean()
+
+
+@pytest.mark.parametrize("look", ["auto", "movie"])
+def test_a_room_in_light_of_one_color_has_no_pale_outlines(look):
+    """White things by a magenta light: their borders are as magenta as they are themselves."""
+    canvas = synthetic.canvas("interior", 320, 240)
+    color = canvas.color.copy()
+    color[..., 1] = 0
+    color[..., 2] = color[..., 0]
+    albedo = np.full_like(canvas.albedo, 221)
+    pixels = render(replace(canvas, color=color, albedo=albedo), style(look), seed=1).astype(float)
+    share = pixels[..., 1] / np.maximum(pixels.max(-1), 1)
+    turn = (canvas.normal[:, 1:] * canvas.normal[:, :-1]).sum(-1) < 0.8
+    border, even = np.zeros(turn.shape, bool), np.ones(turn.shape, bool)
+    border[:, 2:-2] = turn[:, 2:-2]
+    for shift in range(-6, 7):
+        even &= ~np.roll(turn, shift, 1)
+    assert border.sum() > 100
+    border_share, even_share = np.median(share[:, 1:][border]), np.median(share[:, 1:][even])
+    assert abs(border_share - even_share) < 0.08
 
 
 # --- one stage for a batch ----------------------------------------------------------------------

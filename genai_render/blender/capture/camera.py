@@ -79,10 +79,14 @@ class CameraFrame:
         )
 
 
-def check_camera(camera: bpy.types.Object) -> bpy.types.Camera:
-    """The camera's data. Raises SceneError for a kind that has no flat picture plane."""
+def check_camera(camera: bpy.types.Object) -> bpy.types.Camera | None:
+    """The camera's data. Raises SceneError for a kind that has no flat picture plane.
+
+    None where a scene looks through another thing, as Blender allows: a lamp, an empty, a mesh.
+    """
     data = camera.data
-    assert isinstance(data, bpy.types.Camera)
+    if not isinstance(data, bpy.types.Camera):
+        return None
     if data.type not in ("PERSP", "ORTHO"):
         kind = "panoramic" if data.type == "PANO" else "custom"
         raise SceneError(
@@ -140,9 +144,8 @@ def camera_aspect(scene: bpy.types.Scene) -> float:
 def frame_of(
     camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, shape: RenderShape
 ) -> CameraFrame:
-    """What the (evaluated) camera frames with these render settings."""
+    """What the (evaluated) camera, or what stands for one, frames with these render settings."""
     data = camera.data
-    assert isinstance(data, bpy.types.Camera)
     seen = camera.calc_matrix_camera(
         depsgraph,
         x=shape.width,
@@ -150,7 +153,11 @@ def frame_of(
         scale_x=shape.pixel_width,
         scale_y=shape.pixel_height,
     )
-    perspective = data.type == "PERSP"
+    if isinstance(data, bpy.types.Camera):
+        perspective, near, far = data.type == "PERSP", data.clip_start, data.clip_end
+    else:  # only Blender knows them: from the third row of `CameraFrame.projection`
+        perspective = True
+        near, far = seen[2][3] / (seen[2][2] - 1), seen[2][3] / (seen[2][2] + 1)
     width, height = 2 / seen[0][0], 2 / seen[1][1]
     if perspective:
         center_x, center_y = seen[0][2] / seen[0][0], seen[1][2] / seen[1][1]
@@ -163,8 +170,8 @@ def frame_of(
         center_x + width * ((left + right) / 2 - 0.5),
         center_y + height * ((bottom + top) / 2 - 0.5),
         perspective,
-        data.clip_start,
-        data.clip_end,
+        near,
+        far,
     )
 
 

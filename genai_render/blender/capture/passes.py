@@ -139,14 +139,14 @@ def capture_camera(
 def find_camera(scene: bpy.types.Scene, name: str | None) -> bpy.types.Object:
     """The scene's camera, or the one of that name. Raises SceneError."""
     if name is None:
-        if scene.camera is None or scene.camera.type != "CAMERA":
+        if scene.camera is None:
             raise SceneError(
                 f'The scene "{scene.name}" has no camera.',
                 action="Add a camera, or make one the scene's active camera.",
             )
         return scene.camera
     camera = scene.objects.get(name)
-    if camera is None or camera.type != "CAMERA":
+    if camera is None or (camera.type != "CAMERA" and camera != scene.camera):
         raise SceneError(
             f'The scene "{scene.name}" has no camera called "{name}".',
             action="Check the name, or leave it out for the scene's active camera.",
@@ -191,17 +191,17 @@ def _look(
     # Read all of it now: what was evaluated goes away with the next change.
     seen = camera.evaluated_get(depsgraph)
     data = camera_frame.check_camera(seen)
-    dof = data.dof
-    assert dof is not None
-    focus = _focus(seen, dof) if dof.use_dof else None
+    dof = None if data is None else data.dof
+    focus = _focus(seen, dof) if dof is not None and dof.use_dof else None
     aperture = None
-    if focus is not None:
+    if dof is not None and focus is not None:
         names = ("fstop", "blades", "rotation", "ratio")
         aperture = {f"aperture_{name}": getattr(dof, f"aperture_{name}") for name in names}
+    frame = camera_frame.frame_of(seen, depsgraph, shape)
     return Eye(
         camera_frame.world_matrix(seen),
-        camera_frame.frame_of(seen, depsgraph, shape),
-        data.lens,
+        frame,
+        camera_frame.FULL_FRAME_MM / frame.width if data is None else data.lens,
         focus,
         aperture,
     )
@@ -230,9 +230,10 @@ def _place(copy: SceneCopy, eye: Eye, spec: CaptureSpec) -> None:
 
 
 def _dof(copy: SceneCopy) -> bpy.types.CameraDOFSettings:
-    dof = camera_frame.check_camera(copy.camera).dof
-    assert dof is not None
-    return dof
+    data = copy.camera.data
+    assert isinstance(data, bpy.types.Camera)
+    assert data.dof is not None
+    return data.dof
 
 
 def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:

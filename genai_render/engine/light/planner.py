@@ -16,7 +16,7 @@ from ..raster.progress import Step
 from ..raster.resample import blur, blur_planes, resize_planes
 from ..scene.analysis import SceneAnalysis, analyze_scene
 from ..scene.camera import Camera
-from ..scene.captured_light import find_emission, fit_captured_light
+from ..scene.captured_light import find_emission, fit_captured_light, light_on
 from ..scene.surfaces import LowRes, Source, Surfaces
 from . import backdrop, bloom, screen_space
 from .atmosphere import add_air, fade_distances, put_behind
@@ -114,6 +114,8 @@ def plan_lighting(
 
     with alongside(shafts) as shaft_light:
         plan.exposure, plan.bloom = _exposed(plan, color)
+        if plan.keep and analysis.tinted:  # it shows as it was chosen, whatever is before it
+            plan.sky *= np.float32(1.15 / plan.exposure)
         falling = shaft_light()
     if falling is not None:
         falling *= 1 - np.float32(0.7) * _near_subject(small, analysis)
@@ -126,7 +128,7 @@ def plan_lighting(
 def _exposed(plan: LightingPlan, color: Plane) -> tuple[float, Plane | None]:
     """The exposure, and what glows at it."""
     look, analysis, small, studio = plan.look, plan.analysis, plan.small, plan.studio
-    weight = _interest(small)
+    weight = _interest(small, 0.0 if plan.keep and analysis.tinted else 0.25)
     # Before a studio's backdrop much is meant to be light; things of one
     # shade are meant to look so.
     gray = 0.29 if studio and not analysis.place else 0.21
@@ -260,8 +262,7 @@ def _captured_light(small: LowRes) -> tuple[Plane, Plane]:
     surfaces = small.surfaces
     assert surfaces.albedo is not None
     shown, paint = luminance(surfaces.color), luminance(surfaces.albedo)
-    light = (surfaces.color + np.float32(0.004)) / (surfaces.albedo + np.float32(0.02))
-    np.clip(light, np.float32(0.01), np.float32(6), out=light)
+    light = light_on(surfaces.albedo, surfaces.color)
     covered = surfaces.covered
     known = covered & (paint > 0.05)
     usual = float(np.median(luminance(light)[known])) if known.mean() > 0.01 else 1.0
@@ -341,10 +342,13 @@ def _paleness(small: LowRes, weight: Plane) -> float:
     return dark * float(np.clip((usual / 0.45) ** 0.4, 1.0, 1.3))
 
 
-def _interest(small: LowRes) -> Plane:
-    """How much each pixel counts for the exposure: the middle more than the rim, the sky little."""
+def _interest(small: LowRes, behind: float) -> Plane:
+    """How much each pixel counts for the exposure: the middle more than the rim, the sky little.
+
+    behind: what counts of the background. The plain color of a night is no reason for more light.
+    """
     height, width = small.surfaces.depth.shape
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     weight = np.exp(-(x * x + y * y) * np.float32(0.9))
-    return weight * np.where(small.surfaces.covered, np.float32(1), np.float32(0.25))
+    return weight * np.where(small.surfaces.covered, np.float32(1), np.float32(behind))

@@ -12,7 +12,7 @@ from ..raster.arrays import Plane, smoothstep
 from ..raster.color import luminance
 from ..scene.analysis import SceneAnalysis
 from ..scene.camera import Camera, Vector, dot
-from ..scene.captured_light import PLAIN_ENGINES, CapturedLight
+from ..scene.captured_light import PLAIN_ENGINES, CapturedLight, paint_under
 from ..scene.surfaces import Surfaces
 
 
@@ -130,7 +130,7 @@ class Rig:
         # an outline a pixel's colour is that of two things, and what is unlit shows nothing.
         detail = _inside(surfaces.depth, surfaces.normal) * detail
         detail *= self._lit(captured)
-        full = _one_hue(surfaces.color / captured, surfaces.albedo, own)
+        full = _one_hue(paint_under(captured, surfaces.color), surfaces.albedo, own)
         if own is None:
             np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
         else:

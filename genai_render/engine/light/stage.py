@@ -63,7 +63,9 @@ def set_stage(small: LowRes, analysis: SceneAnalysis, look: Look) -> Stage:
     backdrop = look.sky.backdrop
     if backdrop == "auto":
         sky = analysis.place and not analysis.top_down
-        backdrop = "keep" if not analysis.blank else "sky" if sky else "studio"
+        # A plain sky is none yet; any other plain color is the backdrop that was chosen.
+        kept = not analysis.blank or analysis.space or (analysis.tinted and not sky)
+        backdrop = "keep" if kept else "sky" if sky else "studio"
     floor = None
     if backdrop != "keep" and look.sky.floor and not small.surfaces.covered.all():
         color = look.sky.studio if backdrop == "studio" else look.sky.ground

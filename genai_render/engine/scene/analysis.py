@@ -15,6 +15,13 @@ from .camera import Vector, dot
 from .surfaces import FAR, Floor, LowRes, Surfaces
 
 _BLANK_SPREAD = 0.035
+_COLORED = 0.12
+"""Difference between the channels (square roots of linear light) of a background of one color that
+no one gets without choosing it."""
+_BELOW_HORIZON = 0.1
+"""Sine of how far below the horizon a floor may end and still look like the ground."""
+_ROLLED = 0.25
+"""Sine of the horizon's slope from which on the camera flies and does not stand."""
 _TOP_DOWN = -0.85
 """The camera's tilt below which it looks down on things as on a sheet of paper."""
 
@@ -25,8 +32,10 @@ class SceneAnalysis:
     that nearly everything lies within. size: how wide the view is at the focus, in metres.
 
     floor_height: in the world, of the floor that is seen and goes on beyond the frame, else None: a
-    plate, a sheet or a map that is seen whole is a thing.
+    plate, a sheet or a map that is seen whole, or whose end is seen, is a thing.
     top_down: the camera looks down so steeply that no floor leads away to a horizon.
+    tinted: what is behind the scene is a plain color that was chosen, as a night's blue.
+    space: a place that no ground belongs to, before black.
     lowest: height of the lowest thing in view. blank: nothing is drawn behind the scene.
     flat: the canvas is a picture without depth.
     """
@@ -44,6 +53,8 @@ class SceneAnalysis:
     cropped: bool
     blank: bool
     top_down: bool = False
+    tinted: bool = False
+    space: bool = False
 
 
 def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
@@ -66,7 +77,7 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
 
     floor = covered & (lift > 0.97)
     low = float(np.quantile(height[covered], 0.004))
-    ground = None
+    ground, ends_in_sight = None, False
     if floor.mean() > 0.03:
         levels = height[floor]
         # The lowest level that a good part of the level surfaces share.
@@ -75,6 +86,13 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
         level = floor & (np.abs(height - candidate) < 0.02 * max(middle, 1e-6))
         if candidate - low < 0.12 * max(far, 1e-6) and not top_down and _leaves_frame(level):
             ground = candidate
+            ends = _end(level, covered)
+            if ends.any():
+                away = np.sqrt((point[:, ends] ** 2).sum(0))
+                ends_in_sight = _long(ends) and (
+                    camera.ortho
+                    or float(np.median((camera.level - ground) / away)) > _BELOW_HORIZON
+                )
 
     ceiling = covered & (lift < -0.9) & (height > camera.level)
     indoor = not flat and share > 0.96 and (ceiling.mean() > 0.01 or (share > 0.995 and far < 15))
@@ -106,11 +124,17 @@ def analyze_scene(small: LowRes, view: View) -> SceneAnalysis:
         far,
         size,
         center,  # pyright: ignore[reportArgumentType]
-        ground,
+        None if ends_in_sight else ground,
         low,
         bool(bottom.mean() > 0.02),
         blank,
         camera.tilt < _TOP_DOWN,
+        blank and _tinted(small),
+        blank
+        and place
+        and not indoor
+        and (ground is None or ends_in_sight or abs(camera.up[0]) > _ROLLED)
+        and _black(small),
     )
 
 
@@ -118,6 +142,20 @@ def _leaves_frame(floor: NDArray[np.bool_]) -> bool:
     """A good part of the frame's border shows it."""
     border = np.concatenate((floor[0], floor[-1], floor[1:-1, 0], floor[1:-1, -1]))
     return float(border.mean()) > 0.08
+
+
+def _end(floor: NDArray[np.bool_], covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where the floor has nothing above, left or right of it."""
+    bare = ~covered
+    beside = np.zeros_like(floor)
+    beside[1:] |= bare[:-1]
+    beside[:, 1:] |= bare[:, :-1]
+    beside[:, :-1] |= bare[:, 1:]
+    return floor & beside
+
+
+def _long(ends: NDArray[np.bool_]) -> bool:
+    return int(ends.sum()) > 0.15 * sum(ends.shape)
 
 
 def lay_floor(small: LowRes, analysis: SceneAnalysis, color: Vector) -> Floor | None:
@@ -227,3 +265,21 @@ def _blank(small: LowRes) -> bool:
         if float(np.std(plane - ramp)) > _BLANK_SPREAD:
             return False
     return True
+
+
+def _tinted(small: LowRes) -> bool:
+    """The background is drawn, and in a color: not gray, and not the magenta of a lost texture."""
+    behind = ~small.surfaces.covered & (small.opacity > 127)
+    if float(behind.mean()) < 0.01:
+        return False
+    red, green, blue = (float(v) for v in np.median(small.surfaces.color[:, behind], axis=1) ** 0.5)
+    lost = min(red, blue) > 0.9 and green < 0.1
+    return max(red, green, blue) - min(red, green, blue) > _COLORED and not lost
+
+
+def _black(small: LowRes) -> bool:
+    """The background is drawn, and as good as black."""
+    behind = ~small.surfaces.covered & (small.opacity > 127)
+    if float(behind.mean()) < 0.01:
+        return False
+    return float(np.median(small.surfaces.color[:, behind].max(0))) < 0.005

@@ -17,6 +17,7 @@ from ...core.canvas import Canvas
 from ..raster.arrays import Plane
 
 _AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
+_ALIKE = 6  # codes of 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,9 +130,11 @@ class Borders:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slivers:
-    """Faces of one pixel's width that lie in a surface, with the normal of what is around them.
+    """Faces of one pixel's width, with the normal of what is beside them.
 
-    Seen at pixel centres such a face is there in one pixel and gone in the next: dashed lines.
+    They lie in a surface, or turn away where one surface ends before another and the color shows
+    nothing of them. Seen at pixel centres such a face is there in one pixel and gone in the next:
+    dashed lines.
     """
 
     index: NDArray[np.intp]
@@ -139,16 +142,23 @@ class Slivers:
     normal: Plane
 
     @classmethod
-    def of(cls, canvas: Canvas, check: Callable[[], None] = lambda: None) -> Slivers:
-        height, width = canvas.height, canvas.width
+    def of(
+        cls,
+        depths: Plane,
+        all_normals: Plane,
+        colors: NDArray[np.uint8],
+        check: Callable[[], None] = lambda: None,
+    ) -> Slivers:
+        """Of (h, w) depths, inf where nothing is, (h, w, 3) normals and (h, w, 3 or 4) colors."""
+        height, width = depths.shape
         indices: list[NDArray[np.intp]] = []
         normals: list[Plane] = []
         rows = max(16, (1 << 18) // width)
         for first in range(1, height - 1, rows):
             last = min(height - 1, first + rows)
             check()
-            normal = canvas.normal[first - 1 : last + 1]
-            depth = canvas.depth[first - 1 : last + 1]
+            normal = all_normals[first - 1 : last + 1]
+            depth = depths[first - 1 : last + 1]
             middle = normal[1:-1, 1:-1]
             sliver = np.zeros(middle.shape[:2], np.bool_)
             mean = np.zeros_like(middle)
@@ -158,6 +168,12 @@ class Slivers:
             ):
                 alike = np.einsum("ijk,ijk->ij", normal[a], normal[b])
                 own = np.einsum("ijk,ijk->ij", middle, normal[a])
+                narrow = own < 0.93
+                narrow &= np.einsum("ijk,ijk->ij", middle, normal[b]) < 0.93
+                narrow &= (alike < 0.985) & ~sliver
+                unseen, instead = _unseen(narrow, first, a, depths, all_normals, colors)
+                mean[unseen] = instead
+                sliver[unseen] = True
                 there = (alike > 0.985) & (own < 0.93)
                 if not there.any():
                     continue
@@ -180,6 +196,48 @@ class Slivers:
         at = self.index[start:stop] - first * self.width
         for axis in range(3):
             normal[axis].reshape(-1)[at] = self.normal[start:stop, axis]
+
+
+def _unseen(
+    narrow: NDArray[np.bool_],
+    first: int,
+    before: tuple[slice, slice],
+    depth: Plane,
+    normals: Plane,
+    colors: NDArray[np.uint8],
+) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Plane]:
+    """Which narrow faces between two even surfaces have no color of their own, and the normal of
+    the one that they belong to. narrow: of the rows from `first` on; before: on which side of them to look."""
+    y, x = np.nonzero(narrow)
+    down, right = (1, 0) if before[0].start is None else (0, 1)
+    height, width = depth.shape
+    row, column = y + first, x + 1
+    inside = (row >= 2 * down) & (row < height - 2 * down)
+    inside &= (column >= 2 * right) & (column < width - 2 * right)
+    y, x, row, column = y[inside], x[inside], row[inside], column[inside]
+
+    def beside(plane: NDArray, steps: int) -> NDArray:
+        return plane[row + steps * down, column + steps * right]
+
+    here = depth[row, column]
+    near, far = beside(depth, -1), beside(depth, 1)
+    with np.errstate(invalid="ignore"):
+        far_gap, near_gap = np.abs(far - here), np.abs(near - here)
+        # Not a wire before a wall: it goes on in one of the two.
+        chosen = np.isfinite(far_gap + near_gap) & (np.minimum(far_gap, near_gap) < here * 0.02)
+    one, other = beside(normals, -1), beside(normals, 1)
+    chosen &= np.einsum("ij,ij->i", one, beside(normals, -2)) > 0.9
+    chosen &= np.einsum("ij,ij->i", other, beside(normals, 2)) > 0.9
+    color = colors[..., :3]
+    shown = color[row, column].astype(np.int16)
+    low, high = (beside(color, way).astype(np.int16) for way in (-1, 1))
+    chosen &= (shown >= np.minimum(low, high) - _ALIKE).all(1)
+    chosen &= (shown <= np.maximum(low, high) + _ALIKE).all(1)
+    # It goes with what it is not cut off from, else with what it looks like.
+    differs = np.abs(shown - low).sum(1) - np.abs(shown - high).sum(1)
+    first_one = np.where(near_gap > here * 0.01, False, (far_gap > here * 0.01) | (differs <= 0))
+    normal = np.where(first_one[:, None], one, other)
+    return (y[chosen], x[chosen]), normal[chosen]
 
 
 def _border(covered: NDArray[np.bool_]) -> NDArray[np.intp]:

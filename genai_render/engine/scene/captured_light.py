@@ -17,6 +17,9 @@ from .surfaces import Surfaces
 PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))
 """What draws with a light of its own that no one chose."""
 
+_DARK, _BLACK = np.float32(0.004), np.float32(0.02)
+"""Color and paint below which nothing is known of the light."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CapturedLight:
@@ -34,6 +37,25 @@ class CapturedLight:
         total += c[0]
         np.clip(total, -2.2, 2.2, out=total)
         return np.exp(total, out=total)
+
+
+def light_on(paint: Plane, color: Plane) -> Plane:
+    """(3, h, w) the light by which a paint shows a color. What is black in both tells nothing."""
+    light = color + _DARK
+    light /= paint + _BLACK
+    return np.clip(light, np.float32(0.003), np.float32(6), out=light)
+
+
+def paint_under(light: Plane, color: Plane) -> Plane:
+    """(3, h, w) the paint that shows a color by that light: what `light_on` is the other way.
+
+    A lamp that gives no green shows nothing of a paint's green: it is then the light's, and not the
+    paint's, that there is none.
+    """
+    paint = color + _DARK
+    paint /= light
+    paint -= _BLACK
+    return paint
 
 
 def fit_captured_light(surfaces: Surfaces) -> CapturedLight:

@@ -99,7 +99,8 @@ class Source:
         """Find the pixels whose values have to be replaced; check() may raise to stop it."""
         self.edges = Borders.of(self.canvas)
         check()
-        self.slivers = Slivers.of(self.canvas, check)
+        canvas = self.canvas
+        self.slivers = Slivers.of(canvas.depth, canvas.normal, canvas.color, check)
 
     @property
     def height(self) -> int:
@@ -158,9 +159,11 @@ class Source:
         columns = ((np.arange(width) + 0.5) * self.width / width).astype(np.intp)
         grid = np.ix_(rows, columns)
         depth = canvas.depth[grid]
-        depth = np.where(np.isfinite(depth), depth, FAR).astype(np.float32)
-        normal = np.ascontiguousarray(canvas.normal[grid].transpose(2, 0, 1))
+        normals = canvas.normal[grid]
         color = _shrunk(canvas.color, width, height)
+        normal = np.ascontiguousarray(normals.transpose(2, 0, 1))
+        Slivers.of(depth, normals, color.transpose(1, 2, 0)).apply(0, height, normal)
+        depth = np.where(np.isfinite(depth), depth, FAR).astype(np.float32)
         albedo = None
         if canvas.albedo is not None:
             albedo = LINEAR[_shrunk(canvas.albedo, width, height)[:3]]
