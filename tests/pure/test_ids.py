@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import history_samples as samples
 import numpy as np
 import pytest
 
@@ -13,8 +14,6 @@ from genai_render.core.errors import ImageError, InvalidInput, NotFound, Storage
 from genai_render.core.history.kept_ids import origin
 from genai_render.core.history.store import HistoryStore
 from genai_render.core.ids import Ids, Layer, Thing, compact, from_samples
-
-import history_samples as samples
 
 
 def halves(width: int = 32, height: int = 20) -> Ids:
@@ -113,7 +112,10 @@ def test_history_keeps_them_and_finds_them_through_edits(tmp_path) -> None:
         plain = store.add(request, samples.result())
         with_ids = store.add(request.with_(canvas=replace(canvas, ids=ids)), samples.result())
         edit = store.add(
-            samples.request("a cup", kind="edit", source=samples.result().image, parent=with_ids.id), samples.result()
+            samples.request(
+                "a cup", kind="edit", source=samples.result().image, parent=with_ids.id
+            ),
+            samples.result(),
         )
         kept = store.canvas(with_ids.id)
         assert kept is not None

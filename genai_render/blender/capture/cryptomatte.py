@@ -41,7 +41,9 @@ def read(path: Path, scene: bpy.types.Scene) -> ids.Ids | None:
     manifests = _manifests(read_header(path))
     found = []
     for kind in ("Object", "Material"):
-        ranks = [plane for name, plane in sorted(passes.items()) if name.startswith(f"Crypto{kind}")]
+        ranks = [
+            plane for name, plane in sorted(passes.items()) if name.startswith(f"Crypto{kind}")
+        ]
         names = manifests.get(f"Crypto{kind}")
         if not ranks or names is None or len(names) > ids.MOST:
             return None

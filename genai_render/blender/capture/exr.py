@@ -92,7 +92,9 @@ def _decode(
         grouped.setdefault(layer[-1] if layer else "", {})[channel] = index
     passes = {}
     for name, members in grouped.items():
-        channels_ = sorted(members, key=lambda channel: ("RGBAXYZWV".find(channel.upper()), channel))
+        channels_ = sorted(
+            members, key=lambda channel: ("RGBAXYZWV".find(channel.upper()), channel)
+        )
         plane = np.empty((height, width, len(channels_)), np.float32)
         for place, channel in enumerate(channels_):
             plane[order, :, place] = rows[f"c{members[channel]}"]

@@ -66,9 +66,7 @@ def mask(parsed: argparse.Namespace, console: Console, source: bytes, parent: st
         for text in notices:
             console.notice(text)
     info = images.probe(source)
-    made = ids.mask(
-        info.width, info.height, parsed.object, parsed.material, parsed.collection
-    )
+    made = ids.mask(info.width, info.height, parsed.object, parsed.material, parsed.collection)
     return _shaping(parsed).applied(made)
 
 
