@@ -51,7 +51,7 @@ class DrawnIds:
     material_names: list[str]
 
     def ids(self, hidden: NDArray[np.bool_]) -> ids.Ids | None:
-        """Touches nothing of Blender's. hidden: pixels, row 0 on top, that something else covers."""
+        """Touches nothing of Blender's. hidden: pixels, row 0 on top, that something covers."""
         if max(len(self.thing_names), len(self.material_names)) > ids.MOST:
             return None
         samples = self.samples[:, ::-1]

@@ -47,7 +47,7 @@ class Masks:
 
     def mask(self, source: bytes, chosen: Chosen) -> bytes | None:
         """Raises a GenAIError that says why there is none."""
-        if chosen.kind == "NONE":
+        if chosen.kind in ("NONE", "MARKS"):
             return None
         if chosen not in self._made:
             try:

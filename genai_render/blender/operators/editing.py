@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import mask_shape, preflight, request
+from ...core import images, mask_shape, preflight, request
 from ...core.errors import GenAIError, NotFound
-from ..jobs import edit_masks, generating, request_builder, session
+from ..jobs import annotated, edit_masks, generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings, window_state
 from ..translation import CONTEXT, translated
@@ -42,6 +42,14 @@ _FROM = (
         4,
     ),
     ("MATERIAL", "Material", "What the image shows of a material", "MATERIAL", 5),
+    (
+        "MARKS",
+        "As Annotated",
+        "What is drawn with Annotate, over the view of the image or on it in an Image Editor, "
+        "shows the model what to do where",
+        "OUTLINER_DATA_GREASEPENCIL",
+        6,
+    ),
 )
 
 
@@ -131,7 +139,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         row.prop(self, "prompt", text="", placeholder="What do you want to change?")
         self._draw_mask(context, layout)
         chosen = self._chosen(context)
-        if chosen.kind != "NONE":
+        if chosen.kind not in ("NONE", "MARKS"):
             row = layout.row(align=True)
             row.prop(self, "invert", toggle=True)
             row.prop(self, "grow")
@@ -159,7 +167,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             column.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
         elif self.mask_from in _NAMED:
             column.prop(self, "mask_name")
-        if self.mask_from not in ("NONE", "IMAGE"):
+        if self.mask_from in ("SELECTED", *_NAMED):
             origin = edit_masks.of(self.item_id(context)).origin
             if origin.ids is None and origin.view is not None:
                 column.prop(self, "recapture")
@@ -209,11 +217,20 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 source=source,
                 # It is lit and drawn again with the depth and normals of the view it is from.
                 canvas=self._view_of(context) if model.backend == "offline" else None,
+                markup=self._markup(context, source),
                 mask=edit_masks.of(self.item_id(context)).mask(source, self._chosen(context)),
                 parent=self.item_id(context),
             )
 
         return preflight.prepare(model, build, seen=session.correction(model.id).ratio)
+
+    def _markup(self, context: bpy.types.Context, source: bytes) -> bytes | None:
+        if self.mask_from != "MARKS":
+            return None
+        item_id = self.item_id(context)
+        size = images.probe(source)
+        view = edit_masks.of(item_id).origin.view
+        return annotated.markup(context, item_id, view, size.width, size.height)
 
     def _chosen(self, context: bpy.types.Context) -> "Chosen":
         kind = self.mask_from
