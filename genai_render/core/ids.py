@@ -91,9 +91,9 @@ class Ids:
 
         Raises NotFound, with what there is, for a name that the picture shows nothing of.
         """
-        _check("object", objects, self.object_names)
-        _check("material", materials, sorted(self.materials))
-        _check("collection", collections, self.collection_names)
+        _check(objects, self.object_names)
+        _check(materials, sorted(self.materials))
+        _check(collections, self.collection_names)
         wanted = [
             place
             for place, thing in enumerate(self.things, 1)
@@ -242,14 +242,14 @@ def _covered(layer: Layer, places: list[int]) -> NDArray[np.uint8]:
     return np.minimum(total, 255).astype(np.uint8)
 
 
-def _check(kind: str, wanted: Sequence[str], there: list[str]) -> None:
+def _check(wanted: Sequence[str], there: list[str]) -> None:
     for name in wanted:
         if name not in there:
             listed = ", ".join(f'"{one}"' for one in there[:_LISTED])
             if len(there) > _LISTED:
                 listed += f" and {len(there) - _LISTED} more"
             raise NotFound(
-                f'The picture shows no {kind} "{name}".',
-                f"It shows {listed}." if there else f"It shows no {kind} at all.",
+                f'The image shows nothing that is called "{name}".',
+                f"It shows {listed}." if there else "It shows nothing of that kind.",
                 "Check the name.",
             )

@@ -92,7 +92,7 @@ def test_errors_say_what_there_is(edited: Edited, tmp_path: Path) -> None:
     assert '\\"Ball\\", \\"Floor\\"' in said
     code, _, said = edited.edit(edited.item, "--collection", "Props")
     assert code == 2
-    assert "no collection at all" in said
+    assert "nothing of that kind" in said
     mask = tmp_path / "mask.png"
     mask.write_bytes(images.encode_png(np.zeros((400, 640, 4), np.uint8)))
     code, _, said = edited.edit(edited.item, "--mask", mask, "--object", "Ball")

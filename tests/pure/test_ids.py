@@ -51,9 +51,9 @@ def test_shares_of_objects_materials_and_collections() -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({"objects": ["Mug"]}, 'no object "Mug".* It shows "Cup", "Leaf", "Tree", "Tree.001"'),
-        ({"materials": ["clay"]}, 'no material "clay".* "Clay", "Moss"'),
-        ({"collections": ["Cup"]}, 'no collection "Cup".* "Forest", "Room", "Table"'),
+        ({"objects": ["Mug"]}, 'called "Mug".* It shows "Cup", "Leaf", "Tree", "Tree.001"'),
+        ({"materials": ["clay"]}, 'called "clay".* "Clay", "Moss"'),
+        ({"collections": ["Cup"]}, 'called "Cup".* "Forest", "Room", "Table"'),
     ],
 )
 def test_a_wrong_name_lists_what_there_is(wanted, said) -> None:

@@ -59,9 +59,7 @@ def test_what_cannot_read_marks_says_so_before_it_is_sent(catalog: Catalog) -> N
     markup = drawn([line(30.0)], 100, 60)
 
     def problem(model: str) -> str:
-        request = RenderRequest(
-            "remove it", kind="edit", model=model, source=source, markup=markup
-        )
+        request = RenderRequest("remove it", kind="edit", model=model, source=source, markup=markup)
         found = prepare(catalog.model(model), lambda: request).problem
         return "" if found is None else found.text
 

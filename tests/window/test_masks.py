@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from .blender_window import BlenderWindow
@@ -120,6 +120,37 @@ def test_what_each_pixel_of_the_view_is(scene: BlenderWindow) -> None:
     assert found["both"]
 
 
+def changed(window: BlenderWindow, before: str, after: str) -> np.ndarray:
+    """(H, W), where two images of History differ."""
+    pixels = []
+    for made in (before, after):
+        with Image.open(io.BytesIO(image_path(window, made).read_bytes())) as image:
+            pixels.append(np.asarray(image.convert("RGB")))
+    assert pixels[0].shape == pixels[1].shape
+    return (pixels[0] != pixels[1]).any(-1)
+
+
+def kept_mask(window: BlenderWindow, made: str) -> np.ndarray:
+    """(H, W), 0 to 1: how much may change in an edit that was made."""
+    (path,) = image_path(window, made).parent.glob("mask.*")
+    with Image.open(path) as image:
+        return 1 - np.asarray(image.convert("RGBA"))[..., 3] / 255
+
+
+def newest(window: BlenderWindow, before: str) -> str:
+    selected = "bpy.context.window_manager.genai_render.selected"
+    window.wait_for(f"({WORKS}) == 0 and {selected} != {before!r}", 120)
+    return window.run(f"answer = {selected}")
+
+
+def dialog(window: BlenderWindow, name: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what has just come up over the screenshot of that name."""
+    before = np.asarray(Image.open(window.shots / f"{name}.png").convert("RGB")).astype(int)
+    after = np.asarray(Image.open(window.screenshot(f"{name}-dialog")).convert("RGB")).astype(int)
+    rows, columns = np.nonzero(np.abs(after - before).max(-1) > 12)
+    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
 def test_edit_what_is_selected(scene: BlenderWindow) -> None:
     """Edit, Change: Selected Objects, a prompt, and only the monkey is another."""
     prompt(scene, "golden hour")
@@ -129,13 +160,24 @@ def test_edit_what_is_selected(scene: BlenderWindow) -> None:
         "    bpy.ops.object.select_all(action='DESELECT')\n"
         "bpy.data.objects['Suzanne'].select_set(True)"
     )
-    scene.press("genai_render.edit(")
+    where = scene.find_button("genai_render.edit(")
+    scene.screenshot("mask-edit")
+    scene.click(*where)
     scene.settle(1)
+    box = dialog(scene, "mask-edit")
+    print("DIALOG", box, where)
     scene.type("night, blue, pencil")
-    scene.screenshot("mask-dialog")
-    scene.key("Tab")
-    scene.key("Escape")
-    scene.screenshot("mask-dialog-after")
+    scene.key("Return")
+    scene.settle(0.5)
+    scene.screenshot("mask-edit-typed")
+    scene.click(box[0] + (box[2] - box[0]) * 0.7, box[1] + (box[3] - box[1]) * 0.47)
+    scene.settle(1)
+    scene.screenshot("mask-edit-change")
+    scene.key("s")
+    scene.settle(1)
+    scene.screenshot("mask-edit-selected")
+    scene.key("Escape", "Escape")
+    assert made
 
 
 def test_paint_a_mask(scene: BlenderWindow) -> None:
@@ -148,14 +190,39 @@ def test_paint_a_mask(scene: BlenderWindow) -> None:
     x, y, width, height = scene.region("WINDOW", "IMAGE_EDITOR")
     scene.drag((x + width * 0.3, y + height * 0.5), (x + width * 0.5, y + height * 0.5))
     scene.settle(1)
-    scene.screenshot("mask-painted")
-    scene.run(
-        "image = next(one for one in bpy.data.images if one.get('genai_render_mask'))\n"
-        "pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)\n"
-        "image.pixels.foreach_get(pixels)\n"
-        "answer = [list(image.size), float(pixels.reshape(-1, 4)[:, 0].mean()), area('IMAGE_EDITOR').spaces.active.ui_mode]"
-    )
-    scene.run("area('IMAGE_EDITOR').spaces.active.show_region_ui = True")
+    scene.run("editor = area('IMAGE_EDITOR')\neditor.spaces.active.show_region_ui = True")
     scene.settle(1)
-    scene.screenshot("mask-painted-sidebar")
-    assert made and io and Path and Image and item and image_path and WORKS
+    scene.run(
+        "next(part for part in editor.regions if part.type == 'UI').active_panel_category = 'GenAI'"
+    )
+    scene.settle(1)
+    scene.screenshot("mask-painted")
+    print(
+        scene.run(
+            "import numpy as np\n"
+            "image = next(one for one in bpy.data.images if one.get('genai_render_mask'))\n"
+            "pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)\n"
+            "image.pixels.foreach_get(pixels)\n"
+            "paint = bpy.context.scene.tool_settings.image_paint\n"
+            "answer = [list(image.size), float(pixels.reshape(-1, 4)[:, 0].mean()), "
+            "editor.spaces.active.ui_mode, str(paint.brush)]"
+        )
+    )
+    scene.press("action='USE'", kind="UI", area="IMAGE_EDITOR")
+    scene.settle(1)
+    scene.type("night, blue, pencil")
+    scene.screenshot("mask-painted-edit")
+    scene.key("Return")
+    scene.settle(0.5)
+    scene.key("Return")
+    edited = newest(scene, made)
+    share = kept_mask(scene, edited)
+    differs = changed(scene, made, edited)
+    print("SHARE", float((share > 0).mean()), float(differs.mean()))
+    assert item(scene, edited)["request"]["parent"] == made
+    assert 0.002 < (share > 0).mean() < 0.5
+    assert not differs[share == 0].any()
+    assert differs[share == 1].mean() > 0.9
+    scene.press("action='END'", kind="UI", area="IMAGE_EDITOR")
+    scene.settle(1)
+    scene.screenshot("mask-painted-end")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from ...core import images, lazy, mask
+from ...core import images, lazy
+from ...core import mask as mask_pictures
 from ...core.errors import GenAIError, ImageError, InvalidInput, NotFound
 from ...core.history.kept_ids import Origin, origin
 from ...core.mask_shape import Shaping
@@ -154,16 +155,16 @@ def painted_for(item_id: str) -> bpy.types.Image | None:
     return next((one for one in bpy.data.images if one.get(PAINTED) == item_id), None)
 
 
-def _of_image(name: str, width: int, height: int) -> bytes:
+def _of_image(mask: str, width: int, height: int) -> bytes:
     """An image of the .blend as the mask of an edit: a PNG, transparent where to edit.
 
     Raises ImageError for an image without pixels.
     """
-    if not name:
+    if not mask:
         raise InvalidInput("Choose an image as the mask.")
-    image = bpy.data.images.get(name)
+    image = bpy.data.images.get(mask)
     if image is None:
-        raise ImageError(f'There is no image "{name}".', action="Choose another mask.")
+        raise ImageError(f'There is no image "{mask}".', action="Choose another mask.")
     pixels: Any = image.pixels
     size: Any = image.size
     across, up = size
@@ -172,7 +173,7 @@ def _of_image(name: str, width: int, height: int) -> bytes:
     flat = np.empty(across * up * image.channels, np.float32)
     pixels.foreach_get(flat)
     rows = flat.reshape(up, across, image.channels)[::-1]
-    return mask.of_picture(rows, width, height)
+    return mask_pictures.of_picture(rows, width, height)
 
 
 def _listed(names: list[str]) -> str:
