@@ -46,7 +46,7 @@ def drawn(strokes: Sequence[Stroke], width: int, height: int) -> bytes:
         _draw(ImageDraw.Draw(layer), stroke, fine)
         red, green, blue, alpha = (round(255 * min(max(part, 0.0), 1.0)) for part in stroke.color)
         whole = Image.new("RGBA", picture.size, (red, green, blue, 255))
-        whole.putalpha(layer.point(lambda value, alpha=alpha: value * alpha // 255))
+        whole.putalpha(layer.point([value * alpha // 255 for value in range(256)]))
         picture.alpha_composite(whole)
     if fine > 1:
         picture = picture.reduce(fine)

@@ -35,7 +35,7 @@ pebble = sphere("Pebble", (0, 0, 0), 0.4, painted("Stone"))
 for owner in list(pebble.users_collection):
     owner.objects.unlink(pebble)
 kit.objects.link(pebble)
-for number, place in enumerate(((-2.5, 0, 0), (2.5, 0, 0))):
+for number, place in enumerate(((-2.2, -2.2, 0), (2.2, 2.2, 0))):
     shown = bpy.data.objects.new(f"Shown {number}", None)
     shown.instance_type, shown.instance_collection = "COLLECTION", kit
     shown.location = place
@@ -86,7 +86,7 @@ answer = {
     "names": ids.object_names, "collections": ids.collection_names,
     "materials": sorted(ids.materials),
     "ball": compared(shared(objects=["Ball"]), (0, 0, 0, 1)),
-    "left": compared(shared(objects=["Shown 0"]), (-2.5, 0, 0, 0.4)),
+    "left": compared(shared(objects=["Shown 0"]), (-2.2, -2.2, 0, 0.4)),
     "halves": float(np.abs(shared(materials=["Red", "Blue"]).astype(float)
                            - shared(objects=["Ball"])).max()),
     "blue": float((shared(materials=["Blue"]) > 127).sum()),
@@ -107,11 +107,11 @@ def test_what_each_pixel_of_the_view_is(scene: BlenderWindow) -> None:
     found = scene.run(_DRAWN, timeout=300)
     print(found, [line for line in scene.output().splitlines() if "RATIO" in line])
     assert found["names"] == ["Ball", "Floor", "Pebble", "Shown 0", "Shown 1"]
-    assert found["collections"] == ["Kit"]
+    assert found["collections"] == ["Collection", "Kit"]
     assert found["materials"] == ["Blue", "Red", "Stone"]
     for name in ("ball", "left"):
         pixels, inside, edge, size = found[name]
-        assert pixels > 500
+        assert pixels > 200
         assert inside <= 0.26, "a pixel beside the edge is at most one of four places off"
         assert edge < 0.15
         assert abs(size) < 0.01

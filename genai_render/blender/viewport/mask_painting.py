@@ -164,7 +164,7 @@ def fill(image: bpy.types.Image | None, inverted: bool) -> None:
     """Make the mask black, or the other way round. Raises ImageError where there is none."""
     if image is None:
         raise ImageError("No mask is painted for this image.", action="Press Paint Mask first.")
-    pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    pixels = np.empty(len(image.pixels), np.float32)  # pyright: ignore[reportArgumentType]
     image.pixels.foreach_get(pixels)
     colors = pixels.reshape(-1, 4)
     colors[:, :3] = 1 - colors[:, :3] if inverted else 0
