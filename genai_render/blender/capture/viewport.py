@@ -94,7 +94,8 @@ def draw(
     normals, color, depth: False leaves out the draws that are for these alone, where nobody looks
     at them. What stands in their place means nothing; without color, it is as in Solid mode.
     geometry: the meshes, if they are kept; without, they are looked up.
-    ids: with which object each pixel shows, which takes the normals, too.
+    ids: with which object each pixel shows, which takes the normals, too; of meshes that are
+        kept, what they were made for counts.
     Raises SceneError where the GPU cannot do it.
     """
     limit = _largest_side()
@@ -103,10 +104,10 @@ def draw(
     depths = np.empty((size.height, size.width), np.float32)
     normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
     if normals and geometry is None:
-        geometry = Geometry(context, space)
+        geometry = Geometry(context, space, ids)
     shading = _shading_of(context, space) if color else "SOLID"
     samples = None
-    if ids and geometry is not None:
+    if geometry is not None and geometry.surfaces is not None:
         samples = np.empty((len(SAMPLES), size.height, size.width), np.uint32)
     with _clean_view(space):
         for column in range(columns):
@@ -133,7 +134,7 @@ def draw(
         normal,
         np.array(frame.projection, np.float64),
         _describe(context, space, frame, size),
-        None if samples is None or geometry is None else geometry.named(samples),
+        None if samples is None else _named(geometry, samples),
     )
 
 
@@ -382,11 +383,14 @@ class Geometry:
     """The evaluated meshes of the view as they are now, drawn as normals in floats.
 
     It holds them on the graphics card: to be kept as long as the scene does not change.
+    ids: whether it is to be asked which object each pixel shows.
     """
 
-    def __init__(self, context: bpy.types.Context, space: bpy.types.SpaceView3D) -> None:
+    def __init__(
+        self, context: bpy.types.Context, space: bpy.types.SpaceView3D, ids: bool = False
+    ) -> None:
         self._things: list[tuple[Any, Matrix, int, int]] = []
-        self._surfaces = Surfaces(context.scene)
+        self.surfaces = Surfaces(context.scene) if ids else None
         batches: dict[int, Any] = {}
         depsgraph = context.evaluated_depsgraph_get()
         for instance in depsgraph.object_instances:
@@ -402,7 +406,10 @@ class Geometry:
             if key not in batches:
                 batches[key] = _batch(thing)
             if batches[key] is not None:
-                first, slots = self._surfaces.of(thing, owner if instance.is_instance else None)
+                first, slots = 0, 0
+                if self.surfaces is not None:
+                    instancer = owner if instance.is_instance else None
+                    first, slots = self.surfaces.of(thing, instancer)
                 matrix = instance.matrix_world.copy()
                 self._things.append((batches[key], matrix, first, slots))
 
@@ -462,15 +469,18 @@ class Geometry:
                     gpu.state.depth_test_set("NONE")
                     gpu.state.depth_mask_set(False)
                     color = framebuffer.read_color(0, 0, size.width, size.height, 4, 0, "UBYTE")
-                    bytes_ = _array(color, np.uint8).reshape(size.height, size.width, 4)
-                    wide = bytes_.astype(np.uint32)
-                    out[place] = wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16
+                    # Red, green and blue are the bytes of the number, the lowest first.
+                    numbers = _array(color, np.uint8).view("<u4") & 0xFFFFFF
+                    out[place] = numbers.reshape(size.height, size.width)
         finally:
             offscreen.free()
         return out
 
-    def named(self, samples: NDArray[np.uint32]) -> DrawnIds:
-        return self._surfaces.named(samples)
+
+def _named(geometry: Geometry | None, samples: NDArray[np.uint32]) -> DrawnIds | None:
+    if geometry is None or geometry.surfaces is None:
+        return None
+    return geometry.surfaces.named(samples)
 
 
 def _batch(thing: bpy.types.Object) -> Any:
