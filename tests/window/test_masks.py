@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
 from PIL import Image
 
 from .blender_window import BlenderWindow
-from .test_panel import WORKS, generate, image_path, item, prompt
+from .test_panel import WORKS, box_on_screen, generate, image_path, item, prompt
 
 _OBJECTS = """
 import numpy as np
@@ -170,14 +171,40 @@ def test_edit_what_is_selected(scene: BlenderWindow) -> None:
     scene.key("Return")
     scene.settle(0.5)
     scene.screenshot("mask-edit-typed")
-    scene.click(box[0] + (box[2] - box[0]) * 0.7, box[1] + (box[3] - box[1]) * 0.47)
-    scene.settle(1)
-    scene.screenshot("mask-edit-change")
-    scene.key("s")
-    scene.settle(1)
+    choose(scene, box, "s")
     scene.screenshot("mask-edit-selected")
-    scene.key("Escape", "Escape")
-    assert made
+    scene.key("Return")
+    edited = newest(scene, made)
+    share = kept_mask(scene, edited)
+    differs = changed(scene, made, edited)
+    known = scene.run(
+        "origin = import_module('bl_ext.user_default.genai_render.core.history.kept_ids').origin\n"
+        f"ids = origin(ours('jobs.session').session().store, {made!r}).ids\n"
+        "import numpy as np\n"
+        "share = ids.share_of(objects=['Suzanne'])\n"
+        "answer = [ids.object_names, float((share > 0).mean())]"
+    )
+    print("SELECTED", known, float((share > 0).mean()), float(differs.mean()))
+    assert known[0] == ["Plane", "Suzanne"]
+    assert abs((share > 0).mean() - known[1]) < 0.01
+    assert not differs[share == 0].any()
+    assert differs[share == 1].mean() > 0.9
+    scene.screenshot("mask-edit-done")
+
+
+def choose(window: BlenderWindow, box: tuple[int, int, int, int], letter: str) -> None:
+    """Open the dialog's menu *Change*, wherever it is, and press a letter of it."""
+    left, top, right, bottom = box
+    for share in (0.47, 0.52, 0.42):
+        before = np.asarray(Image.open(window.screenshot("mask-menu-0")).convert("RGB"))
+        window.click(left + (right - left) * 0.7, top + (bottom - top) * share)
+        window.settle(1)
+        after = np.asarray(Image.open(window.screenshot("mask-menu")).convert("RGB"))
+        if (before != after).any(-1).sum() > 8000:  # a menu of seven lines lies over it
+            window.key(letter)
+            window.settle(0.5)
+            return
+    raise AssertionError("the menu cannot be found")
 
 
 def test_paint_a_mask(scene: BlenderWindow) -> None:
@@ -226,3 +253,36 @@ def test_paint_a_mask(scene: BlenderWindow) -> None:
     scene.press("action='END'", kind="UI", area="IMAGE_EDITOR")
     scene.settle(1)
     scene.screenshot("mask-painted-end")
+
+
+def test_annotate_over_the_view(scene: BlenderWindow) -> None:
+    """Strokes of the mouse are marks where they were drawn, as the image shows it."""
+    prompt(scene, "golden hour")
+    made = generate(scene)
+    left, top, right, bottom = box_on_screen(scene)
+    scene.run("with override(): bpy.ops.wm.tool_set_by_id(name='builtin.annotate')")
+    scene.settle(0.5)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + (right - left) * x, top + (bottom - top) * y
+
+    scene.drag(at(0.3, 0.4), at(0.45, 0.6))
+    scene.screenshot("annotated")
+    scene.run("with override(): bpy.ops.wm.tool_set_by_id(name='builtin.select_box')")
+    marked = scene.run(
+        "import base64\n"
+        "origin = import_module('bl_ext.user_default.genai_render.core.history.kept_ids').origin\n"
+        f"view_of = origin(ours('jobs.session').session().store, {made!r}).view\n"
+        "with override() as context:\n"
+        f"    data = ours('jobs.annotated').markup(bpy.context, {made!r}, view_of, 1000, 1000)\n"
+        "answer = base64.b64encode(data).decode()"
+    )
+    with Image.open(io.BytesIO(base64.b64decode(marked))) as image:
+        image.save(scene.shots / "annotated-markup.png")
+        there = np.asarray(image.convert("RGBA"))[..., 3] > 127
+    rows, columns = np.nonzero(there)
+    print("MARKED", rows.min(), rows.max(), columns.min(), columns.max())
+    assert abs(rows.min() - 400) < 40
+    assert abs(rows.max() - 600) < 40
+    assert abs(columns.min() - 300) < 40
+    assert abs(columns.max() - 450) < 40
