@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genai_render.blender import cli
 from genai_render.blender.capture import CaptureSpec, capture
+from genai_render.blender.cli.kept_canvas import KeptCanvases
 from genai_render.core import images
 from genai_render.core.events import Result
 from genai_render.core.history.store import HistoryStore
@@ -115,3 +116,14 @@ def test_an_old_picture_is_looked_at_again(edited: Edited) -> None:
     code, _, said = edited.edit(edited.old, "--object", "Ball", "--recapture")
     assert code == 7
     assert "Another" in said
+
+
+def test_a_batch_keeps_the_objects_of_its_views(edited: Edited, tmp_path: Path) -> None:
+    with HistoryStore(edited.folder) as store:
+        canvas = store.canvas(edited.item)
+    assert canvas is not None
+    assert canvas.ids is not None
+    KeptCanvases(tmp_path / "views").keep("shot", canvas)
+    again = KeptCanvases(tmp_path / "views").find("shot")
+    assert again is not None
+    assert again.digest() == canvas.digest()
