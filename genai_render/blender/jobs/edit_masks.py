@@ -52,7 +52,10 @@ class Masks:
             return None
         if chosen not in self._made:
             try:
-                self._made[chosen] = chosen.shaping.applied(self._of(source, chosen))
+                made = chosen.shaping.applied(self._of(source, chosen))
+                if chosen.kind == "IMAGE":
+                    _check_painted(made)
+                self._made[chosen] = made
             except GenAIError as error:
                 self._made[chosen] = error
         made = self._made[chosen]
@@ -174,6 +177,15 @@ def _of_image(mask: str, width: int, height: int) -> bytes:
     pixels.foreach_get(flat)
     rows = flat.reshape(up, across, image.channels)[::-1]
     return mask_pictures.of_picture(rows, width, height)
+
+
+def _check_painted(mask: bytes) -> None:
+    try:
+        mask_pictures.changes(mask)
+    except InvalidInput as error:
+        raise InvalidInput(
+            "The mask leaves nothing to edit.", action="Paint in white what may change."
+        ) from error
 
 
 def _listed(names: list[str]) -> str:
