@@ -78,6 +78,9 @@ def test_selected_objects_and_names(known: Known) -> None:
 
 def test_an_old_image_is_looked_at_again_if_it_is_wished(known: Known) -> None:
     of = edit_masks.Masks(known.old)
+    assert of.is_old
+    assert not edit_masks.Masks(known.item).is_old
+    assert not edit_masks.Masks("20200101-000000-000000-abcdef").is_old
     assert of.names("OBJECT") == []
     with pytest.raises(GenAIError, match="Look at View Again"):
         of.mask(known.source, chosen("OBJECT", "Ball"))

@@ -81,9 +81,20 @@ class Masks:
             self._origin = origin(session.session().store, self.item_id)
         return self._origin
 
+    @property
+    def is_old(self) -> bool:
+        """Whether its view was kept without its objects, and could be looked at again."""
+        try:
+            return self.origin.ids is None and self.origin.view is not None
+        except GenAIError:  # that is said where the mask is made
+            return False
+
     def names(self, kind: str) -> list[str]:
         """What can be chosen, as far as it is known."""
-        ids = self._again or self.origin.ids
+        try:
+            ids = self._again or self.origin.ids
+        except GenAIError:
+            return []
         if ids is None or isinstance(ids, GenAIError):
             return []
         known = {

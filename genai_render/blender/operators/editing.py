@@ -168,8 +168,7 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         elif self.mask_from in _NAMED:
             column.prop(self, "mask_name")
         if self.mask_from in ("SELECTED", *_NAMED):
-            origin = edit_masks.of(self.item_id(context)).origin
-            if origin.ids is None and origin.view is not None:
+            if edit_masks.of(self.item_id(context)).is_old:
                 column.prop(self, "recapture")
 
     def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
