@@ -167,9 +167,9 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             column.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
         elif self.mask_from in _NAMED:
             column.prop(self, "mask_name")
-        if self.mask_from in ("SELECTED", *_NAMED):
-            if edit_masks.of(self.item_id(context)).is_old:
-                column.prop(self, "recapture")
+        by_name = self.mask_from in ("SELECTED", *_NAMED)
+        if by_name and edit_masks.of(self.item_id(context)).is_old:
+            column.prop(self, "recapture")
 
     def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
         """Put together again only when something was changed in the dialog."""
