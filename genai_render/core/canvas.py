@@ -16,6 +16,8 @@ from .errors import InvalidInput
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from .ids import Ids
 else:
     np = lazy.module("numpy")
 
@@ -102,6 +104,7 @@ class Canvas:
         could have it; else None.
     notices: what someone who makes a picture of it should know: textures that are missing, an
         engine that stood in for another one. Whole sentences.
+    ids: which object and material each pixel shows, where the capture could tell.
     """
 
     color: NDArray[np.uint8]
@@ -110,6 +113,7 @@ class Canvas:
     view: View
     albedo: NDArray[np.uint8] | None = None
     notices: tuple[str, ...] = ()
+    ids: Ids | None = None
 
     def __post_init__(self) -> None:
         height, width = self.view.height, self.view.width
@@ -126,6 +130,8 @@ class Canvas:
                     f"The canvas's {name} has the wrong form.",
                     f"Expected {shape} {np.dtype(dtype)}, got {array.shape} {array.dtype}.",
                 )
+        if self.ids is not None and (self.ids.height, self.ids.width) != (height, width):
+            raise InvalidInput("The canvas's objects have the wrong form.")
 
     @property
     def width(self) -> int:
@@ -152,4 +158,6 @@ class Canvas:
         sha = hashlib.sha256(repr(sorted(self.view.to_json().items())).encode())
         for array in (self.color, self.depth, self.normal, self.albedo):
             sha.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        if self.ids is not None:
+            sha.update(self.ids.digest().encode())
         return sha.hexdigest()

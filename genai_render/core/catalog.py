@@ -39,6 +39,7 @@ FILES_VARIABLE = "GENAI_RENDER_MODELS"
 folders."""
 
 _WORDS = ("label", "description")
+_READS_NO_MARKS = ("offline", "a1111", "comfyui")  # backends
 """What an option of a schema takes from one of that name that is written once for several."""
 
 OptionKind = Literal["choice", "bool", "int", "float", "text"]
@@ -245,6 +246,10 @@ class Model:
             raise InvalidInput(
                 f"{self.label} takes at most {self.max_references} reference images.",
                 action="Leave some out.",
+            )
+        if request.markup is not None and self.backend in _READS_NO_MARKS:
+            raise InvalidInput(
+                f"{self.label} cannot read marks.", action="Draw a mask, or choose another model."
             )
         for id, value in request.options.items():
             self.option(id).check(value)

@@ -43,7 +43,7 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         else:
             frame = _camera(here, spec)
         canvas = viewport.to_canvas(
-            viewport.draw(here, space, region, frame, Size(spec.width, spec.height))
+            viewport.draw(here, space, region, frame, Size(spec.width, spec.height), ids=spec.ids)
         )
     canvas = replace(canvas, notices=tuple(missing_files.notices(context.scene)))
     if not canvas.covered.any():

@@ -17,7 +17,7 @@ from ...core.errors import SceneError
 from ...core.framing import fit_view
 
 if TYPE_CHECKING:
-    from ...core.canvas import Matrix4
+    from ...core.canvas import Matrix4, View
 
 FULL_FRAME_MM = 36.0
 
@@ -172,6 +172,24 @@ def frame_of(
         perspective,
         near,
         far,
+    )
+
+
+def of_view(view: View, metres: float) -> CameraFrame:
+    """What a view frames, in Blender units that are so many metres long."""
+    seen = view.projection_matrix
+    perspective = view.projection == "PERSP"
+    width, height = 2 / seen[0][0], 2 / seen[1][1]
+    center = (seen[0][2], seen[1][2]) if perspective else (-seen[0][3], -seen[1][3])
+    unit = 1.0 if perspective else 1 / metres
+    return CameraFrame(
+        width * unit,
+        height * unit,
+        center[0] / seen[0][0] * unit,
+        center[1] / seen[1][1] * unit,
+        perspective,
+        view.near / metres,
+        view.far / metres,
     )
 
 

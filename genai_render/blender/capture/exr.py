@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,28 +24,47 @@ else:
 
 _MAGIC = 20000630
 _NO_COMPRESSION, _ZIP = 0, 3
+_HEADER_BYTES = 1 << 24  # more than the names of all that a scene can have
 _ZIP_ROWS = 16  # rows in a block of that compression
 _TILED, _DEEP, _MULTIPART = 0x200, 0x800, 0x1000
 _TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 
 
-def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
+def read_passes(
+    path: Path, wanted: Callable[[str], bool] | None = None
+) -> dict[str, NDArray[np.float32]]:
     """The passes of an uncompressed multilayer file of one layer: (H, W, channels), top row first.
 
     Names as in the file, without the layer's ("Depth", "Normal"). Channels are in the order R, G,
     B, A (or r, g, b, a) or X, Y, Z. Raises ImageError.
+
+    wanted: by name, which of them; all if it is not said.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise StorageError("What Blender rendered cannot be read.", str(error)) from error
     try:
-        return _decode(data)
+        return _decode(data, wanted)
     except (struct.error, ValueError, KeyError, IndexError) as error:
         raise ImageError("What Blender rendered cannot be read.", f"({error})") from error
 
 
-def _decode(data: bytes) -> dict[str, NDArray[np.float32]]:
+def read_header(path: Path) -> dict[str, bytes]:
+    """The attributes of a file, as they are. Raises ImageError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        return _header(head, 8)[0]
+    except OSError as error:
+        raise StorageError("What Blender rendered cannot be read.", str(error)) from error
+    except (struct.error, ValueError, IndexError) as error:
+        raise ImageError("What Blender rendered cannot be read.", f"({error})") from error
+
+
+def _decode(
+    data: bytes, wanted: Callable[[str], bool] | None = None
+) -> dict[str, NDArray[np.float32]]:
     magic, version = struct.unpack_from("<II", data)
     if magic != _MAGIC or version & (_TILED | _DEEP | _MULTIPART):
         raise ValueError("not a plain OpenEXR file")
@@ -68,12 +87,16 @@ def _decode(data: bytes) -> dict[str, NDArray[np.float32]]:
     grouped: dict[str, dict[str, int]] = {}
     for index, (name, _) in enumerate(channels):
         *layer, channel = name.rsplit(".", 2)
+        if wanted is not None and not wanted(layer[-1] if layer else ""):
+            continue
         grouped.setdefault(layer[-1] if layer else "", {})[channel] = index
     passes = {}
     for name, members in grouped.items():
-        wanted = sorted(members, key=lambda channel: ("RGBAXYZWV".find(channel.upper()), channel))
-        plane = np.empty((height, width, len(wanted)), np.float32)
-        for place, channel in enumerate(wanted):
+        channels_ = sorted(
+            members, key=lambda channel: ("RGBAXYZWV".find(channel.upper()), channel)
+        )
+        plane = np.empty((height, width, len(channels_)), np.float32)
+        for place, channel in enumerate(channels_):
             plane[order, :, place] = rows[f"c{members[channel]}"]
         passes[name] = plane
     return passes

@@ -29,7 +29,7 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ..settings import scene_settings
 from . import camera as camera_frame
-from . import missing_files, notices, scene_copy
+from . import cryptomatte, missing_files, notices, scene_copy
 from .backface_culling import culled
 from .gpu_probe import find_gpu
 from .planes import Planes, Sight, flat_planes, read_planes, several_rays
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from ...core.ids import Ids
     from .camera import CameraFrame, RenderShape
     from .scene_copy import SceneCopy
     from .spec import CaptureSpec
@@ -59,6 +60,11 @@ _SAMPLES = {"fast": 8, "auto": 12, "balanced": 24, "quality": 128}
 _RAYS = {"fast": 8e6, "auto": 12e6, "balanced": 24e6, "quality": 256e6}
 _FEWEST_SAMPLES = 4
 _VEIL_SAMPLES = 16  # of smoke alone, whose outline is in its alpha, which no denoiser smooths
+
+_IDS_PIXELS = 1 << 21  # up to here, the objects come with the color: 16 floats more each
+_IDS_SAMPLES = 4  # a pixel, where its color is not of Cycles' rays
+
+_Rendered = tuple["NDArray[np.uint8]", Planes, "Ids | None", str]
 
 _CULLS_BACK_FACES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")  # where a material says so
 _COLOR_SHARE = 0.85  # of a capture's time
@@ -121,11 +127,12 @@ def capture_camera(
             spec.height,
         )
         wanted = scene_engine(copy.scene, spec.engine)
-        color, planes, engine = _render(copy, spec, sight, Path(folder), meter)
+        color, planes, ids, engine = _render(copy, spec, sight, Path(folder), meter)
         told = [*missing, *notices.stand_in(wanted, engine)]
         if not _strokes_can_be_drawn(copy):
             told += notices.left_out_strokes(copy.scene)
         if not np.isfinite(planes.depth).any():
+            ids = None
             planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), camera.name)
             told.append(flat)
         told += notices.of_distance(eye.world.translation, planes)
@@ -133,7 +140,7 @@ def capture_camera(
         told += notices.of_one_color(context.scene, color, planes, eye.world.translation)
         view = _describe(context, copy, camera.name, eye, spec, engine)
         metres = camera_frame.unit_metres(context.scene)
-        return _canvas(color, planes, view, metres, tuple(told))
+        return _canvas(color, planes, ids, view, metres, tuple(told))
 
 
 def find_camera(scene: bpy.types.Scene, name: str | None) -> bpy.types.Object:
@@ -245,7 +252,7 @@ def _set_size(scene: bpy.types.Scene, width: int, height: int) -> None:
 
 def _render(
     copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, meter: _Meter
-) -> tuple[NDArray[np.uint8], Planes, str]:
+) -> _Rendered:
     see_through = scene_copy.lets_light_through()  # culled faces do, too, but not by chance
     with contextlib.ExitStack() as undo:
         if scene_engine(copy.scene, spec.engine) in _CULLS_BACK_FACES:
@@ -260,7 +267,7 @@ def _render_as_it_is(
     folder: Path,
     meter: _Meter,
     see_through: bool,
-) -> tuple[NDArray[np.uint8], Planes, str]:
+) -> _Rendered:
     engine = color_engine(copy.scene, spec.engine)
     _color_settings(copy.scene, spec)
     copy.scene.render.use_persistent_data = True
@@ -270,15 +277,17 @@ def _render_as_it_is(
         _cycles_color(copy, spec)
         _narrow_filter(copy.scene)
         with _strokes_where_safe(copy):
-            color, planes = _render_both(copy, sight, folder)
+            color, planes, ids = _render_both(copy, spec, sight, folder)
     else:
         meter.part(0.0, _COLOR_SHARE)
         with _strokes_where_safe(copy):
-            color, engine = _render_color(copy, spec, engine, folder)
+            color, ids, engine = _render_color(copy, spec, engine, folder)
         meter.part(_COLOR_SHARE, 1.0)
         with scene_copy.without_grease_pencil(copy), scene_copy.without_volumes(copy):
-            planes = _render_data(copy, spec, sight, folder, see_through)
-    return color, planes, engine
+            planes = _render_data(copy, spec, sight, folder, see_through, ids is not None)
+            if spec.ids and ids is None:
+                ids = _render_ids(copy, spec.width, spec.height, folder)
+    return color, planes, ids, engine
 
 
 def _without_surface(
@@ -293,7 +302,7 @@ def _without_surface(
         copy.scene.render.film_transparent = True
         with _strokes_where_safe(copy):
             enough = replace(spec, samples=_VEIL_SAMPLES)  # the scene's own are those of the data
-            color, _ = _render_color(copy, enough, engine, folder)
+            color, *_ = _render_color(copy, replace(enough, ids=False), engine, folder)
         back = eye.world.inverted_safe()
         centers = [
             thing.matrix_world @ (sum((Vector(c) for c in thing.bound_box), Vector()) / 8)
@@ -362,7 +371,8 @@ def use_srgb_display(scene: Any) -> None:
 
 def _render_color(
     copy: SceneCopy, spec: CaptureSpec, engine: str, folder: Path
-) -> tuple[NDArray[np.uint8], str]:
+) -> tuple[NDArray[np.uint8], Ids | None, str]:
+    """With which object each pixel shows, where the same rays tell it."""
     try:
         _use_engine(copy.scene, engine)
     except TypeError:
@@ -377,10 +387,20 @@ def _render_color(
     elif hasattr(copy.scene, "eevee"):
         eevee = copy.scene.eevee
         eevee.taa_render_samples = min(eevee.taa_render_samples, _samples(spec, 64))
-    _save_as_png(copy.scene)
     path = folder / "color.png"
-    _run(copy, path)
-    return _read_png(path), engine
+    small = spec.width * spec.height <= _IDS_PIXELS
+    if not (spec.ids and engine == CYCLES and small):
+        _save_as_png(copy.scene)
+        _run(copy, path)
+        return _read_png(path), None, engine
+    _no_passes(copy.layer)
+    cryptomatte.ask(copy.layer)
+    _save_as_exr(copy.scene)
+    passes = folder / "color.exr"
+    _run(copy, passes)
+    ids = cryptomatte.read(passes, copy.scene)
+    passes.unlink()
+    return _picture_of_render(copy, path), ids, engine
 
 
 def _use_engine(scene: Any, engine: str) -> None:
@@ -419,37 +439,30 @@ def _narrow_filter(scene: Any) -> None:
 
 
 def _render_data(
-    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path, see_through: bool
+    copy: SceneCopy,
+    spec: CaptureSpec,
+    sight: Sight,
+    folder: Path,
+    see_through: bool,
+    had_ids: bool,
 ) -> Planes:
     """In strips, so that a large picture fits into memory."""
-    scene, cycles, render = copy.scene, copy.scene.cycles, copy.scene.render
-    _use_engine(scene, CYCLES)
-    render.use_freestyle = False
-    _narrow_filter(scene)
+    cycles = copy.scene.cycles
+    _first_hit_only(copy)
+    _narrow_filter(copy.scene)
     cycles.samples = 1
-    cycles.use_adaptive_sampling = False
-    cycles.use_denoising = False
-    cycles.use_guiding = False
-    cycles.use_fast_gi = False
-    if hasattr(cycles, "use_layer_samples"):
-        cycles.use_layer_samples = "IGNORE"
-    for kind in _FIRST_HIT:
-        setattr(cycles, f"{kind}_bounces", 0)
-    _dof(copy).use_dof = False
     _data_passes(copy.layer)
-    copy.layer.use_pass_cryptomatte_object = see_through
-    _save_as_exr(scene)
+    if had_ids:
+        # Turned off between two renders of the same scene, Cryptomatte leaves wrong normals.
+        cryptomatte.ask(copy.layer)
+    else:
+        copy.layer.use_pass_cryptomatte_object = see_through
+    _save_as_exr(copy.scene)
     strips = math.ceil(spec.width * spec.height / _STRIP_PIXELS)
     parts = []
     for index in range(strips):
         path = folder / f"data-{index}.exr"
-        top, bottom = (spec.height * (index + i) // strips for i in (0, 1))
-        if strips > 1:
-            # A quarter of a pixel keeps the rounding of fractions to pixels off the edge.
-            render.use_border = render.use_crop_to_border = True
-            render.border_min_x, render.border_max_x = 0.0, 1.0
-            render.border_min_y = (spec.height - bottom + 0.25) / spec.height
-            render.border_max_y = (spec.height - top + 0.25) / spec.height
+        top = _strip(copy.scene, spec.height, index, strips)
         _run(copy, path)
         several = None
         if see_through:
@@ -470,21 +483,111 @@ def _render_data(
     )
 
 
-def _render_both(copy: SceneCopy, sight: Sight, folder: Path) -> tuple[NDArray[np.uint8], Planes]:
+def _first_hit_only(copy: SceneCopy) -> None:
+    """Sharp, without noise and without light from elsewhere."""
+    cycles = copy.scene.cycles
+    _use_engine(copy.scene, CYCLES)
+    copy.scene.render.use_freestyle = False
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = False
+    cycles.use_guiding = False
+    cycles.use_fast_gi = False
+    if hasattr(cycles, "use_layer_samples"):
+        cycles.use_layer_samples = "IGNORE"
+    for kind in _FIRST_HIT:
+        setattr(cycles, f"{kind}_bounces", 0)
+    _dof(copy).use_dof = False
+
+
+def _strip(scene: Any, height: int, index: int, strips: int) -> int:
+    """Have only that strip of the picture rendered; the row that it begins with."""
+    top, bottom = (height * (index + i) // strips for i in (0, 1))
+    if strips > 1:
+        render = scene.render
+        # A quarter of a pixel keeps the rounding of fractions to pixels off the edge.
+        render.use_border = render.use_crop_to_border = True
+        render.border_min_x, render.border_max_x = 0.0, 1.0
+        render.border_min_y = (height - bottom + 0.25) / height
+        render.border_max_y = (height - top + 0.25) / height
+    return top
+
+
+def _render_ids(copy: SceneCopy, width: int, height: int, folder: Path) -> Ids | None:
+    """Which object each pixel shows, by some rays of its own through all of the pixel."""
+    _first_hit_only(copy)
+    copy.scene.cycles.samples = _IDS_SAMPLES
+    copy.scene.cycles.pixel_filter_type = "BOX"
+    copy.scene.cycles.filter_width = 1.0
+    _no_passes(copy.layer)
+    cryptomatte.ask(copy.layer)
+    _save_as_exr(copy.scene)
+    strips = math.ceil(width * height / _STRIP_PIXELS)
+    parts = []
+    for index in range(strips):
+        path = folder / f"ids-{index}.exr"
+        _strip(copy.scene, height, index, strips)
+        _run(copy, path)
+        part = cryptomatte.read(path, copy.scene)
+        path.unlink()
+        if part is None:
+            return None
+        parts.append(part)
+    return cryptomatte.joined(parts)
+
+
+def capture_ids(context: bpy.types.Context, view: View) -> Ids:
+    """Which object each pixel of a view shows that was captured before, in the scene as it is now.
+
+    Raises SceneError where that cannot be rendered.
+    """
+    _need_cycles()
+    metres = camera_frame.unit_metres(context.scene)
+    with (
+        tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
+        scene_copy.scene_copy(context) as copy,
+        scene_copy.without_grease_pencil(copy),
+        scene_copy.without_volumes(copy),
+    ):
+        world = Matrix(view.camera_to_world)
+        world.translation /= metres
+        scene_copy.place(copy, world, camera_frame.of_view(view, metres), view.lens_mm or 50.0)
+        _set_size(copy.scene, view.width, view.height)
+        ids = _render_ids(copy, view.width, view.height, Path(folder))
+    if ids is None or not ids.things:
+        raise SceneError(
+            "The view of this image shows nothing in the scene as it is now.",
+            action="Open the file that it was made from, or paint a mask.",
+        )
+    return ids
+
+
+def _render_both(
+    copy: SceneCopy, spec: CaptureSpec, sight: Sight, folder: Path
+) -> tuple[NDArray[np.uint8], Planes, Ids | None]:
     _data_passes(copy.layer)
+    if spec.ids:
+        cryptomatte.ask(copy.layer)
     _save_as_exr(copy.scene)
     path = folder / "data.exr"
     _run(copy, path)
+    ids = cryptomatte.read(path, copy.scene) if spec.ids else None
+    return _picture_of_render(copy, folder / "color.png"), read_planes(path, sight), ids
+
+
+def _picture_of_render(copy: SceneCopy, path: Path) -> NDArray[np.uint8]:
     _save_as_png(copy.scene)
-    picture = folder / "color.png"
-    bpy.data.images["Render Result"].save_render(str(picture), scene=copy.scene)
-    return _read_png(picture), read_planes(path, sight)
+    bpy.data.images["Render Result"].save_render(str(path), scene=copy.scene)
+    return _read_png(path)
 
 
-def _data_passes(layer: bpy.types.ViewLayer) -> None:
+def _no_passes(layer: bpy.types.ViewLayer) -> None:
     for name in layer.bl_rna.properties.keys():  # noqa: SIM118 - not a dictionary
         if name.startswith("use_pass_") and name != "use_pass_combined":
             setattr(layer, name, False)
+
+
+def _data_passes(layer: bpy.types.ViewLayer) -> None:
+    _no_passes(layer)
     for name in ("z", "normal", "diffuse_color", "glossy_color", "transmission_color", "emit"):
         setattr(layer, f"use_pass_{name}", True)
     layer.pass_alpha_threshold = _SURFACE_ALPHA
@@ -552,10 +655,15 @@ def _read_png(path: Path) -> NDArray[np.uint8]:
 
 
 def _canvas(
-    color: NDArray[np.uint8], planes: Planes, view: View, metres: float, told: tuple[str, ...]
+    color: NDArray[np.uint8],
+    planes: Planes,
+    ids: Ids | None,
+    view: View,
+    metres: float,
+    told: tuple[str, ...],
 ) -> Canvas:
     depth = (planes.depth * np.float32(metres)).astype(np.float32)
-    return Canvas(color, depth, planes.normal, view, planes.albedo, told)
+    return Canvas(color, depth, planes.normal, view, planes.albedo, told, ids)
 
 
 def _describe(

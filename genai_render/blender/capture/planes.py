@@ -71,7 +71,7 @@ def several_rays(pixels: int) -> int:
 def read_planes(path: Path, sight: Sight, top: int = 0, several: Path | None = None) -> Planes:
     """top: the row of the whole picture that the file begins with. several: the same with
     `several_rays`, where something in the scene lets light through."""
-    passes = read_passes(path)
+    passes = read_passes(path, lambda name: not name.startswith("Crypto"))
     depth = passes["Depth"][..., 0]
     depth = np.where(depth < _NOTHING, depth, np.float32(np.inf))
     normal, told = _normals(passes["Normal"], sight)
@@ -120,7 +120,7 @@ def _coverage(
     """
     covered = np.zeros(shape, np.float32)
     for name, ranks in passes.items():
-        if name.startswith("Crypto"):
+        if name.startswith("CryptoObject"):
             covered += ranks[..., 1::2].sum(axis=-1)
     return np.minimum(covered, 1)
 

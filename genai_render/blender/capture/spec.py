@@ -27,6 +27,7 @@ class CaptureSpec:
     fit: a picture of another aspect ratio shows more than the camera does ("extend"), or less.
     depth_of_field: whether the colour has the camera's blur. Depth and normals are always sharp,
         and View.focus_distance says what was in focus, so that it can be blurred afterwards.
+    ids: whether it is asked, too, which object and material each pixel shows.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -41,6 +42,7 @@ class CaptureSpec:
     background: bool = True
     fit: Literal["extend", "crop"] = "extend"
     depth_of_field: bool = False
+    ids: bool = True
     source: Literal["auto", "passes", "viewport"] = "auto"
 
     def __post_init__(self) -> None:

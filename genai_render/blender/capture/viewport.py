@@ -25,6 +25,7 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ...core.framing import Size
 from .. import addon
+from .drawn_ids import SAMPLES, DrawnIds, IdsShader, Surfaces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,7 @@ class Drawn:
 
     color: (H, W, 4) uint8 as the viewport shows it. depth: (H, W) float32, 0 to 1.
     normal: (H, W, 4) float32, camera space and metres ahead, 0 where no mesh of ours is; or None.
+    ids: which surface of a mesh each pixel shows, or None.
     """
 
     color: NDArray[np.uint8]
@@ -67,6 +69,7 @@ class Drawn:
     normal: NDArray[np.float32] | None
     projection: NDArray[np.float64]
     view: View
+    ids: DrawnIds | None = None
 
     @property
     def anything(self) -> bool:
@@ -84,12 +87,15 @@ def draw(
     color: bool = True,
     depth: bool = True,
     geometry: Geometry | None = None,
+    ids: bool = False,
 ) -> Drawn:
     """Draw the part of the view in the frame at that size. Changes nothing that the user sees.
 
     normals, color, depth: False leaves out the draws that are for these alone, where nobody looks
     at them. What stands in their place means nothing; without color, it is as in Solid mode.
     geometry: the meshes, if they are kept; without, they are looked up.
+    ids: with which object each pixel shows, which takes the normals, too; of meshes that are
+        kept, what they were made for counts.
     Raises SceneError where the GPU cannot do it.
     """
     limit = _largest_side()
@@ -98,8 +104,11 @@ def draw(
     depths = np.empty((size.height, size.width), np.float32)
     normal = np.empty((size.height, size.width, 4), np.float32) if normals else None
     if normals and geometry is None:
-        geometry = Geometry(context, space)
+        geometry = Geometry(context, space, ids)
     shading = _shading_of(context, space) if color else "SOLID"
+    samples = None
+    if geometry is not None and geometry.surfaces is not None:
+        samples = np.empty((len(SAMPLES), size.height, size.width), np.uint32)
     with _clean_view(space):
         for column in range(columns):
             for row in range(rows):
@@ -116,12 +125,16 @@ def draw(
                         depths[part] = _draw_view(*view)[1]
                 if normal is not None and geometry is not None:
                     normal[part] = geometry.draw(frame.view_matrix, projection, tile)
+                    if samples is not None:
+                        drawn = geometry.draw_ids(frame.view_matrix, projection, tile)
+                        samples[(slice(None), *part)] = drawn
     return Drawn(
         colors,
         depths,
         normal,
         np.array(frame.projection, np.float64),
         _describe(context, space, frame, size),
+        None if samples is None else _named(geometry, samples),
     )
 
 
@@ -146,10 +159,16 @@ def to_canvas(
     for rows in bands:
         ours = None if drawn.normal is None else drawn.normal[::-1][rows]
         _put_normals(normal, depth, rows, ours, drawn.projection, normals)
+    ids = None
+    if drawn.ids is not None and drawn.normal is not None:
+        # Where something lies before our meshes, such as hair, nobody knows what it is.
+        with np.errstate(invalid="ignore"):
+            ahead = drawn.normal[::-1, :, 3]
+            ids = drawn.ids.ids(hidden=depth < ahead * (1 - _MATCH))
     depth, view = _in_front(depth, drawn.view)
     if metres != 1.0:
         depth, view = depth * np.float32(metres), _scaled(view, metres)
-    return Canvas(color, depth, normal, view, notices=notices)
+    return Canvas(color, depth, normal, view, notices=notices, ids=ids)
 
 
 def _straighten(color: NDArray[np.uint8], engine: str) -> None:
@@ -364,10 +383,14 @@ class Geometry:
     """The evaluated meshes of the view as they are now, drawn as normals in floats.
 
     It holds them on the graphics card: to be kept as long as the scene does not change.
+    ids: whether it is to be asked which object each pixel shows.
     """
 
-    def __init__(self, context: bpy.types.Context, space: bpy.types.SpaceView3D) -> None:
-        self._things: list[tuple[Any, Matrix]] = []
+    def __init__(
+        self, context: bpy.types.Context, space: bpy.types.SpaceView3D, ids: bool = False
+    ) -> None:
+        self._things: list[tuple[Any, Matrix, int, int]] = []
+        self.surfaces = Surfaces(context.scene) if ids else None
         batches: dict[int, Any] = {}
         depsgraph = context.evaluated_depsgraph_get()
         for instance in depsgraph.object_instances:
@@ -383,7 +406,12 @@ class Geometry:
             if key not in batches:
                 batches[key] = _batch(thing)
             if batches[key] is not None:
-                self._things.append((batches[key], instance.matrix_world.copy()))
+                first, slots = 0, 0
+                if self.surfaces is not None:
+                    instancer = owner if instance.is_instance else None
+                    first, slots = self.surfaces.of(thing, instancer)
+                matrix = instance.matrix_world.copy()
+                self._things.append((batches[key], matrix, first, slots))
 
     def draw(self, view_matrix: Matrix, projection: Matrix, size: Size) -> NDArray[np.float32]:
         import gpu
@@ -398,7 +426,7 @@ class Geometry:
                 gpu.state.depth_mask_set(True)
                 gpu.state.face_culling_set("NONE")
                 gpu.state.blend_set("NONE")
-                for batch, matrix in self._things:
+                for batch, matrix, *_ in self._things:
                     seen = view_matrix @ matrix
                     gpu.state.front_facing_set(seen.is_negative)
                     shader.bind()
@@ -412,6 +440,47 @@ class Geometry:
         finally:
             offscreen.free()
         return _array(pixels, np.float32).reshape(size.height, size.width, 4)
+
+    def draw_ids(self, view_matrix: Matrix, projection: Matrix, size: Size) -> NDArray[np.uint32]:
+        """(SAMPLES, H, W): the number of the surface at each of these places of a pixel."""
+        import gpu
+
+        offscreen = _offscreen(size, "RGBA8")
+        shader = addon.state(IdsShader).shader
+        out = np.empty((len(SAMPLES), size.height, size.width), np.uint32)
+        try:
+            with offscreen.bind():
+                framebuffer = gpu.state.active_framebuffer_get()
+                for place, (x, y) in enumerate(SAMPLES):
+                    moved = Matrix.Identity(4)
+                    moved[0][3], moved[1][3] = -2 * x / size.width, -2 * y / size.height
+                    framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+                    gpu.state.depth_test_set("LESS_EQUAL")
+                    gpu.state.depth_mask_set(True)
+                    gpu.state.face_culling_set("NONE")
+                    gpu.state.blend_set("NONE")
+                    shader.bind()
+                    for batch, matrix, first, slots in self._things:
+                        seen = moved @ projection @ view_matrix @ matrix
+                        shader.uniform_float("modelViewProjection", seen)
+                        shader.uniform_float("first", float(first))
+                        shader.uniform_float("last", float(first + slots - 1))
+                        batch.draw(shader)
+                    gpu.state.depth_test_set("NONE")
+                    gpu.state.depth_mask_set(False)
+                    color = framebuffer.read_color(0, 0, size.width, size.height, 4, 0, "UBYTE")
+                    # Red, green and blue are the bytes of the number, the lowest first.
+                    numbers = _array(color, np.uint8).view("<u4") & 0xFFFFFF
+                    out[place] = numbers.reshape(size.height, size.width)
+        finally:
+            offscreen.free()
+        return out
+
+
+def _named(geometry: Geometry | None, samples: NDArray[np.uint32]) -> DrawnIds | None:
+    if geometry is None or geometry.surfaces is None:
+        return None
+    return geometry.surfaces.named(samples)
 
 
 def _batch(thing: bpy.types.Object) -> Any:
@@ -431,6 +500,8 @@ def _batch(thing: bpy.types.Object) -> Any:
         mesh.loop_triangles.foreach_get("loops", corners)
         places = np.empty(len(mesh.vertices) * 3, np.float32)
         mesh.vertices.foreach_get("co", places)
+        slots = np.empty(count, np.int32)
+        mesh.loop_triangles.foreach_get("material_index", slots)
         facing = np.empty(len(mesh.corner_normals) * 3, np.float32)
         mesh.corner_normals.foreach_get("vector", facing)
     finally:
@@ -439,9 +510,11 @@ def _batch(thing: bpy.types.Object) -> Any:
     form = gpu.types.GPUVertFormat()
     form.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
     form.attr_add(id="normal", comp_type="F32", len=3, fetch_mode="FLOAT")
+    form.attr_add(id="slot", comp_type="F32", len=1, fetch_mode="FLOAT")
     buffer = gpu.types.GPUVertBuf(form, count * 3)
     buffer.attr_fill("position", np.ascontiguousarray(places.reshape(-1, 3)[vertices]))
     buffer.attr_fill("normal", np.ascontiguousarray(facing.reshape(-1, 3)[corners]))
+    buffer.attr_fill("slot", np.repeat(slots.astype(np.float32), 3))
     return gpu.types.GPUBatch(type="TRIS", buf=buffer)
 
 

@@ -209,6 +209,19 @@ def _capture(parser: argparse.ArgumentParser) -> None:
 def _edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE|ID", help="a file, or an id in History")
     parser.add_argument("--mask", type=Path, metavar="PATH", help="PNG, transparent where to edit")
+    for kind in ("object", "material", "collection"):
+        parser.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"change what the image shows of that {kind}; may be repeated",
+        )
+    parser.add_argument(
+        "--recapture",
+        action="store_true",
+        help="see in the scene as it is now where these are, for images that do not know it",
+    )
     parser.add_argument(
         "--invert", action="store_true", help="change what the mask leaves, leave what it changes"
     )

@@ -16,8 +16,11 @@ import numpy as np
 
 from ...core import storage
 from ...core.canvas import Canvas, View
+from ...core.errors import InvalidInput
+from ...core.ids import Ids
 
 _PLANES = ("color", "depth", "normal", "albedo")
+_IDS = "ids of "  # before the names of the files that say which object each pixel shows
 
 
 class KeptCanvases:
@@ -36,8 +39,8 @@ class KeptCanvases:
             with np.load(path, allow_pickle=False) as planes:
                 view = View.from_json(json.loads(str(planes["view"])))
                 kept = {name: planes[name] for name in _PLANES if name in planes}
-                canvas = Canvas(view=view, **kept)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                canvas = Canvas(view=view, ids=_ids(planes), **kept)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, InvalidInput):
             return None
         self._last = path, canvas
         return canvas
@@ -47,11 +50,13 @@ class KeptCanvases:
         path = self._path(seen)
         self._last = path, canvas
         planes = {name: getattr(canvas, name) for name in _PLANES}
+        ids = {} if canvas.ids is None else _as_planes(canvas.ids)
         data = io.BytesIO()
         np.savez(
             data,
             view=json.dumps(canvas.view.to_json()),
             **{name: plane for name, plane in planes.items() if plane is not None},
+            **ids,
         )
         with storage.storage_errors("The views of the batch cannot be kept."):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -68,3 +73,17 @@ class KeptCanvases:
         saved = file.stat().st_mtime_ns if bpy.data.filepath and file.exists() else 0
         text = f"{bpy.data.filepath}\n{saved}\n{bpy.app.version_string}\n{seen}"
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+
+
+def _as_planes(ids: Ids) -> dict[str, Any]:
+    files, parts = ids.files()
+    planes = {_IDS + name: np.frombuffer(data, np.uint8) for name, data in files.items()}
+    return {**planes, "ids": json.dumps(parts)}
+
+
+def _ids(planes: Any) -> Ids | None:
+    if "ids" not in planes:
+        return None
+    return Ids.from_files(
+        json.loads(str(planes["ids"])), lambda name: planes[_IDS + name].tobytes()
+    )

@@ -30,7 +30,6 @@ from ...core.events import CancelToken, Notice, Progress, Result
 from ...core.history.seen_costs import seen_costs
 from ...core.history.store import INDEX
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
-from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
 from ...core.rescue import rescue
@@ -39,7 +38,7 @@ from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings, scene_description
 from .. import catalog as catalogs
 from ..history_place import open_history
-from . import arguments, shots
+from . import arguments, masking, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
@@ -88,9 +87,7 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
     catalog, model = _model(parsed, console)
     path = Path(parsed.image)
     parent, view = "", None
-    shaping = Shaping(parsed.invert, parsed.grow, parsed.feather)
-    if parsed.mask is None and not shaping.changes_nothing:
-        raise InvalidInput("There is no mask to change.", action="Give one with --mask.")
+    masking.check(parsed)
     if path.exists():
         source = images.read_file(path)
     else:
@@ -113,7 +110,7 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         references=_references(parsed),
         options=_options(parsed, model),
         source=source,
-        mask=None if parsed.mask is None else shaping.applied(images.read_file(parsed.mask)),
+        mask=masking.mask(parsed, console, source, parent),
         canvas=view,
         markup=None if parsed.markup is None else images.read_file(parsed.markup),
         parent=parent,

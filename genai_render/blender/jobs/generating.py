@@ -38,7 +38,7 @@ def generate(context: bpy.types.Context) -> Work:
     size = prepared.canvas_size
     frame = viewport_frame.frame(context, area, region, space, size.aspect)
     with context.temp_override(area=area, region=region):
-        drawn = viewport.draw(bpy.context, space, region, frame, size)
+        drawn = viewport.draw(bpy.context, space, region, frame, size, ids=True)
     request = prepared.request
     if not drawn.anything and not (request is not None and request.references):
         raise SceneError(

@@ -10,6 +10,7 @@ from . import (
     generate,
     history,
     log,
+    mask_painting,
     models,
     prompts,
     references,
@@ -21,6 +22,7 @@ from . import (
 _MODULES = (
     generate,
     editing,
+    mask_painting,
     results,
     download,
     views,

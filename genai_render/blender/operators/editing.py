@@ -8,24 +8,55 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import images, lazy, mask, mask_shape, preflight, request
-from ...core.errors import GenAIError, ImageError, NotFound
-from ..jobs import generating, request_builder, session
+from ...core import images, mask_shape, preflight, request
+from ...core.errors import GenAIError, NotFound
+from ..jobs import annotated, edit_masks, generating, request_builder, session
 from ..panels.wrapping import wrapped
-from ..settings import choices, options, scene_settings
+from ..settings import choices, options, scene_settings, window_state
 from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ...core.canvas import Canvas
-    from ...core.mask_shape import Shaping
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
-else:
-    np = lazy.module("numpy")
+    from ..jobs.edit_masks import Chosen
 _WIDTH = 480
+_NAMED = ("OBJECT", "COLLECTION", "MATERIAL")
+_FROM = (
+    ("NONE", "All of It", "Any part of the image may change", "IMAGE_BACKGROUND", 0),
+    ("IMAGE", "Image or Painted", "An image of this file is the mask", "IMAGE_DATA", 1),
+    (
+        "SELECTED",
+        "Selected Objects",
+        "What the image shows of the objects that are selected now",
+        "RESTRICT_SELECT_OFF",
+        2,
+    ),
+    ("OBJECT", "Object", "What the image shows of an object", "OBJECT_DATA", 3),
+    (
+        "COLLECTION",
+        "Collection",
+        "What the image shows of the objects in a collection",
+        "OUTLINER_COLLECTION",
+        4,
+    ),
+    ("MATERIAL", "Material", "What the image shows of a material", "MATERIAL", 5),
+    (
+        "MARKS",
+        "As Annotated",
+        "What is drawn with Annotate, over the view of the image or on it in an Image Editor, "
+        "shows the model what to do where",
+        "OUTLINER_DATA_GREASEPENCIL",
+        6,
+    ),
+)
+
+
+def _names(self: Any, context: bpy.types.Context, typed: str) -> list[str]:
+    # self has the properties only. They are of the dialog that is open.
+    masks = edit_masks.of(self.id or window_state.window(context).selected)
+    return masks.names(self.mask_from)
 
 
 class GENAI_RENDER_OT_edit(ItemOperator):
@@ -41,6 +72,25 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         description="What to change",
         maxlen=8000,
         options={"TEXTEDIT_UPDATE"},
+    )
+    mask_from: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Change",
+        translation_context=CONTEXT,
+        description="Which part of the image may change",
+        items=_FROM,
+        options={"SKIP_SAVE"},
+    )
+    mask_name: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Name",
+        description="Of the object, the collection or the material, as the image knows it",
+        options={"SKIP_SAVE"},
+        search=_names,
+    )
+    recapture: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Look at View Again",
+        description="See in the scene as it is now where the objects are, for an image that was "
+        "kept without them",
+        options={"SKIP_SAVE"},
     )
     mask: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Mask",
@@ -74,7 +124,10 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         # Read once: the dialog is drawn again at every move of the mouse.
         self._source = session.session().store.image(self.item(context).id)
         self._known: tuple[Any, Prepared] | None = None
-        self._masks: dict[Any, bytes] = {}
+        edit_masks.forget()  # what is painted in an image, or selected, may be another by now
+        painted = edit_masks.painted_for(self.item_id(context))
+        if painted is not None and not self.mask:
+            self.mask_from, self.mask = "IMAGE", painted.name
         return context.window_manager.invoke_props_dialog(  # pyright: ignore
             self, width=_WIDTH, confirm_text="Edit"
         )
@@ -84,11 +137,9 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         row = layout.row()
         row.activate_init = True
         row.prop(self, "prompt", text="", placeholder="What do you want to change?")
-        row = layout.row()
-        row.use_property_split = True
-        row.use_property_decorate = False
-        row.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
-        if self.mask:
+        self._draw_mask(context, layout)
+        chosen = self._chosen(context)
+        if chosen.kind not in ("NONE", "MARKS"):
             row = layout.row(align=True)
             row.prop(self, "invert", toggle=True)
             row.prop(self, "grow")
@@ -107,15 +158,38 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         facts_row.active = False
         facts_row.label(text=", ".join(fact for fact in facts if fact), translate=False)
 
+    def _draw_mask(self, context: bpy.types.Context, layout: Any) -> None:
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(self, "mask_from")
+        if self.mask_from == "IMAGE":
+            column.prop_search(self, "mask", bpy.data, "images", icon="IMAGE_DATA")
+        elif self.mask_from in _NAMED:
+            column.prop(self, "mask_name")
+        by_name = self.mask_from in ("SELECTED", *_NAMED)
+        if by_name and edit_masks.of(self.item_id(context)).is_old:
+            column.prop(self, "recapture")
+
     def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
         """Put together again only when something was changed in the dialog."""
-        said = self.prompt, self.mask, self._shaping()
+        said = self.prompt, self._chosen(context)
         if self._known is None or self._known[0] != said:
             self._known = said, self._prepare(context, self._source)
         return self._known[1]
 
+    def check(self, context: bpy.types.Context) -> bool:
+        if self.recapture:  # not while the dialog is drawn
+            edit_masks.of(self.item_id(context)).look_again(context)
+            self._known = None
+        return True
+
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
+        if getattr(self, "_source", None) is None:
+            edit_masks.forget()
+        if self.recapture:
+            edit_masks.of(item.id).look_again(context)
         source = getattr(self, "_source", None) or session.session().store.image(item.id)
         generating.submit(context, self._prepare(context, source))
         return {"FINISHED"}
@@ -142,21 +216,32 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 source=source,
                 # It is lit and drawn again with the depth and normals of the view it is from.
                 canvas=self._view_of(context) if model.backend == "offline" else None,
-                mask=self._known_mask(source),
+                markup=self._markup(context, source),
+                mask=edit_masks.of(self.item_id(context)).mask(source, self._chosen(context)),
                 parent=self.item_id(context),
             )
 
         return preflight.prepare(model, build, seen=session.correction(model.id).ratio)
 
-    def _known_mask(self, source: bytes) -> bytes | None:
-        """In the dialog, made once for each image that is chosen, not at every letter."""
-        masks = getattr(self, "_masks", {})
-        which = self.mask, self._shaping()
-        if self.mask and which not in masks:
-            made = self._mask(source)
-            assert made is not None, "one is named"
-            masks[which] = which[1].applied(made)
-        return masks.get(which)
+    def _markup(self, context: bpy.types.Context, source: bytes) -> bytes | None:
+        if self.mask_from != "MARKS":
+            return None
+        item_id = self.item_id(context)
+        size = images.probe(source)
+        view = edit_masks.of(item_id).origin.view
+        return annotated.markup(context, item_id, view, size.width, size.height)
+
+    def _chosen(self, context: bpy.types.Context) -> "Chosen":
+        kind = self.mask_from
+        if kind == "NONE" and self.mask:  # a script names one
+            kind = "IMAGE"
+        names: tuple[str, ...] = ()
+        if kind == "SELECTED":
+            names = tuple(sorted(thing.name for thing in context.selected_objects))
+        elif kind in _NAMED:
+            names = (self.mask_name,)
+        shaping = mask_shape.Shaping(self.invert, self.grow, self.feather)
+        return edit_masks.Chosen(kind, self.mask, names, shaping)
 
     def _view_of(self, context: bpy.types.Context) -> "Canvas | None":
         """The view that the image was made from; read once, and only where it is used."""
@@ -165,34 +250,6 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         if known is None or known[0] != item_id:
             self._view = known = item_id, session.session().store.canvas(item_id)
         return known[1]
-
-    def _shaping(self) -> "Shaping":
-        return mask_shape.Shaping(self.invert, self.grow, self.feather)
-
-    def _mask(self, source: bytes) -> bytes | None:
-        if not self.mask:
-            return None
-        image = bpy.data.images.get(self.mask)
-        if image is None:
-            raise ImageError(f'There is no image "{self.mask}".', action="Choose another mask.")
-        info = images.probe(source)
-        return mask_of(image, info.width, info.height)
-
-
-def mask_of(image: bpy.types.Image, width: int, height: int) -> bytes:
-    """An image of the .blend as the mask of an edit: a PNG, transparent where to edit.
-
-    Raises ImageError for an image without pixels.
-    """
-    pixels: Any = image.pixels
-    size: Any = image.size
-    across, up = size
-    if not (across and up) or len(pixels) == 0:
-        raise ImageError(f'The image "{image.name}" has no pixels.', action="Choose another mask.")
-    flat = np.empty(across * up * image.channels, np.float32)
-    pixels.foreach_get(flat)
-    rows = flat.reshape(up, across, image.channels)[::-1]
-    return mask.of_picture(rows, width, height)
 
 
 _CLASSES = (GENAI_RENDER_OT_edit,)

@@ -4,7 +4,6 @@
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportOptionalMemberAccess=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
-import functools
 from typing import Any
 
 import bpy
@@ -14,7 +13,7 @@ from ..capture import viewport_frame
 from ..jobs import history_page
 from ..settings import window_state
 from ..translation import translated
-from ..viewport import overlay
+from ..viewport import image_editors, overlay
 from .reporting import ItemOperator, TellingOperator
 
 
@@ -119,14 +118,13 @@ class GENAI_RENDER_OT_open_image(ItemOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         image = load_image(self.item(context))
-        area = _image_editor(context)
+        area = image_editors.find_or_open(context)
         if area is None:
             text = f'"{image.name}" is loaded; choose it in an Image Editor'
             self.report({"INFO"}, translated(text, "reports"))
             return {"FINISHED"}
         area.spaces.active.image = image  # pyright: ignore
-        # Only when Blender has laid out an area that is new is it known how large it is.
-        bpy.app.timers.register(functools.partial(_fit, area.as_pointer()), first_interval=0.1)
+        image_editors.show_all_of_it(area)
         return {"FINISHED"}
 
 
@@ -243,37 +241,6 @@ def _step(context: bpy.types.Context, by: int) -> set[str]:
 def _here(context: bpy.types.Context) -> bool:
     """In the viewport that the image lies over."""
     return overlay.is_over(context.space_data)
-
-
-def _fit(address: int) -> None:
-    """Show the whole image in an Image Editor, if it is there still."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.as_pointer() != address or area.type != "IMAGE_EDITOR":
-                continue
-            region = next(one for one in area.regions if one.type == "WINDOW")
-            with bpy.context.temp_override(window=window, area=area, region=region):
-                bpy.ops.image.view_all(fit_view=True)
-
-
-def _image_editor(context: bpy.types.Context) -> bpy.types.Area | None:
-    window = context.window
-    if window is None:
-        return None
-    for area in window.screen.areas:
-        if area.type == "IMAGE_EDITOR":
-            return area
-    found = viewport_frame.find_view(context)
-    if found is None:
-        return None
-    known = {area.as_pointer() for area in window.screen.areas}
-    with context.temp_override(area=found[0], region=found[1]):
-        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
-    for area in window.screen.areas:
-        if area.as_pointer() not in known:
-            area.type = "IMAGE_EDITOR"
-            return area
-    return None
 
 
 _CLASSES = (

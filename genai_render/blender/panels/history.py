@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from .. import catalog
-from ..jobs import history_page
+from ..jobs import edit_masks, history_page
 from ..settings import window_state
 from ..translation import CONTEXT, translated
 from . import image_actions, tiles
@@ -79,6 +79,11 @@ class GENAI_RENDER_PT_image_history(_HistoryPanel, bpy.types.Panel):
     bl_category = CATEGORY
 
     def draw(self, context: bpy.types.Context) -> None:
+        image = context.space_data.image  # pyright: ignore[reportAttributeAccessIssue]
+        painted = "" if image is None else image.get(edit_masks.PAINTED, "")
+        if painted:
+            image_actions.draw_mask(self.layout, painted)
+            self.layout.separator()
         item = history_page.item(window_state.window(context).selected)
         if item is not None:
             image_actions.draw_main(self.layout, item)

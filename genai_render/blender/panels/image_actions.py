@@ -32,6 +32,7 @@ def draw_main(layout: Any, item: Item) -> None:
     row.scale_y = 1.4
     row.operator("genai_render.download", text="Download", icon="EXPORT")
     row.operator("genai_render.edit", text="Edit", icon="GREASEPENCIL")
+    row.operator("genai_render.paint_mask", text="", icon="BRUSH_DATA").action = "PAINT"
     row = column.row(align=True)
     row.operator("genai_render.use_as_reference", text="As Reference")
     row.operator("genai_render.vary", text="Vary")
@@ -39,6 +40,23 @@ def draw_main(layout: Any, item: Item) -> None:
     row.operator("genai_render.favourite", text="", icon=star)
     row.operator("genai_render.delete", text="", icon="TRASH")
     row.menu("GENAI_RENDER_MT_image", text="", icon="DOWNARROW_HLT")
+
+
+def draw_mask(layout: Any, item_id: str) -> None:
+    """Where a mask is painted: what can be done with it."""
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.scale_y = 1.4
+    _of_mask(row, "USE", "Edit Painted Part", "GREASEPENCIL", item_id)
+    row = column.row(align=True)
+    _of_mask(row, "CLEAR", "Clear", "X", item_id)
+    _of_mask(row, "INVERT", "Invert", "ARROW_LEFTRIGHT", item_id)
+    _of_mask(row, "END", "End Painting", "CHECKMARK", item_id)
+
+
+def _of_mask(layout: Any, action: str, text: str, icon: str, item_id: str) -> None:
+    button = layout.operator("genai_render.paint_mask", text=text, icon=icon)
+    button.action, button.id = action, item_id
 
 
 def draw_all(layout: Any, context: bpy.types.Context) -> None:
@@ -49,6 +67,7 @@ def draw_all(layout: Any, context: bpy.types.Context) -> None:
     layout.operator("genai_render.vary", icon="FILE_REFRESH")
     layout.operator("genai_render.repeat", icon="LOOP_FORWARDS").vary = False
     layout.operator("genai_render.use_as_reference", icon="IMAGE_REFERENCE")
+    layout.operator("genai_render.paint_mask", icon="BRUSH_DATA").action = "PAINT"
     layout.separator()
     layout.operator("genai_render.show_result", icon="VIEW3D")
     layout.operator("genai_render.return_to_view", icon="HIDE_OFF")

@@ -67,7 +67,7 @@ def _capture(asked: dict[str, Any]) -> dict[str, Any]:
         scene.frame_set(asked["frame"], subframe=asked["subframe"])
     folder = Path(asked["folder"])
     with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[asked["layer"]]):
-        canvas = capture(bpy.context, CaptureSpec(**asked["spec"]))
+        canvas = capture(bpy.context, CaptureSpec(**asked["spec"], ids=False))
     for name in ("color", "depth", "normal", "albedo"):
         plane = getattr(canvas, name)
         if plane is not None:

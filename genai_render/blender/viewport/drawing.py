@@ -63,7 +63,7 @@ def picture(texture: Any, box: Rectangle, part: float, opacity: float) -> None:
 
 # What is drawn here is taken for linear light and encoded when it is stored; a picture is encoded
 # already. Blender's own image shaders leave it so, and it would look washed out.
-_PICTURE_VERTEX = """
+PICTURE_VERTEX = """
 void main() {
   place = corner;
   gl_Position = pixelToClip * vec4(position, 0.0, 1.0);
@@ -95,7 +95,7 @@ class _PictureShader:
         info.vertex_in(1, "VEC2", "corner")
         info.vertex_out(between)
         info.fragment_out(0, "VEC4", "result")
-        info.vertex_source(_PICTURE_VERTEX)
+        info.vertex_source(PICTURE_VERTEX)
         info.fragment_source(_PICTURE_FRAGMENT)
         self.shader = gpu.shader.create_from_info(info)
 

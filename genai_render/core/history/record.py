@@ -21,6 +21,7 @@ from .. import guides, images, lazy, storage
 from ..canvas import Canvas, View
 from ..errors import GenAIError, InvalidInput, StorageError
 from ..events import Result
+from ..ids import Ids
 from ..image_secrets import without_secrets
 from ..known_secrets import SHORTEST
 from ..metadata import Metadata, source_type
@@ -198,10 +199,25 @@ def load_canvas(folder: Path, record: Mapping[str, Any]) -> Canvas | None:
         )
         normal = guides.decode_normal(_decode(folder / part["normal"]))
         albedo = _decode(folder / part["albedo"])[..., :3] if part.get("albedo") else None
-        return Canvas(color, depth, normal, view, albedo)
+        return Canvas(color, depth, normal, view, albedo, ids=load_ids(folder, record))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, InvalidInput) as error:
         why = error.text if isinstance(error, GenAIError) else ""
         raise StorageError(f'The view of "{folder.name}" cannot be opened.', why) from error
+
+
+def load_ids(folder: Path, record: Mapping[str, Any]) -> Ids | None:
+    """Which object each pixel of its view shows; None if that was not kept with it.
+
+    Raises StorageError if it is damaged.
+    """
+    part = (record.get("canvas") or {}).get("ids")
+    if not part:
+        return None
+    try:
+        return Ids.from_files(part, lambda name: images.read_file(folder / base_name(name)))
+    except InvalidInput as error:
+        what = f'The objects of the view of "{folder.name}" cannot be read.'
+        raise StorageError(what, error.text) from error
 
 
 def load_request(folder: Path, record: Mapping[str, Any]) -> RenderRequest:
@@ -320,6 +336,9 @@ def _canvas_files(canvas: Canvas) -> tuple[Files, dict[str, Any]]:
         "normal": "normal.png",
         "albedo": "albedo.webp" if albedo is not None else None,
     }
+    if canvas.ids is not None:
+        ids_files, part["ids"] = canvas.ids.files()
+        files |= ids_files
     with _recent_lock:
         _recent[digest] = (files, part)
         while len(_recent) > 2:

@@ -11,6 +11,7 @@ A folder holds `history.sqlite3`, the index, `spending.jsonl`, what was paid, an
 
     image.png|webp|jpg   the provider's bytes, untouched          thumb.webp
     canvas.webp depth.png normal.png albedo.webp                  the view, where there was one
+    objects-*.png materials-*.png ids.json                        what each of its pixels shows
     reference-1.* reference-2.* source.* mask.* markup.*          what was given
     sent/*               guide images as they were sent
     request.json         the request, the result's facts, the view, versions, digests of all files
