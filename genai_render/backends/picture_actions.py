@@ -139,7 +139,9 @@ def _background(asked: _Asked) -> Made:
     notes = [found.how]
     behind = str(asked.value("behind"))
     if behind == "sky":
-        reading = read(asked.request.prompt)
+        # Without the action's name, which says nothing of the sky.
+        said = asked.request.prompt
+        reading = read(said.partition(": ")[2] or said)
         if reading.sentence:
             notes.append(reading.sentence)
         style = asked.known.style(asked.request.style)

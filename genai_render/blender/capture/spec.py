@@ -27,6 +27,8 @@ class CaptureSpec:
     fit: a picture of another aspect ratio shows more than the camera does ("extend"), or less.
     depth_of_field: whether the colour has the camera's blur. Depth and normals are always sharp,
         and View.focus_distance says what was in focus, so that it can be blurred afterwards.
+    position: where in a picture that shows more the camera's own frame lies: the share of what is
+        added that is left of it, and above it.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -42,6 +44,7 @@ class CaptureSpec:
     fit: Literal["extend", "crop"] = "extend"
     depth_of_field: bool = False
     source: Literal["auto", "passes", "viewport"] = "auto"
+    position: tuple[float, float] = (0.5, 0.5)
 
     def __post_init__(self) -> None:
         for side in (self.width, self.height):

@@ -53,10 +53,10 @@ class Lighting:
         light = Light(
             azimuth=self.azimuth,
             elevation=max(self.elevation, _EDGE),
-            key=1.25 * self.sun,
+            key=1.1 * self.sun,
             key_color=self.color,
             softness=0.3,
-            ambient=0.42 * self.sky,
+            ambient=0.4 * self.sky,
             sky_color=around,
             side_color=_mix(around, self.color, 0.35),
             fill=0.06 * self.sky,
