@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import images
 from ..core.errors import InvalidInput
 from ..engine import Look, Step, read
 from ..engine.actions import backdrop, extend, relight, subject
@@ -105,16 +104,6 @@ def _picture(request: RenderRequest) -> NDArray[np.uint8]:
 def _upscale(asked: _Asked) -> Made:
     times = int(asked.value("times"))
     source = asked.picture if not asked.opaque else asked.picture[..., :3]
-    height, width = source.shape[:2]
-    if (
-        height * width * times**2 > images.MAX_PIXELS
-        or max(height, width) * times > images.MAX_SIDE
-    ):
-        raise InvalidInput(
-            f"{width * times} × {height * times} pixels are too many.",
-            f"At most {images.MAX_PIXELS // 10**6} million are possible.",
-            "Enlarge a smaller image, or by less.",
-        )
     wanted = asked.value("method")
     pixels, method = enlarge(source, times, asked.step, wanted)
     notes = ()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ...backends import action_requests
 from ...console import Console
 from ...core import actions, images
 from ...core.errors import InvalidInput
 from ...core.preflight import Prepared, prepare
 from ...core.request import Reference
 from ..history_place import open_history
-from ..jobs import picture_actions
 from . import making, shots
 from .history import existing_item, folder_of
 
@@ -36,7 +36,7 @@ def act(parsed: argparse.Namespace, console: Console) -> int:
     if action == "reframe" and parsed.from_scene:
         return _seen_wider(parsed, console, picture.parent, name)
     wish = _wish(parsed)
-    made = picture_actions.prepared(wish, model, picture, lambda _id: making.seen(parsed, model))
+    made = action_requests.prepared(wish, model, picture, lambda _id: making.seen(parsed, model))
     names = [name] if len(made) == 1 else [f"{name}-{at:02}" for at in range(1, len(made) + 1)]
     return _make(parsed, console, made, names)
 
@@ -51,20 +51,20 @@ def _make(
     return run.run(iter(made), names)
 
 
-def _picture(parsed: argparse.Namespace) -> picture_actions.Picture:
+def _picture(parsed: argparse.Namespace) -> action_requests.Picture:
     path = Path(parsed.image)
     if path.exists():
-        return picture_actions.Picture(images.read_file(path))
+        return action_requests.Picture(images.read_file(path))
     item = existing_item(folder_of(parsed), parsed.image)
     if item.image_path is None:
         raise InvalidInput(f'"{item.id}" has no image: its request {item.status}.')
     with open_history(folder_of(parsed)) as store:
-        wanted = picture_actions.needs_canvas(parsed.command)
-        return picture_actions.from_history(store, item.id, wanted)
+        wanted = action_requests.needs_canvas(parsed.command)
+        return action_requests.from_history(store, item.id, wanted)
 
 
-def _wish(parsed: argparse.Namespace) -> picture_actions.Wish:
-    wish = picture_actions.Wish(parsed.command, seed=parsed.seed)
+def _wish(parsed: argparse.Namespace) -> action_requests.Wish:
+    wish = action_requests.Wish(parsed.command, seed=parsed.seed)
     if parsed.command == "upscale":
         return replace(wish, times=parsed.times, method=parsed.method)
     if parsed.command == "reframe":

@@ -17,17 +17,18 @@ from bpy.props import (
     StringProperty,
 )
 
+from ...backends import action_requests
 from ...core.errors import GenAIError, InvalidInput
 from .. import catalog
-from ..jobs import generating, history_page, picture_actions, request_builder, session
+from ..jobs import generating, history_page, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, scene_settings
 from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
+    from ...backends.action_requests import Wish
     from ...core.preflight import Prepared
-    from ..jobs.picture_actions import Wish
 
 _WIDTH = 420
 _ACTIONS = (
@@ -284,10 +285,10 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             generating.submit(context, prepared)
         return {"FINISHED"}
 
-    def _read(self, context: bpy.types.Context) -> "picture_actions.Picture":
+    def _read(self, context: bpy.types.Context) -> "action_requests.Picture":
         item = self.item(context)
-        return picture_actions.from_history(
-            session.session().store, item.id, picture_actions.needs_canvas(self.action)
+        return action_requests.from_history(
+            session.session().store, item.id, action_requests.needs_canvas(self.action)
         )
 
     def _sees_more(self) -> bool:
@@ -338,7 +339,7 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             wish = self._wish(context)
         except GenAIError as error:
             return [Prepared(None, None, problem=error)]
-        return picture_actions.prepared(
+        return action_requests.prepared(
             wish, model, self._picture, lambda id: session.correction(id).ratio
         )
 
@@ -354,7 +355,7 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         light = {name: getattr(self, name) for name in _LIGHT}
         light["azimuth"] = math.degrees(self.azimuth)
         light["elevation"] = math.degrees(self.elevation)
-        return picture_actions.Wish(
+        return action_requests.Wish(
             self.action,
             words=self.words,
             times=int(self.times),

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends.picture_canvas import viewed
-from ...core import actions, images
-from ...core.errors import GenAIError, InvalidInput
-from ...core.preflight import Prepared, prepare
-from ...core.request import Reference, RenderRequest
-from ...engine.actions import extend, subject
-from ...engine.grade.palette import decode
+from ..core import actions, images
+from ..core.errors import GenAIError, InvalidInput
+from ..core.preflight import Prepared, prepare
+from ..core.request import Reference, RenderRequest
+from ..engine.actions import extend, subject
+from ..engine.grade.palette import decode
+from .picture_canvas import viewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from ...core.canvas import Canvas
-    from ...core.catalog import Model
-    from ...core.history.store import HistoryStore
-    from ...core.request import OptionValue
+    from ..core.canvas import Canvas
+    from ..core.catalog import Model
+    from ..core.history.store import HistoryStore
+    from ..core.request import OptionValue
 
 _LONGEST_CHAIN = 64
 

