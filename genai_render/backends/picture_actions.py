@@ -72,7 +72,7 @@ class _Asked:
         """What a picture that is transparent already says of itself."""
         if self.opaque:
             return None
-        return subject.Subject(self.picture[..., 3], "The image was transparent there already.")
+        return subject.Subject(self.picture[..., 3], ("The image was transparent there already.",))
 
 
 def made(request: RenderRequest, model: Model, known: Catalog, step: Step) -> Made:
@@ -118,14 +118,14 @@ def _upscale(asked: _Asked) -> Made:
 def _cutout(asked: _Asked) -> Made:
     asked.step(0.2, "Finding the subject")
     cut, found = asked.subject()
-    return Made(cut, (found.how,))
+    return Made(cut, found.how)
 
 
 def _background(asked: _Asked) -> Made:
     asked.step(0.1, "Finding the subject")
     cut, found = asked.subject()
     height, width = cut.shape[:2]
-    notes = [found.how]
+    notes = list(found.how)
     behind = str(asked.value("behind"))
     if behind == "sky":
         # Without the action's name, which says nothing of the sky.
@@ -134,12 +134,16 @@ def _background(asked: _Asked) -> Made:
         if reading.sentence:
             notes.append(reading.sentence)
         style = asked.known.style(asked.request.style)
+
+        def sky_step(fraction: float, message: str) -> None:
+            asked.step(0.2 + 0.6 * fraction, message)
+
         look = reading.apply(Look.from_mapping(style.look))
         sheet = backdrop.sky(
             asked.needed_view().view,
             look,
             asked.request.seed or 0,
-            lambda done, text: asked.step(0.2 + 0.6 * done, text),
+            sky_step,
         )
     elif behind == "image":
         if not asked.request.references:
@@ -167,10 +171,12 @@ def _reframe(asked: _Asked) -> Made:
 
 def _relight(asked: _Asked) -> Made:
     view = asked.needed_view()
+    azimuth, elevation, sun, warmth, sky, lamps = (
+        float(asked.value(name))
+        for name in ("azimuth", "elevation", "sun", "warmth", "sky", "lamps")
+    )
     lighting = relight.Lighting(
-        *(float(asked.value(name)) for name in ("azimuth", "elevation", "sun", "warmth")),
-        *(float(asked.value(name)) for name in ("sky", "lamps")),
-        bool(asked.value("new_sky")),
+        azimuth, elevation, sun, warmth, sky, lamps, bool(asked.value("new_sky"))
     )
     # The picture is what is known of the colors: the scene's own may be quite other ones.
     canvas = replace(view, albedo=None, view=replace(view.view, engine=""))

@@ -21,15 +21,18 @@ _UPWARD = 0.96
 _SOFT = 0.6  # pixels that the edge is softened by, where the view's own edge is hard
 _GROUND = 0.03  # share of the picture that a floor has at least
 
+_EMPTY = "The background is what is empty in the view."
+
 Floor = Literal["auto", "keep", "remove"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """alpha: (H, W) uint8, 255 where the subject is. how: for people, what it was told apart by."""
+    """alpha: (H, W) uint8, 255 where the subject is. how: what it was told apart by, in whole
+    sentences."""
 
     alpha: NDArray[np.uint8]
-    how: str
+    how: tuple[str, ...]
 
 
 def find_subject(
@@ -44,20 +47,20 @@ def find_subject(
     covered = canvas.covered
     full = bool(covered.mean() > 1 - _LEAST)
     kept = covered
-    how = ["The background is what is empty in the view"]
+    how = [_EMPTY]
     if floor == "remove" or (floor == "auto" and full):
         ground = _ground(canvas)
         if ground.any() and (covered & ~ground).mean() > _LEAST:
             kept = covered & ~ground
-            how = [*([] if full else how), "The floor was taken away"]
+            how = [*([] if full else how), "The floor was taken away."]
     if distance > 0:
         kept = kept & (canvas.depth < distance)
-        how.append(f"The background begins {distance:g} m from the camera")
+        how.append(f"The background begins {distance:g} m from the camera.")
     elif full:
         gap = _gap(canvas.depth[kept])
         if gap is not None:
             kept = kept & (canvas.depth < gap)
-            how.append(f"The background was taken to begin {gap:.3g} m from the camera")
+            how.append(f"The background was taken to begin {gap:.3g} m from the camera.")
     if kept.mean() < _LEAST:
         raise InvalidInput(
             "Nothing of the picture would be left.",
@@ -71,9 +74,9 @@ def find_subject(
             "transparent backgrounds.",
         )
     if full:
-        how = [text for text in how if "empty" not in text]
+        how = [text for text in how if text != _EMPTY]
     coverage = canvas.color[..., 3] if kept is covered else None
-    return Subject(_soft(kept, coverage, scale), ". ".join(how) + ".")
+    return Subject(_soft(kept, coverage, scale), tuple(how))
 
 
 def clean(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
