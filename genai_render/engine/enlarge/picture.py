@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A picture two or four times as long and wide: edges drawn by a network, its colors kept.
 
-What the network makes is held to the picture it comes from: reduced again, it is that picture.
-So colors stay, and so does a texture that the network would have taken for noise.
+What the network makes is held to the picture it comes from: reduced again, it is that picture, but
+for the steps of its slanted edges. So colors stay, and most of a texture that the network would
+have taken for noise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from PIL import Image
 from ..raster.arrays import Floats
 from ..raster.parallel import THREADS, each_band
 from ..raster.progress import Step, silent
-from ..raster.resample import ColorRows
+from ..raster.resample import ColorRows, blur
 from . import network
 
 Method = Literal["auto", "network", "resample"]
@@ -27,7 +28,7 @@ PATIENCE = 120.0  # seconds that "auto" lets the network take
 _OPERATIONS = 1.24e6  # multiplications and additions of the network for a pixel
 _LEAST_BAND = 1 << 15  # pixels: smaller ones work too much on the rows around them
 _BAND = 1 << 20  # pixels of the result
-_HELD = 2  # times that the enlargement is held to its source
+_SOFT = 0.6  # pixels of the source: what is finer in the difference are the steps of its edges
 
 
 def enlarge(
@@ -51,9 +52,8 @@ def enlarge(
     else:
         step(0.0, "Enlarging")
         out = np.asarray(_resized(color, times)).copy()
-    for turn in range(_HELD):
-        step(0.9 + 0.05 * turn, "Keeping the colors")
-        _hold(out, color, times)
+    step(0.9, "Keeping the colors")
+    _hold(out, color, times, _SOFT if method == "network" else 0.0)
     if pixels.shape[2] == 3:
         return out, method
     result = np.empty((*out.shape[:2], 4), np.uint8)
@@ -95,8 +95,11 @@ def _drawn(color: NDArray[np.uint8], times: int, step: Step) -> NDArray[np.uint8
     return out
 
 
-def _hold(out: NDArray[np.uint8], color: NDArray[np.uint8], times: int) -> None:
-    """Add to the enlargement, in place, what it lacks of the picture when it is reduced again."""
+def _hold(out: NDArray[np.uint8], color: NDArray[np.uint8], times: int, soft: float) -> None:
+    """Add to the enlargement, in place, what it lacks of the picture when it is reduced again.
+
+    soft: pixels of the picture that this is blurred by.
+    """
     missing = color.astype(np.float32)
 
     def compare(first: int, last: int) -> None:
@@ -106,7 +109,7 @@ def _hold(out: NDArray[np.uint8], color: NDArray[np.uint8], times: int) -> None:
 
     height, width = color.shape[:2]
     each_band(height, width, compare, pixels=_BAND // times**2)
-    rows = ColorRows(missing, height * times, width * times)
+    rows = ColorRows(blur(missing, soft), height * times, width * times)
 
     def add(first: int, last: int) -> None:
         values = rows(first, last)
