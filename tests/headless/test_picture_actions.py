@@ -22,7 +22,7 @@ import synthetic  # noqa: E402
 
 from genai_render.blender import addon, cli  # noqa: E402
 from genai_render.blender.capture import CaptureSpec, capture  # noqa: E402
-from genai_render.blender.jobs import session  # noqa: E402
+from genai_render.blender.jobs import history_page, session  # noqa: E402
 from genai_render.core import images  # noqa: E402
 from genai_render.core.events import Result  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
@@ -80,6 +80,18 @@ def test_one_after_another_keeps_the_view(folder: Path) -> None:
     wide = act(first, action="reframe", aspect="16:9", position="left")
     assert wide.width > WIDTH
     assert np.array_equal(pixels(wide)[:, :WIDTH], pixels(session.session().store.get(first)))
+
+
+def test_the_line_of_an_image(folder: Path) -> None:
+    """What it comes from, the first one first, and what comes of it."""
+    first = kept()
+    second = act(first, action="relight")
+    third = act(second.id, action="upscale", times="2", method="resample")
+    history_page.invalidate()
+    line = history_page.line(third.id)
+    assert [item.id for item in line.before] == [first, second.id]
+    assert not line.after
+    assert [item.id for item in history_page.line(first).after] == [second.id]
 
 
 def test_a_day_is_several_images(folder: Path) -> None:
