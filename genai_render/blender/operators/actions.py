@@ -52,6 +52,10 @@ _POSITIONS = (
 )
 _DEPTH = ("distance", "floor")
 _LIGHT = ("azimuth", "elevation", "sun", "warmth", "sky", "lamps", "new_sky")
+_SET = (
+    *("by", "times", "method", "words", "behind", "color", "color_below", *_DEPTH),
+    *("aspect", "position", "from_scene", *_LIGHT, "day"),
+)
 
 
 class GENAI_RENDER_OT_picture_action(ItemOperator):
@@ -197,7 +201,7 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         self.from_scene = self.action == "reframe" and view and not bpy.app.background
         title = next(label for name, label, _ in _ACTIONS if name == self.action)
         return context.window_manager.invoke_props_dialog(  # pyright: ignore
-            self, width=_WIDTH, title=title, confirm_text=title
+            self, width=_WIDTH, title=translated(title), confirm_text=translated(title)
         )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -316,13 +320,10 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
     def _prepared_for_dialog(self, context: bpy.types.Context) -> "list[Prepared]":
         """Put together again only when something was changed in the dialog."""
         model = scene_settings.settings(context).model
-        said = (model, *(_plain(getattr(self, name)) for name in self._names()))
+        said = (model, *(_plain(getattr(self, name)) for name in _SET))
         if self._known is None or self._known[0] != said:
             self._known = said, self._prepare(context)
         return self._known[1]
-
-    def _names(self) -> list[str]:
-        return [name for name in type(self).__annotations__ if hasattr(self, name)]
 
     def _prepare(self, context: bpy.types.Context) -> "list[Prepared]":
         from ...core.actions import offline_model
