@@ -34,7 +34,16 @@ _ENGLISH = (
     "core/history/schema.py",
     "core/redaction.py",
 )
-_DATA = ("a1111", "hosted", "models", "options", "providers", "styles", "workflows/workflows")
+_DATA = (
+    "a1111",
+    "actions",
+    "hosted",
+    "models",
+    "options",
+    "providers",
+    "styles",
+    "workflows/workflows",
+)
 _SHOWN = ("description", "good_for", "speed", "source")
 _LABELED = ("style", "options", "option")  # the labels of models and providers are names
 _NOT_SHOWN = {"log", "re", "getattr", "setattr", "hasattr", "TypeVar", "Literal", "startswith"}

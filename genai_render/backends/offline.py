@@ -16,8 +16,8 @@ from PIL import Image
 
 from ..core import images
 from ..core.bounds import MAX_SEED
-from ..core.canvas import Canvas, View
-from ..core.catalog import Catalog
+from ..core.canvas import Canvas
+from ..core.catalog import Catalog, Model
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
 from ..core.model_lists import Listed
@@ -25,13 +25,12 @@ from ..core.request import Reference, RenderRequest
 from ..engine import Look, Palette, Quality, Reading, Stage, Step, read, render, stage_for
 from ..engine.grade.palette import decode, notes
 from ..engine.look.look import Sky
+from . import picture_actions
 from .http.settings import BackendSettings
+from .picture_canvas import fitted, flat, painted
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
 _VARIATIONS = ((0.0, 0.0, 0.0), (1.0, 0.05, 0.05), (0.45, -0.07, 0.1), (-0.3, 0.1, -0.18))
-
-_BEHIND = 4.0  # times as far as the farthest thing
-_SAME_SHAPE = 0.02  # so much may an image's shape be off from its view's, through whole pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,10 @@ class OfflineBackend:
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         cancel.check()
+        model = self._settings.models().model(request.model)
+        if "action" in model.extra:
+            yield from _acted(request, model, self._settings.models(), cancel)
+            return
         yield Progress(0.0, "Reading the prompt")
         job = _prepare(request, self._settings.models())
         job = replace(job, stage=self._stage(job))
@@ -152,6 +155,31 @@ def _one(
             yield event
 
 
+def _acted(
+    request: RenderRequest, model: Model, known: Catalog, cancel: CancelToken
+) -> Iterator[Event]:
+    """The events of an action on a finished picture."""
+
+    def work(step: Step) -> Result:
+        made = picture_actions.made(request, model, known, step)
+        step(0.98, "Saving")
+        image = images.encode_png(made.pixels)
+        height, width = made.pixels.shape[:2]
+        return Result(
+            *(image, "image/png", width, height, 0, request.seed),
+            prompt_sent=request.prompt,
+            info={"action": model.extra["action"], "notes": list(made.notes)},
+            cost_usd=0.0,
+            ai=made.ai,
+        )
+
+    for event in _in_thread(work, cancel):
+        if isinstance(event, Result):
+            for text in event.info["notes"]:
+                yield Notice(text)
+        yield event
+
+
 def _in_thread(work: Callable[[Step], Result], cancel: CancelToken) -> Iterator[Event]:
     """Run work(step) in a thread of its own, so that its steps can be reported as they come."""
     events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
@@ -200,11 +228,11 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
     remarks = [f"Reference {text}." for text in notes(references)]
     if request.kind == "edit":
         assert request.source is not None
-        canvas = _painted(request.source, request.canvas)
+        canvas = painted(request.source, request.canvas)
     elif request.canvas is not None:
         canvas = fitted(request.canvas, request.width, request.height)
     elif references:
-        canvas = _flat(references[0].data, references[0].name, request.width, request.height)
+        canvas = flat(references[0].data, references[0].name, request.width, request.height)
         remarks.append("Without a view of the scene, the first reference is what is re-drawn.")
         references = references[1:]
     else:
@@ -306,82 +334,6 @@ def varied(look: Look, index: int) -> Look:
             exposure=grade.exposure + brighter,
         ),
     )
-
-
-def fitted(canvas: Canvas, width: int, height: int) -> Canvas:
-    """The canvas at that size (0: its own), cropped to the new aspect ratio, never squashed."""
-    width, height = width or canvas.width, height or canvas.height
-    if (width, height) == (canvas.width, canvas.height):
-        return canvas
-    scale = min(canvas.width / width, canvas.height / height)
-    seen_w, seen_h = width * scale, height * scale
-    left, top = (canvas.width - seen_w) / 2, (canvas.height - seen_h) / 2
-    box = (left, top, left + seen_w, top + seen_h)
-    columns = np.clip((left + (np.arange(width) + 0.5) * scale), 0, canvas.width - 1).astype(
-        np.intp
-    )
-    rows = np.clip((top + (np.arange(height) + 0.5) * scale), 0, canvas.height - 1).astype(np.intp)
-    grid = np.ix_(rows, columns)
-
-    def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        picture = Image.fromarray(pixels)
-        return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, box=box))
-
-    matrix = [list(row) for row in canvas.view.projection_matrix]
-    # Narrower: clip space is stretched by what was cut off, evenly on both sides.
-    for row, factor in ((0, canvas.width / seen_w), (1, canvas.height / seen_h)):
-        matrix[row] = [value * factor for value in matrix[row]]
-    view = replace(
-        canvas.view,
-        width=width,
-        height=height,
-        projection_matrix=tuple(tuple(row) for row in matrix),
-    )
-    return Canvas(
-        scaled(canvas.color),
-        np.ascontiguousarray(canvas.depth[grid]),
-        np.ascontiguousarray(canvas.normal[grid]),
-        view,
-        None if canvas.albedo is None else scaled(canvas.albedo),
-    )
-
-
-def _flat(data: bytes, name: str, width: int, height: int) -> Canvas:
-    """A picture as a canvas without depth, cropped to a size where one is asked for."""
-    picture = decode(data, name).convert("RGBA")
-    if width and height and picture.size != (width, height):
-        scale = min(picture.width / width, picture.height / height)
-        seen = (width * scale, height * scale)
-        left, top = (picture.width - seen[0]) / 2, (picture.height - seen[1]) / 2
-        box = (left, top, left + seen[0], top + seen[1])
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS, box=box)
-    wide, high = picture.size
-    color = np.asarray(picture).copy()
-    depth = np.where(color[..., 3] > 127, np.float32(1), np.float32(np.inf)).astype(np.float32)
-    normal = np.zeros((high, wide, 3), np.float32)
-    normal[..., 2] = 1
-    normal[~np.isfinite(depth)] = 0
-    return Canvas(color, depth, normal, View(wide, high, "ORTHO", source="image"))
-
-
-def _painted(source: bytes, seen: Canvas | None) -> Canvas:
-    """An image as a canvas: with the depth and normals of the view it was made from, if it still
-    shows that view."""
-    flat = _flat(source, "The image", 0, 0)
-    if seen is None or abs(flat.width / flat.height / seen.view.aspect - 1) > _SAME_SHAPE:
-        return flat
-    seen = fitted(seen, flat.width, flat.height)
-    bare = ~seen.covered
-    if bare.all():
-        return flat
-    # What is painted where the view had nothing is a sheet far behind it, lit with the rest.
-    depth, normal = seen.depth.copy(), seen.normal.copy()
-    depth[bare] = _BEHIND * float(depth[~bare].max())
-    normal[bare] = 0, 0, 1
-    albedo = seen.albedo
-    if albedo is not None:
-        albedo = np.where(bare[..., None], flat.color[..., : albedo.shape[2]], albedo)
-    return Canvas(flat.color, depth, normal, seen.view, albedo)
 
 
 # --- what comes out ----------------------------------------------------------------------------

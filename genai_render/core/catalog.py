@@ -28,7 +28,8 @@ SOON_DAYS = 60
 """How many days before its end a model is said to go."""
 
 _SHIPPED = (
-    *("providers.toml", "options.toml", "models.toml", "hosted.toml", "fal.toml", "styles.toml"),
+    *("providers.toml", "options.toml", "models.toml", "actions.toml"),
+    *("hosted.toml", "fal.toml", "styles.toml"),
 )
 
 PACKS_FOLDER = "packs"

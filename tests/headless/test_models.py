@@ -223,7 +223,7 @@ def test_a_provider_that_nobody_knows_comes_by_a_table_in_the_packs_folder(folde
 def test_the_command_line_goes_by_what_was_paid_too(tmp_path: Path) -> None:
     model = catalogs.catalog().model(FLUX)
     parsed = argparse.Namespace(history=tmp_path / "kept")
-    assert making._seen(parsed, model) == 1.0
+    assert making.seen(parsed, model) == 1.0
     assert not parsed.history.exists(), "asking makes no History"
     store = HistoryStore(parsed.history)
     data = encode_png(np.zeros((8, 8, 3), np.uint8))
@@ -231,4 +231,4 @@ def test_the_command_line_goes_by_what_was_paid_too(tmp_path: Path) -> None:
         result = Result(data, "image/png", 8, 8, cost_usd=0.09, listed_usd=0.03)
         store.add(RenderRequest("A red house", model=FLUX), result)
     store.close()
-    assert making._seen(parsed, model) == pytest.approx(3.0)
+    assert making.seen(parsed, model) == pytest.approx(3.0)

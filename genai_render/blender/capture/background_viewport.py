@@ -100,7 +100,7 @@ def _camera(context: bpy.types.Context, spec: CaptureSpec) -> viewport_frame.Fra
     depsgraph = context.evaluated_depsgraph_get()
     seen = camera.evaluated_get(depsgraph)
     frame = camera_frame.frame_of(seen, depsgraph, camera_frame.render_shape(context.scene.render))
-    frame = frame.fitted(spec.aspect, spec.fit)
+    frame = frame.fitted(spec.aspect, spec.fit, spec.position)
     return viewport_frame.Frame(
         0,
         0,

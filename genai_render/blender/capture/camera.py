@@ -63,16 +63,25 @@ class CameraFrame:
             )
         )
 
-    def fitted(self, aspect: float, how: Literal["extend", "crop"]) -> CameraFrame:
-        """This frame, with more around it (or less of it), in another aspect ratio."""
+    def fitted(
+        self,
+        aspect: float,
+        how: Literal["extend", "crop"],
+        position: tuple[float, float] = (0.5, 0.5),
+    ) -> CameraFrame:
+        """This frame, with more around it (or less of it), in another aspect ratio.
+
+        position: the share of what is added that is left of it, and above it.
+        """
         framing = fit_view(self.aspect, aspect, how)
         width = self.width * framing.scale_x
         # The width decides: no rounding may squash the picture.
+        height = width / aspect
         return CameraFrame(
             width,
-            width / aspect,
-            self.center_x,
-            self.center_y,
+            height,
+            self.center_x + (width - self.width) * (0.5 - position[0]),
+            self.center_y + (height - self.height) * (position[1] - 0.5),
             self.perspective,
             self.near,
             self.far,

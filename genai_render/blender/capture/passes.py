@@ -122,7 +122,7 @@ def capture_camera(
         _set_size(copy.scene, spec.width, spec.height)
         sight = Sight(
             np.array(eye.world.to_3x3(), np.float32),
-            eye.frame.fitted(spec.aspect, spec.fit),
+            eye.frame.fitted(spec.aspect, spec.fit, spec.position),
             spec.width,
             spec.height,
         )
@@ -227,7 +227,9 @@ def _focus(seen: bpy.types.Object, dof: bpy.types.CameraDOFSettings) -> float | 
 
 
 def _place(copy: SceneCopy, eye: Eye, spec: CaptureSpec) -> None:
-    scene_copy.place(copy, eye.world, eye.frame.fitted(spec.aspect, spec.fit), eye.lens)
+    scene_copy.place(
+        copy, eye.world, eye.frame.fitted(spec.aspect, spec.fit, spec.position), eye.lens
+    )
     if spec.depth_of_field and eye.focus is not None and eye.aperture is not None:
         dof = _dof(copy)
         dof.use_dof = True

@@ -28,6 +28,8 @@ class CaptureSpec:
     depth_of_field: whether the colour has the camera's blur. Depth and normals are always sharp,
         and View.focus_distance says what was in focus, so that it can be blurred afterwards.
     ids: whether it is asked, too, which object and material each pixel shows.
+    position: where in a picture that shows more the camera's own frame lies: the share of what is
+        added that is left of it, and above it.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -44,6 +46,7 @@ class CaptureSpec:
     depth_of_field: bool = False
     ids: bool = True
     source: Literal["auto", "passes", "viewport"] = "auto"
+    position: tuple[float, float] = (0.5, 0.5)
 
     def __post_init__(self) -> None:
         for side in (self.width, self.height):

@@ -15,13 +15,21 @@ from typing import IO, Any, NoReturn
 import bpy
 
 from ...console import PROGRAM
+from ...core.actions import POSITIONS
 from ...core.errors import InvalidInput
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
 from ...core.request import CLOSENESS, MODES, ROLES, Reference
 
 FORMATS = ("png", "webp", "jpeg")
 
-COMMANDS = ("render", "capture", "edit", "batch", "history", "models", "styles")
+ACTING = {
+    "upscale": "make an image larger",
+    "cutout": "take the background of an image away",
+    "background": "put another background behind what an image shows",
+    "reframe": "give an image another shape, with more around it",
+    "relight": "put an image under another sun",
+}
+COMMANDS = (*("render", "capture", "edit", *ACTING, "batch", "history", "models", "styles"),)
 MAX_FRAMES = 100_000
 MANIFEST = "blender_manifest.toml"
 
@@ -60,6 +68,8 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
         )
     )
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
+    for name, text in ACTING.items():
+        _acting(commands.add_parser(name, help=text, allow_abbrev=False), name)
     _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
@@ -233,6 +243,81 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
     _making(parser)
+
+
+def _acting(parser: argparse.ArgumentParser, action: str) -> None:
+    parser.add_argument("image", metavar="IMAGE|ID", help="a file, or an id in History")
+    if action != "relight":
+        parser.add_argument(
+            "--model", metavar="ID", help='another than the one of this computer: see "models"'
+        )
+    else:
+        parser.set_defaults(model=None)
+    if action == "upscale":
+        parser.add_argument("--times", type=int, default=2, choices=(2, 4))
+        parser.add_argument(
+            "--method",
+            default="auto",
+            choices=("auto", "network", "resample"),
+            help="a small network, or resampling, which takes seconds",
+        )
+    elif action == "reframe":
+        parser.add_argument("--aspect", required=True, metavar="RATIO", help=", ".join(ASPECTS))
+        parser.add_argument(
+            "--position",
+            default="center",
+            choices=tuple(POSITIONS),
+            help="where in the new frame the image lies",
+        )
+        parser.add_argument("--prompt", default="", metavar="TEXT", help="what is beyond its edges")
+        parser.add_argument(
+            "--from-scene",
+            action="store_true",
+            help="let the camera that it was made from see more, and make it again as it was",
+        )
+    elif action == "relight":
+        _light(parser)
+    else:
+        parser.add_argument(
+            "--distance",
+            type=float,
+            default=0.0,
+            metavar="METERS",
+            help="where the background begins; default: found in the view",
+        )
+        parser.add_argument(
+            "--floor",
+            default="auto",
+            choices=("auto", "keep", "remove"),
+            help="the ground that things stand on",
+        )
+    if action == "background":
+        parser.add_argument(
+            "--prompt", default="", metavar="TEXT", help="of the new background; offline: of a sky"
+        )
+        parser.add_argument("--color", metavar="#RRGGBB", help="offline: one color")
+        parser.add_argument("--color-below", metavar="#RRGGBB", help="offline: down to this one")
+        parser.add_argument(
+            "--image", dest="image_behind", type=Path, metavar="PATH", help="offline: an image"
+        )
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same image")
+    _output(parser)
+
+
+def _light(parser: argparse.ArgumentParser) -> None:
+    for name, text in (
+        ("azimuth", "of the sun in degrees: 0 from behind the camera, 90 from the right"),
+        ("elevation", "of the sun in degrees above the horizon"),
+        ("sun", "how strong it is, 0 to 3"),
+        ("warmth", "of the sun: -1 blue to 1 orange"),
+        ("sky", "light from all around, 0 to 3"),
+        ("lamps", "how much what glows in the image glows, 0 to 3"),
+    ):
+        parser.add_argument(f"--{name}", type=float, metavar="N", help=text)
+    parser.add_argument("--new-sky", action="store_true", help="draw a sky that goes with it")
+    parser.add_argument(
+        "--day", type=int, default=0, metavar="2-24", help="so many images, from morning to evening"
+    )
 
 
 def _batch(parser: argparse.ArgumentParser) -> None:

@@ -47,9 +47,9 @@ _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
-    catalog, model = _model(parsed, console)
+    catalog, model = model_of(parsed, console)
     # By the names of the objects, the offline engine knows what a word of color is about.
-    seen = model.backend == "offline" and not parsed.no_canvas
+    drawn_here = model.backend == "offline" and not parsed.no_canvas
     if parsed.no_canvas and parsed.closeness != "auto":
         raise InvalidInput(
             "There is no view to be close to.", action="Leave out --closeness or --no-canvas."
@@ -57,7 +57,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     request = RenderRequest(
         prompt=parsed.prompt,
         model=model.id,
-        scene_text=scene_description.things(bpy.context) if seen else "",
+        scene_text=scene_description.things(bpy.context) if drawn_here else "",
         style=catalog.style(parsed.style).id,
         aspect=parsed.aspect,
         resolution=parsed.resolution,
@@ -75,16 +75,16 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     aspect = None if planned is None else shots.own_aspect(parsed)
-    prepared = prepare(model, lambda: request, aspect, _seen(parsed, model))
-    making = _Making(parsed, console, catalog, prepared, len(names))
+    prepared = prepare(model, lambda: request, aspect, seen(parsed, model))
+    making = Making(parsed, console, catalog, prepared, len(names))
     if parsed.dry_run:
         return making.say_plan(names)
     with shots.kept_frame():
-        return making.run(_captured(making.prepared, planned, console), names)
+        return making.run(captured(making.prepared, planned, console), names)
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
-    catalog, model = _model(parsed, console)
+    catalog, model = model_of(parsed, console)
     path = Path(parsed.image)
     parent, view = "", None
     masking.check(parsed)
@@ -115,14 +115,14 @@ def edit(parsed: argparse.Namespace, console: Console) -> int:
         markup=None if parsed.markup is None else images.read_file(parsed.markup),
         parent=parent,
     )
-    prepared = prepare(model, lambda: request, seen=_seen(parsed, model))
-    making = _Making(parsed, console, catalog, prepared, 1)
+    prepared = prepare(model, lambda: request, seen=seen(parsed, model))
+    making = Making(parsed, console, catalog, prepared, 1)
     if parsed.dry_run:
         return making.say_plan(["edit"])
     return making.run(iter([making.prepared]), [f"{path.stem}-edit"])
 
 
-def _model(parsed: argparse.Namespace, console: Console) -> tuple[Catalog, Model]:
+def model_of(parsed: argparse.Namespace, console: Console) -> tuple[Catalog, Model]:
     """The catalogue and the model that was named, with a word about each server and workflow that
     cannot be used where it may be one of those. Raises NotFound."""
     problems: list[GenAIError] = []
@@ -134,7 +134,7 @@ def _model(parsed: argparse.Namespace, console: Console) -> tuple[Catalog, Model
     return catalog, catalog.model(parsed.model)
 
 
-def _seen(parsed: argparse.Namespace, model: Model) -> float:
+def seen(parsed: argparse.Namespace, model: Model) -> float:
     """How many times as much as listed its last images have cost, as far as History knows."""
     folder = folder_of(parsed)
     if model.price is None or not model.online or not (folder / INDEX).exists():
@@ -160,8 +160,11 @@ def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]
     return options
 
 
-def _captured(
-    prepared: Prepared, planned: list[shots.Shot] | None, console: Console
+def captured(
+    prepared: Prepared,
+    planned: list[shots.Shot] | None,
+    console: Console,
+    position: tuple[float, float] = (0.5, 0.5),
 ) -> Iterator[Prepared | SceneError]:
     """What is sent for each shot, captured only when it is asked for; why not, for one of many
     that sees nothing."""
@@ -178,7 +181,7 @@ def _captured(
             console.progress(done, message)
 
         try:
-            canvas = shots.take(shot, size, request.mode, progress)
+            canvas = shots.take(shot, size, request.mode, progress, position)
         except SceneError as error:
             if len(planned) == 1:
                 raise
@@ -192,7 +195,7 @@ def least(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-class _Making:
+class Making:
     """One run of `render` or `edit`: what is told, kept and copied while its jobs go on."""
 
     def __init__(

@@ -82,9 +82,14 @@ def _cameras(name: str | None) -> list[bpy.types.Object]:
 
 
 def take(
-    shot: Shot, size: Size, mode: str, progress: Callable[[float], None] | None = None
+    shot: Shot,
+    size: Size,
+    mode: str,
+    progress: Callable[[float], None] | None = None,
+    position: tuple[float, float] = (0.5, 0.5),
 ) -> Canvas:
-    """Capture one shot at that size. progress: called with 0 to 1 while Blender renders."""
+    """Capture one shot at that size. progress: called with 0 to 1 while Blender renders.
+    position: see `CaptureSpec`."""
     scene = bpy.context.scene
     with shielded():
         if scene.frame_current != shot.frame:
@@ -97,6 +102,7 @@ def take(
                 camera=shot.camera or None,
                 mode=mode,
                 source="viewport" if shot.viewport else "auto",
+                position=position,
             ),
             progress,
         )

@@ -35,8 +35,45 @@ def generate(context: bpy.types.Context) -> Work:
             action="Open one, or use the command line.",
         )
     area, region, space = view
+    frame = viewport_frame.frame(context, area, region, space, prepared.canvas_size.aspect)
+    return _captured(context, prepared, view, frame)
+
+
+def generate_wider(
+    context: bpy.types.Context, item_id: str, aspect: str, position: tuple[float, float]
+) -> Work:
+    """Make an image of History again, with more of the scene around its view.
+
+    position: where in the new frame the old one lies. Raises what stands against it.
+    """
+    prepared = request_builder.wider(item_id, aspect)
+    if prepared.problem is not None:
+        raise prepared.problem
+    view = viewport_frame.find_view(context)
+    if view is None or bpy.app.background:
+        raise SceneError(
+            "There is no 3D Viewport to take the view from.",
+            action="Open one, or use the command line.",
+        )
+    canvas = session.session().store.canvas(item_id)
+    assert canvas is not None, "it was checked"
+    assert prepared.canvas_size is not None, "it was checked"
+    frame = viewport_frame.wider(
+        canvas.view, prepared.canvas_size.aspect, position, unit_metres(context.scene)
+    )
+    return _captured(context, prepared, view, frame)
+
+
+def _captured(
+    context: bpy.types.Context,
+    prepared: Prepared,
+    view: tuple[bpy.types.Area, bpy.types.Region, bpy.types.SpaceView3D],
+    frame: viewport_frame.Frame,
+) -> Work:
+    """Draw what is in the frame, and send it."""
+    area, region, space = view
     size = prepared.canvas_size
-    frame = viewport_frame.frame(context, area, region, space, size.aspect)
+    assert size is not None, "it was checked"
     with context.temp_override(area=area, region=region):
         drawn = viewport.draw(bpy.context, space, region, frame, size, ids=True)
     request = prepared.request

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PAGE = 12
 _REBUILDING_SECONDS = 0.5  # between two looks at an index that is being made again
 _LONGEST_CHAIN = 64  # of edits of edits
+_SHOWN_BEFORE, _SHOWN_AFTER = 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,31 @@ class Page:
     rebuilding: Rebuilding | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """before: the images that one was made from, the first one first. after: what was made from
+    it, the newest first."""
+
+    before: tuple[Item, ...]
+    after: tuple[Item, ...]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.before or self.after)
+
+
 class HistoryPage:
     """The pages that were looked up last, of each size that is shown, for the filters that were
     set then.
 
-    details: what the store says of single items, by id.
+    details: what the store says of single items, by id. lines: of which images they come, and
+    what comes of them.
     """
 
     def __init__(self) -> None:
         self.pages: dict[int, Page] = {}
         self.details: dict[str, dict[str, Any]] = {}
+        self.lines: dict[str, Line] = {}
         self._wanted: tuple[Any, ...] = ()
 
     def look_up(self, context: bpy.types.Context, size: int) -> Page:
@@ -89,6 +105,7 @@ class HistoryPage:
     def forget(self) -> None:
         self.pages.clear()
         self.details.clear()
+        self.lines.clear()
 
     def close(self) -> None:
         if bpy.app.timers.is_registered(invalidate):
@@ -164,6 +181,28 @@ def record(item_id: str) -> dict[str, Any]:
         except GenAIError:
             details[item_id] = {}
     return details[item_id]
+
+
+def line(item_id: str) -> Line:
+    """What an image comes from and what comes of it, as far as a row shows."""
+    known = _history().lines
+    if item_id not in known:
+        known[item_id] = _line(item_id)
+    return known[item_id]
+
+
+def _line(item_id: str) -> Line:
+    before: list[Item] = []
+    at = item(item_id)
+    while at is not None and at.parent and len(before) < _SHOWN_BEFORE:
+        at = item(at.parent)
+        if at is not None and at.id not in (one.id for one in before):
+            before.insert(0, at)
+    try:
+        found = session.session().store.search(parent=item_id, status="done", limit=_SHOWN_AFTER)
+    except GenAIError:
+        found = []
+    return Line(tuple(before), tuple(found))
 
 
 def made_from_view(item_id: str) -> str:

@@ -14,8 +14,8 @@ import bpy
 
 from ...core import closeness
 from ...core.bounds import PROMPT_LIMIT
-from ...core.errors import GenAIError, SceneError
-from ...core.framing import AUTO
+from ...core.errors import GenAIError, InvalidInput, SceneError
+from ...core.framing import ASPECTS, AUTO
 from ...core.preflight import Prepared, prepare
 from ...core.request import Reference, RenderRequest, check_prompt, prompt_length
 from .. import addon, backend_settings, catalog, scene_changes, scene_description
@@ -33,6 +33,7 @@ _SURFACES = {
     *("GREASEPENCIL", "GPENCIL", "EMPTY"),
 }
 _NO_PROMPT_YET = "-"
+_SAME_SHAPE = 0.01
 _SAID = (
     *("aspect", "resolution", "count", "mode", "closeness", "enhance", "parent", "use_canvas"),
 )
@@ -116,6 +117,30 @@ def for_request(request: RenderRequest) -> Prepared:
     """What sending an earlier request again would do. Raises NotFound for a model that is gone."""
     model = catalog.catalog().model(request.model)
     return prepare(model, lambda: request, seen=session.correction(model.id).ratio)
+
+
+def wider(item_id: str, aspect: str) -> Prepared:
+    """What making an image again would do, whose view is captured again in another shape.
+
+    Raises NotFound for an item or a model that is gone, InvalidInput for an image without a view.
+    """
+    request = session.session().store.request(item_id)
+    if request.kind != "render" or request.canvas is None:
+        raise InvalidInput(
+            "This image was not made from a view of the scene.",
+            action="Continue it at its edges instead.",
+        )
+    model = catalog.catalog().model(request.model)
+    own = request.canvas.view.aspect
+    if abs(ASPECTS[aspect] / own - 1) < _SAME_SHAPE:
+        raise InvalidInput(
+            f"The image has the shape {aspect} already.", action="Choose another one."
+        )
+
+    def build() -> RenderRequest:
+        return request.with_(canvas=None, aspect=aspect, parent=item_id, count=1, width=0, height=0)
+
+    return prepare(model, build, own, session.correction(model.id).ratio)
 
 
 def prompt_of(settings: Any) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from . import (
+    actions,
     connections,
     download,
     editing,
@@ -23,6 +24,7 @@ _MODULES = (
     generate,
     editing,
     mask_painting,
+    actions,
     results,
     download,
     views,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ...core.history.store import Item
 
 
+_ACTION = "genai_render.picture_action"
+
+
 class GENAI_RENDER_MT_image(bpy.types.Menu):
     bl_idname = "GENAI_RENDER_MT_image"
     bl_label = "More Actions"
@@ -40,6 +43,21 @@ def draw_main(layout: Any, item: Item) -> None:
     row.operator("genai_render.favourite", text="", icon=star)
     row.operator("genai_render.delete", text="", icon="TRASH")
     row.menu("GENAI_RENDER_MT_image", text="", icon="DOWNARROW_HLT")
+    draw_next_steps(layout, item)
+
+
+def draw_next_steps(layout: Any, item: Item) -> None:
+    """What fits the image next: what asks for the depth of its view only where that is known."""
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.operator(_ACTION, text="Upscale", icon="FULLSCREEN_ENTER").action = "upscale"
+    row.operator(_ACTION, text="Reframe", icon="CLIPUV_HLT").action = "reframe"
+    seen = bool(history_page.made_from_view(item.id))
+    if seen:
+        row.operator(_ACTION, text="Relight", icon="LIGHT_SUN").action = "relight"
+    row = column.row(align=True)
+    row.operator(_ACTION, text="Cut Out", icon="IMAGE_ALPHA").action = "cutout"
+    row.operator(_ACTION, text="Background", icon="IMAGE_BACKGROUND").action = "background"
 
 
 def draw_mask(layout: Any, item_id: str) -> None:
@@ -68,6 +86,15 @@ def draw_all(layout: Any, context: bpy.types.Context) -> None:
     layout.operator("genai_render.repeat", icon="LOOP_FORWARDS").vary = False
     layout.operator("genai_render.use_as_reference", icon="IMAGE_REFERENCE")
     layout.operator("genai_render.paint_mask", icon="BRUSH_DATA").action = "PAINT"
+    layout.separator()
+    for action, text, icon in (
+        ("upscale", "Upscale", "FULLSCREEN_ENTER"),
+        ("cutout", "Remove Background", "IMAGE_ALPHA"),
+        ("background", "Change Background", "IMAGE_BACKGROUND"),
+        ("reframe", "Reframe", "CLIPUV_HLT"),
+        ("relight", "Relight", "LIGHT_SUN"),
+    ):
+        layout.operator(_ACTION, text=text, icon=icon).action = action
     layout.separator()
     layout.operator("genai_render.show_result", icon="VIEW3D")
     layout.operator("genai_render.return_to_view", icon="HIDE_OFF")

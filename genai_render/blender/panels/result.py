@@ -14,14 +14,15 @@ from .. import catalog
 from ..jobs import history_page
 from ..settings import window_state
 from ..viewport import overlay, projection
-from . import image_actions
+from . import image_actions, tiles
 from .main import SidebarPanel
-from .wrapping import wrapped
+from .wrapping import UNIT, room, wrapped
 
 if TYPE_CHECKING:
     from ...core.history.item import Item
 
 _PROMPT_LINES = 2
+_ACROSS = 4
 
 
 class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
@@ -47,6 +48,7 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
         if item is not None:
             wrapped(layout, context, item.prompt, most=_PROMPT_LINES, translate=False)
             _draw_made_with(layout, context, item)
+            _draw_line(layout, context, item)
         if projection.is_on(context.scene):
             layout.operator("genai_render.unproject", icon="X")
 
@@ -62,6 +64,19 @@ def _draw_made_with(layout: Any, context: Any, item: Item) -> None:
     column = layout.column()
     column.active = False
     wrapped(column, context, f"{name} · {cost}")
+
+
+def _draw_line(layout: Any, context: Any, item: Item) -> None:
+    """What it was made from and what was made from it: a click steps back, or on."""
+    line = history_page.line(item.id)
+    width = room(context) / UNIT / _ACROSS
+    for title, items in (("Made From", line.before), ("Made from It", line.after)):
+        if items:
+            column = layout.column(align=True)
+            row = column.row()
+            row.active = False
+            row.label(text=title)
+            tiles.draw(column, items, _ACROSS, width)
 
 
 def _draw_over_view(layout: Any, state: Any, shown: overlay.Shown) -> None:
