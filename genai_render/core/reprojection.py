@@ -10,6 +10,8 @@ World space is Z up, in metres. Coordinates of pixels count from the centre of t
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,8 @@ else:
     np = lazy.module("numpy")
 
 _SAME_SHAPE = 0.02  # so much may a picture's shape be off from its view's, through whole pixels
-_BAND = 1 << 19  # pixels that are carried at a time
+_BAND = 1 << 18  # pixels that are carried at a time
+_THREADS = 4
 
 _NEAR = 0.002  # relative: what two captures of one surface may be apart
 _JUMP = 4.0  # a step to a neighbour so many times as high as that to the other one is an edge
@@ -84,10 +87,15 @@ def carry(
     color = np.zeros((height, width, picture.shape[2]), np.uint8)
     weight = np.zeros((height, width), np.float32)
     rows = max(1, _BAND // width)
-    for top in range(0, height, rows):
+
+    def work(top: int) -> None:
         part = slice(top, min(height, top + rows))
         moved = None if points is None else points[part]
         color[part], weight[part] = _band(seen_from, target, part, moved, floor, background)
+
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(work, range(0, height, rows)):  # raises what went wrong in one
+            pass
     _without_specks(color, weight)
     return Carried(color, _softened(1 - weight, grow))
 
@@ -291,7 +299,12 @@ def _floor(source: Canvas) -> float | None:
     covered = source.covered
     if covered.all() or not covered.any():
         return None
-    return float(np.nanmin(np.where(covered, world_points(source)[..., 2], np.nan)))
+    lowest = np.inf
+    for top in range(0, source.height, 256):
+        part = slice(top, top + 256)
+        if covered[part].any():
+            lowest = min(lowest, world_points(source, part)[covered[part]][:, 2].min())
+    return float(lowest)
 
 
 def _background(

@@ -17,7 +17,7 @@ from ...core.errors import SceneError
 from ...core.framing import fit_view
 
 if TYPE_CHECKING:
-    from ...core.canvas import Matrix4
+    from ...core.canvas import Matrix4, View
 
 FULL_FRAME_MM = 36.0
 
@@ -206,6 +206,24 @@ def projection_in_metres(seen: Matrix, perspective: bool, metres: float) -> Matr
         return rows(seen)
     scaled = seen @ Matrix.Diagonal((1 / metres, 1 / metres, 1 / metres, 1.0))
     return rows(scaled * metres if perspective else scaled)
+
+
+def of_view(view: View, metres: float) -> tuple[Matrix, CameraFrame]:
+    """Where a view is seen from and what it frames, in Blender units."""
+    world = Matrix(view.camera_to_world)
+    world.translation /= metres
+    seen = view.projection_matrix
+    perspective = view.projection == "PERSP"
+    width, height = 2 / seen[0][0], 2 / seen[1][1]
+    if perspective:
+        center_x, center_y = seen[0][2] / seen[0][0], seen[1][2] / seen[1][1]
+    else:
+        width, height = width / metres, height / metres
+        center_x, center_y = (-seen[i][3] / seen[i][i] / metres for i in (0, 1))
+    frame = CameraFrame(
+        width, height, center_x, center_y, perspective, view.near / metres, view.far / metres
+    )
+    return world, frame
 
 
 def rows(matrix: Matrix) -> Matrix4:

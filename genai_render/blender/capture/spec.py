@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...core.bounds import MAX_SIDE, MIN_SIDE
 from ...core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ...core.canvas import View
 
 MODES = ("auto", "fast", "balanced", "quality")
 
@@ -27,6 +30,8 @@ class CaptureSpec:
     fit: a picture of another aspect ratio shows more than the camera does ("extend"), or less.
     depth_of_field: whether the colour has the camera's blur. Depth and normals are always sharp,
         and View.focus_distance says what was in focus, so that it can be blurred afterwards.
+    view: seen from there instead of through a camera of the scene, with its lens and no camera's
+        name.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -41,6 +46,7 @@ class CaptureSpec:
     background: bool = True
     fit: Literal["extend", "crop"] = "extend"
     depth_of_field: bool = False
+    view: View | None = None
     source: Literal["auto", "passes", "viewport"] = "auto"
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from ...core.request import CLOSENESS, MODES, ROLES, Reference
 
 FORMATS = ("png", "webp", "jpeg")
 
-COMMANDS = ("render", "capture", "edit", "batch", "history", "models", "styles")
+COMMANDS = ("render", "capture", "edit", "carry", "batch", "history", "models", "styles")
 MAX_FRAMES = 100_000
 MANIFEST = "blender_manifest.toml"
 
@@ -60,6 +60,11 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
         )
     )
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
+    _carry(
+        commands.add_parser(
+            "carry", help="show a picture of History from another camera", allow_abbrev=False
+        )
+    )
     _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
@@ -220,6 +225,30 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
     _making(parser)
+
+
+def _carry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("item", metavar="ID", help="of a picture in History, made from the scene")
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--camera", metavar="NAME|all", help="the camera, or every other one")
+    to.add_argument(
+        "--turntable",
+        type=int,
+        metavar="N",
+        help="N views all the way around, of which the picture itself is the first",
+    )
+    parser.add_argument(
+        "--around", metavar="OBJECT", help="what the turntable turns around; default: the scene"
+    )
+    parser.add_argument(
+        "--model", metavar="ID", help="what makes the unseen; default: the picture's own model"
+    )
+    parser.add_argument(
+        "--viewport",
+        action="store_true",
+        help="seen with the shading of the file's 3D Viewport (Blender 5.2)",
+    )
+    _output(parser)
 
 
 def _batch(parser: argparse.ArgumentParser) -> None:

@@ -240,6 +240,7 @@ class _Making:
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
+        self.saved: list[str] = []
         self._said: set[str] = set()
         for text in prepared.notices:
             self.notice(text)
@@ -272,13 +273,21 @@ class _Making:
         )
         return 0
 
-    def run(self, shots_to_come: Iterator[Prepared | SceneError], names: list[str]) -> int:
+    def run(
+        self,
+        shots_to_come: Iterator[Prepared | SceneError],
+        names: list[str],
+        one_by_one: bool = False,
+    ) -> int:
+        """one_by_one: each is in `saved` before the next shot is asked for."""
         settings = replace(
             backend_settings.for_model(self._catalog, self._model), belong_together=len(names) > 1
         )
         backend = create_backend(self._model.backend, settings)
         # Every server of a farm has one to draw, and there is one more to give to the first.
         ahead = max(_AHEAD, len(servers.names_of(settings, self._model.backend)) + 1)
+        if one_by_one:
+            ahead = 1
         stop: OverBudget | None = None
         with OutputFolder(self._parsed.output) as output:
             store = open_history(folder_of(self._parsed))
@@ -393,6 +402,7 @@ class _Making:
                 self._first_error = self._first_error or problem
                 self._console.error(problem)
         self._made += 1
+        self.saved.append(item.id)
         view = job.request.canvas.view if job.request.canvas is not None else None
         info = saved.result.info
         self._console.event(
@@ -416,3 +426,7 @@ class _Making:
             **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))
+
+
+# `carry` makes its pictures in the same way.
+Making, model_of, seen_of = _Making, _model, _seen

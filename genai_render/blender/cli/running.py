@@ -12,12 +12,13 @@ from ...console import Console
 from ...core import log
 from ...core.errors import Cancelled, GenAIError, StorageError
 from .. import addon, backend_settings
-from . import arguments, batching, capturing, catalog_lists, history, making
+from . import arguments, batching, capturing, carrying, catalog_lists, history, making
 from .interrupt import interruptible
 
 _COMMANDS = {
     "render": making.render,
     "edit": making.edit,
+    "carry": carrying.carry,
     "batch": batching.batch,
     "capture": capturing.capture_canvas,
     "history": history.run,

@@ -103,9 +103,11 @@ class Session:
         place: Place | None = None,
         to_canvas: Callable[[], Canvas] | None = None,
         said: Sequence[str] = (),
+        complete: Prepare | None = None,
     ) -> Work:
         """Start a job. to_canvas: makes the request's canvas; called in the worker.
 
+        complete: makes the whole request; called in the worker, in place of to_canvas.
         said: notices that stand in the panel already and need not come again.
         Raises what stands against it: a limit, a key that is missing, online access that is off.
         """
@@ -114,7 +116,8 @@ class Session:
             raise prepared.problem or InvalidInput("No model is chosen.")
         settings = backend_settings.for_model(catalog.catalog(), model)
         backend = create_backend(model.backend, settings)
-        complete = None if to_canvas is None else _with_canvas(to_canvas)
+        if to_canvas is not None:
+            complete = _with_canvas(to_canvas)
         job = self.gate.submit(prepared, backend.run, complete)
         marks().used(model.id)
         self.told = [told for told in self.told if told.is_error or told.deleted]
