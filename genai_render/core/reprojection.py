@@ -105,12 +105,7 @@ def at_picture(canvas: Canvas, picture: NDArray[Any]) -> Canvas:
     height, width = picture.shape[:2]
     if (height, width) == (canvas.height, canvas.width):
         return canvas
-    if abs(width / height / canvas.view.aspect - 1) > _SAME_SHAPE:
-        raise InvalidInput(
-            "The image has another shape than the view that it was made from.",
-            f"It has {width} × {height} pixels, the view {canvas.width} × {canvas.height}.",
-            "Choose an image that was not cropped or extended.",
-        )
+    check_shape(canvas, picture)
     across = (np.arange(width) + 0.5) * canvas.width / width - 0.5
     down = (np.arange(height) + 0.5) * canvas.height / height - 0.5
     column = np.clip(np.round(across), 0, canvas.width - 1).astype(np.intp)
@@ -119,6 +114,17 @@ def at_picture(canvas: Canvas, picture: NDArray[Any]) -> Canvas:
     view = replace(canvas.view, width=width, height=height)
     depth = _between(canvas.depth, across, down, canvas.depth[grid])
     return Canvas(canvas.color[grid], depth, canvas.normal[grid], view)
+
+
+def check_shape(canvas: Canvas, picture: NDArray[Any]) -> None:
+    """Raises InvalidInput for a picture of another shape than the canvas."""
+    height, width = picture.shape[:2]
+    if abs(width / height / canvas.view.aspect - 1) > _SAME_SHAPE:
+        raise InvalidInput(
+            "The image has another shape than the view that it was made from.",
+            f"It has {width} × {height} pixels, the view {canvas.width} × {canvas.height}.",
+            "Choose an image that was not cropped or extended.",
+        )
 
 
 def _between(

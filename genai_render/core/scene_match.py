@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import lazy
 from .canvas import Canvas
-from .reprojection import at_picture
+from .reprojection import check_shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,9 @@ def match(canvas: Canvas, picture: NDArray[np.uint8]) -> Match | None:
     small = np.asarray(
         Image.fromarray(picture[..., :3]).resize((width, height), Image.Resampling.BOX)
     )
-    scene = _lines(at_picture(canvas, small))
+    check_shape(canvas, picture)
+    # Of an even number of pixels that become one, none is the middle one: both beside it are taken.
+    scene = (_lines(canvas, small, np.floor) + _lines(canvas, small, np.ceil)) / 2
     drawn = _drawn(small)
     windows = _windows(scene, drawn)
     if windows is None:
@@ -136,10 +138,15 @@ def heat_picture(found: Match, limit: float, width: int, height: int) -> NDArray
 # --- edges, as complex numbers: how strong, and which way at twice the angle ----------------------
 
 
-def _lines(canvas: Canvas) -> NDArray[np.complex64]:
-    """Of the scene: 1 in size on an edge."""
-    covered = canvas.covered
-    far = np.where(covered, canvas.depth, np.float32(1))
+def _lines(canvas: Canvas, small: NDArray[np.uint8], side: Any) -> NDArray[np.complex64]:
+    """Of the scene, at the size of `small`: 1 in size on an edge."""
+    grid = []
+    for own, wanted in ((canvas.height, small.shape[0]), (canvas.width, small.shape[1])):
+        place = (np.arange(wanted) + 0.5) * own / wanted - 0.5
+        grid.append(np.clip(side(place), 0, own - 1).astype(np.intp))
+    depth, normal = canvas.depth[np.ix_(*grid)], canvas.normal[np.ix_(*grid)]
+    covered = np.isfinite(depth)
+    far = np.where(covered, depth, np.float32(1))
     if canvas.view.projection == "PERSP":
         plane = np.log(np.maximum(far, np.float32(1e-6)))
     else:
@@ -150,7 +157,7 @@ def _lines(canvas: Canvas) -> NDArray[np.complex64]:
     for axis in (0, 1):
         step = np.diff(plane, axis=axis, append=plane.take([-1], axis))
         bend = np.abs(step - np.roll(step, 1, axis))
-        turn = np.diff(canvas.normal, axis=axis, append=canvas.normal.take([-1], axis))
+        turn = np.diff(normal, axis=axis, append=normal.take([-1], axis))
         turned = _on_both_sides(np.sqrt((turn * turn).sum(-1)), axis)
         rim = np.diff(covered.astype(np.float32), axis=axis, append=covered.take([-1], axis))
         rim = _on_both_sides(np.abs(rim), axis)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from . import (
+    carrying,
     connections,
     download,
     editing,
@@ -21,6 +22,7 @@ from . import (
 _MODULES = (
     generate,
     editing,
+    carrying,
     results,
     download,
     views,
