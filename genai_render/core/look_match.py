@@ -120,7 +120,5 @@ def _doubled(plane: Floats, shape: tuple[int, ...]) -> Floats:
             0.75
         )
         both = np.stack((before, after), axis + 1)
-        plane = both.reshape(
-            tuple(2 * n if i == axis else n for i, n in enumerate(plane.shape))
-        )
+        plane = both.reshape(tuple(2 * n if i == axis else n for i, n in enumerate(plane.shape)))
     return plane[: shape[0], : shape[1]]

@@ -35,7 +35,17 @@ SCHEMA = 1
 # The fields whose values stand in JSON as they are.
 _PLAIN = (
     *("prompt", "model", "style", "aspect", "resolution", "width", "height", "count", "seed"),
-    *("mode", "closeness", "options", "enhance", "scene_text", "kind", "carried", "parent", "batch"),
+    *(
+        "mode",
+        "closeness",
+        "options",
+        "enhance",
+        "scene_text",
+        "kind",
+        "carried",
+        "parent",
+        "batch",
+    ),
 )
 
 

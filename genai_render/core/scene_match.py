@@ -213,9 +213,7 @@ def _directed(soft: Floats, strength: Floats) -> NDArray[np.complex64]:
 def _blurred(plane: Floats) -> Floats:
     """By about a pixel."""
     for axis in (0, 1):
-        padded = np.concatenate(
-            (plane.take([0], axis), plane, plane.take([-1], axis)), axis
-        )
+        padded = np.concatenate((plane.take([0], axis), plane, plane.take([-1], axis)), axis)
         count = plane.shape[axis]
         parts = [padded.take(range(i, i + count), axis) for i in range(3)]
         plane = (parts[0] + 2 * parts[1] + parts[2]) * np.float32(0.25)

@@ -32,7 +32,11 @@ def _diffuse_scene() -> None:
 
 @pytest.mark.parametrize(
     ("change", "share"),
-    [({}, 0.99), ({"type": "ORTHO", "ortho_scale": 7.0}, 0.985), ({"shift_x": 0.2, "lens": 35}, 0.99)],
+    [
+        ({}, 0.99),
+        ({"type": "ORTHO", "ortho_scale": 7.0}, 0.985),
+        ({"shift_x": 0.2, "lens": 35}, 0.99),
+    ],
 )
 def test_both_cameras_show_a_diffuse_surface_in_one_color(change, share: float) -> None:
     _diffuse_scene()

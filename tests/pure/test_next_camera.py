@@ -28,7 +28,7 @@ def _made(request: RenderRequest) -> Result:
 @pytest.fixture(scope="module")
 def accepted() -> next_camera.Accepted:
     canvas = synthetic.canvas("product", 320, 240, background=True)
-    request = RenderRequest("golden hour", style="watercolor", canvas=canvas, seed=4)
+    request = RenderRequest("golden hour", style="movie", canvas=canvas, seed=4)
     return next_camera.Accepted("one", _made(request).image, canvas, request, 4)
 
 
@@ -42,7 +42,7 @@ def test_what_was_seen_stays_and_the_rest_is_in_its_look(accepted, target) -> No
     model = catalog.load().model("offline")
     request = next_camera.request_for(accepted, model, target)
     assert request.carried
-    assert (request.parent, request.prompt, request.style) == ("one", "golden hour", "watercolor")
+    assert (request.parent, request.prompt, request.style) == ("one", "golden hour", "movie")
     assert request.mask is not None
     made = images.decode(_made(request).image)[..., :3]
     kept = images.decode(request.mask)[..., 3] == 255
@@ -73,7 +73,7 @@ def images_sha(data: bytes) -> str:
 def test_a_model_is_told_to_complete_the_picture(accepted, target) -> None:
     known = catalog.load()
     request = next_camera.request_for(accepted, known.model("offline"), target)
-    words = build_prompt(request, known.style("watercolor"))
+    words = build_prompt(request, known.style("movie"))
     assert words.startswith("Complete the image")
     assert "golden hour" in words
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from synthetic import SCENES, Ground, Scene, Sphere, canvas
 
 from genai_render.core import reprojection
 from genai_render.core.canvas import Canvas
 from genai_render.core.errors import InvalidInput
-
-from synthetic import SCENES, Ground, Scene, Sphere, canvas
 
 
 def _agreement(one: Canvas, other: Canvas, **options) -> tuple[float, float]:
@@ -35,8 +34,8 @@ def _ball(eye, **changes) -> Scene:
 
 @pytest.mark.parametrize("projection", ["PERSP", "ORTHO"])
 def test_a_ball_on_a_floor_keeps_its_colors_in_the_next_camera(projection: str) -> None:
-    one = canvas(_ball((1.6, -5.2, 2.6)), 480, 360, projection=projection)
-    other = canvas(_ball((-0.4, -5.4, 3.0)), 480, 360, projection=projection)
+    one = canvas(_ball((1.6, -5.2, 2.6)), 400, 300, projection=projection)
+    other = canvas(_ball((-0.4, -5.4, 3.0)), 400, 300, projection=projection)
     same, unseen = _agreement(one, other)
     assert same >= 0.99
     assert 0 < unseen < 0.4
@@ -45,15 +44,15 @@ def test_a_ball_on_a_floor_keeps_its_colors_in_the_next_camera(projection: str) 
 @pytest.mark.parametrize(("sun", "share"), [(2.2, 0.975), (0.0, 0.985)])
 def test_things_before_things_keep_their_colors(sun: float, share: float) -> None:
     """What is left are pixels on silhouettes and edges of shadows, which mix two colors."""
-    one = canvas(_from("product", (1.6, -5.2, 2.6), sun_power=sun), 480, 360)
-    other = canvas(_from("product", (2.4, -4.9, 2.5), sun_power=sun), 480, 360)
+    one = canvas(_from("product", (1.6, -5.2, 2.6), sun_power=sun), 400, 300)
+    other = canvas(_from("product", (2.4, -4.9, 2.5), sun_power=sun), 400, 300)
     same, unseen = _agreement(one, other)
     assert same >= share
     assert 0 < unseen < 0.4
 
 
 def test_between_perspective_and_orthographic() -> None:
-    one = canvas(_ball((1.6, -5.2, 2.6)), 480, 360)
+    one = canvas(_ball((1.6, -5.2, 2.6)), 400, 300)
     other = canvas(_ball((1.0, -5.2, 2.8)), 400, 400, projection="ORTHO")
     assert _agreement(one, other)[0] >= 0.985
 
@@ -91,7 +90,9 @@ def test_what_stands_behind_is_not_seen() -> None:
     there = other.covered
     away = points[there] - eye
     length = np.linalg.norm(away, axis=-1)
-    reach, _, _ = _trace(SCENES["product"](), np.broadcast_to(eye, away.shape), away / length[:, None])
+    reach, _, _ = _trace(
+        SCENES["product"](), np.broadcast_to(eye, away.shape), away / length[:, None]
+    )
     back = np.linalg.inv(np.array(one.view.camera_to_world))
     column, row, _ = reprojection.project(one.view, points[there] @ back[:3, :3].T + back[:3, 3])
     hidden = reach < length * 0.985

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a picture is from its scene: on pictures that were moved, scaled and redrawn on purpose."""
+"""How far a picture is from its scene: on pictures moved, scaled and redrawn on purpose."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIMIT = 6.0
 
 @pytest.fixture(scope="module", params=["product", "interior"])
 def canvas(request) -> Canvas:
-    return synthetic.canvas(request.param, 768, 576, samples=1, background=True)
+    return synthetic.canvas(request.param, 512, 384, samples=1, background=True)
 
 
 @pytest.fixture(scope="module")
 def street() -> Canvas:
-    return synthetic.canvas("street", 768, 576, samples=1, background=True)
+    return synthetic.canvas("street", 512, 384, samples=1, background=True)
 
 
 def _picture(canvas: Canvas) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_another_look_of_the_same_scene_is_true_to_it(canvas: Canvas) -> None:
 
 
 def test_a_picture_of_something_else_is_marked(canvas: Canvas, street: Canvas) -> None:
-    for other in (_picture(street), np.full((576, 768, 3), 90, np.uint8)):
+    for other in (_picture(street), np.full((384, 512, 3), 90, np.uint8)):
         found = scene_match.match(canvas, other)
         assert found is not None
         assert found.left(LIMIT)

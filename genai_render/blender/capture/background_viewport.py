@@ -117,9 +117,7 @@ def _camera(context: bpy.types.Context, spec: CaptureSpec) -> viewport_frame.Fra
 def _of_view(spec: CaptureSpec, view: View, metres: float) -> viewport_frame.Frame:
     world, frame = camera_frame.of_view(view, metres)
     frame = frame.fitted(spec.aspect, spec.fit)
-    return viewport_frame.Frame(
-        0, 0, spec.width, spec.height, world.inverted(), frame.projection()
-    )
+    return viewport_frame.Frame(0, 0, spec.width, spec.height, world.inverted(), frame.projection())
 
 
 def _in_metres(canvas: Canvas, metres: float) -> Canvas:

@@ -106,9 +106,7 @@ def _carried(
         ]
         request = next_camera.request_for(accepted, model, canvas, others)
         before = len(run.saved)
-        yield replace(
-            run.prepared, request=request.with_(width=canvas.width, height=canvas.height)
-        )
+        yield replace(run.prepared, request=request.with_(width=canvas.width, height=canvas.height))
         done += [(id, canvas) for id in run.saved[before:]]
 
 

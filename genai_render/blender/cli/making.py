@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -27,6 +28,7 @@ from ...core.errors import (
     StorageError,
 )
 from ...core.events import CancelToken, Notice, Progress, Result
+from ...core.history import scene_matches
 from ...core.history.seen_costs import seen_costs
 from ...core.history.store import INDEX
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
@@ -42,6 +44,9 @@ from ..history_place import open_history
 from . import arguments, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
+
+if TYPE_CHECKING:
+    from ...core.scene_match import Match
 
 # The next shot is captured while the last one is drawn; more would only fill the memory.
 _AHEAD = 2
@@ -240,6 +245,7 @@ class _Making:
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
+        self._matches: dict[str, Match] = {}
         self.saved: list[str] = []
         self._said: set[str] = set()
         for text in prepared.notices:
@@ -350,7 +356,12 @@ class _Making:
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
-        return self._store.add(request, result, seconds=seconds, view=self._view).id
+        item = self._store.add(request, result, seconds=seconds, view=self._view)
+        if request.canvas is not None:  # it is safe by now
+            found = scene_matches.measure(self._store, item.id, request.canvas, result.image)
+            if found is not None:
+                self._matches[item.id] = found
+        return item.id
 
     def _keep_failure(self, request: RenderRequest, error: GenAIError) -> None:
         """In the worker."""
@@ -423,9 +434,18 @@ class _Making:
             not_used=info.get("not_used", []),
             notices=() if job.request.canvas is None else job.request.canvas.notices,
             **({"closeness": info["closeness"]} if "closeness" in info else {}),
+            **_true_to_scene(self._matches.pop(item.id, None)),
             **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))
+
+
+def _true_to_scene(found: Match | None) -> dict[str, Any]:
+    """For the event of a result: how many pixels its edges are off, and how many are lost."""
+    if found is None:
+        return {}
+    shift = None if found.shift is None else round(found.shift, 2)
+    return {"scene_shift": shift, "scene_lost": round(found.lost, 3)}
 
 
 # `carry` makes its pictures in the same way.

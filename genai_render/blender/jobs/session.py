@@ -23,7 +23,7 @@ from ...core.rescue import rescue
 from ...core.seen_costs import NO_CORRECTION, Correction
 from ...core.seen_costs import correction as correction_of
 from ...core.submission import Gate, Limits
-from .. import addon, backend_settings, catalog, redraw
+from .. import addon, backend_settings, background, catalog, redraw
 from ..history_place import open_history
 from ..settings.model_marks import marks
 from . import listeners
@@ -225,6 +225,7 @@ class Session:
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds
             self._spending = None
             self._corrections.pop(work.job.request.model, None)
+            self._compare(work.job.request, event)
         elif isinstance(event, Finished):
             del self._works[work.job.id]
             self._spending = None
@@ -234,6 +235,18 @@ class Session:
             cancelled = event.error is not None and event.error.code == "cancelled"
             if event.error is not None and (not cancelled or event.error.why):
                 self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
+
+    def _compare(self, request: RenderRequest, saved: Saved) -> None:
+        """How far the image is from its scene, found out by a thread after it is safe."""
+        canvas, image, store = request.canvas, saved.result.image, self.store
+        if canvas is not None:
+            from ...core.history import scene_matches  # not needed to start
+
+            background.run(
+                lambda: scene_matches.measure(store, saved.id, canvas, image),
+                lambda found: found is not None and self._redraw(),
+                lane="match",
+            )
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
