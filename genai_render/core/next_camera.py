@@ -77,8 +77,15 @@ def request_for(
 
     Raises InvalidInput for a picture of another shape than its view.
     """
+    over = carried([(accepted.pixels, accepted.canvas), *others], target)
+    return request_with(accepted, model, target, over)
+
+
+def request_with(
+    accepted: Accepted, model: Model, target: Canvas, over: Carried
+) -> RenderRequest:
+    """The same for what was carried already, of this picture and maybe others."""
     picture = accepted.pixels
-    over = carried([(picture, accepted.canvas), *others], target)
     shown = np.ascontiguousarray(target.color[..., :3])
     # A model sees roughly what stands there, in the picture's colors, and not a hole.
     filled = look_match.continued(shown, over.color, over.unseen, picture)

@@ -41,7 +41,7 @@ def test_a_ball_on_a_floor_keeps_its_colors_in_the_next_camera(projection: str) 
     assert 0 < unseen < 0.4
 
 
-@pytest.mark.parametrize(("sun", "share"), [(2.2, 0.975), (0.0, 0.985)])
+@pytest.mark.parametrize(("sun", "share"), [(2.2, 0.97), (0.0, 0.985)])
 def test_things_before_things_keep_their_colors(sun: float, share: float) -> None:
     """What is left are pixels on silhouettes and edges of shadows, which mix two colors."""
     one = canvas(_from("product", (1.6, -5.2, 2.6), sun_power=sun), 400, 300)
@@ -58,7 +58,7 @@ def test_between_perspective_and_orthographic() -> None:
 
 
 def test_into_the_same_camera_it_is_the_same_picture() -> None:
-    one = canvas("street", 320, 240, background=True)
+    one = canvas("product", 320, 240, background=True)
     carried = reprojection.carry(one.color, one, one)
     assert carried.share == 0
     assert np.array_equal(carried.color, one.color)

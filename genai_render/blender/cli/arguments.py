@@ -200,6 +200,12 @@ def _render(parser: argparse.ArgumentParser) -> None:
         choices=CLOSENESS,
         help="how close to the view, by what the model has for it; an --option counts more",
     )
+    parser.add_argument(
+        "--keyframes",
+        type=int,
+        metavar="N",
+        help="with --frames: make every Nth frame, carry those between, and write a movie",
+    )
     parser.add_argument("--no-canvas", action="store_true", help="do not use the scene's view")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from ...core.events import CancelToken, Notice, Progress, Result
 from ...core.history import scene_matches
 from ...core.history.seen_costs import seen_costs
 from ...core.history.store import INDEX
-from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
+from ...core.jobs import Finished, Job, JobEvent, JobQueue, Run, Saved
 from ...core.mask_shape import Shaping
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
@@ -53,6 +53,18 @@ _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
+    making, planned, names = planned_render(parsed, console)
+    if parsed.dry_run:
+        return making.say_plan(names)
+    with shots.kept_frame():
+        return making.run(_captured(making.prepared, planned, console), names)
+
+
+def planned_render(
+    parsed: argparse.Namespace, console: Console, paid: Callable[[int], int] = int
+) -> tuple[_Making, list[shots.Shot] | None, list[str]]:
+    """What is to be made: of which shots, under which names. paid: of so many, how many are sent
+    to the model. Raises what stands against it."""
     catalog, model = _model(parsed, console)
     # By the names of the objects, the offline engine knows what a word of color is about.
     seen = model.backend == "offline" and not parsed.no_canvas
@@ -82,11 +94,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     aspect = None if planned is None else shots.own_aspect(parsed)
     prepared = prepare(model, lambda: request, aspect, _seen(parsed, model))
-    making = _Making(parsed, console, catalog, prepared, len(names))
-    if parsed.dry_run:
-        return making.say_plan(names)
-    with shots.kept_frame():
-        return making.run(_captured(making.prepared, planned, console), names)
+    return _Making(parsed, console, catalog, prepared, paid(len(names))), planned, names
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
@@ -245,6 +253,7 @@ class _Making:
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
+        self._filling: Run | None = None
         self._matches: dict[str, Match] = {}
         self.saved: list[str] = []
         self._said: set[str] = set()
@@ -314,7 +323,7 @@ class _Making:
             )
             try:
                 # All of it, before the first is captured.
-                gate.check(self.prepared, self._spending, times=len(names))
+                gate.check(self.prepared, self._spending, times=self._jobs)
                 comes = self.prepared.canvas_size is not None
                 check_ready(self._model.backend, settings, self._request, CancelToken(), comes)
                 for name in names:
@@ -327,7 +336,10 @@ class _Making:
                         if isinstance(prepared, SceneError):
                             self._fail(prepared)
                             continue
-                        job = gate.submit(prepared, backend.run, run=self._spending)
+                        run_backend = backend.run
+                        if prepared.model is not None and prepared.model is not self._model:
+                            run_backend = self._offline(prepared.model)
+                        job = gate.submit(prepared, run_backend, run=self._spending)
                     except OverBudget as error:
                         stop = error
                         break  # what is on its way is paid for: it comes to its end
@@ -366,6 +378,14 @@ class _Making:
     def _keep_failure(self, request: RenderRequest, error: GenAIError) -> None:
         """In the worker."""
         self._store.add_failed(request, error, view=self._view)
+
+    def _offline(self, model: Model) -> Run:
+        """What fills in the frames between those that the model makes."""
+        settings = backend_settings.for_model(self._catalog, model)
+        if self._filling is None:
+            together = replace(settings, belong_together=True)
+            self._filling = create_backend(model.backend, together).run
+        return self._filling
 
     def _check_storage(self) -> None:
         self._store.check_writable()

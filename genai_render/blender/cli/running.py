@@ -12,11 +12,11 @@ from ...console import Console
 from ...core import log
 from ...core.errors import Cancelled, GenAIError, StorageError
 from .. import addon, backend_settings
-from . import arguments, batching, capturing, carrying, catalog_lists, history, making
+from . import animating, arguments, batching, capturing, carrying, catalog_lists, history, making
 from .interrupt import interruptible
 
 _COMMANDS = {
-    "render": making.render,
+    "render": animating.render,
     "edit": making.edit,
     "carry": carrying.carry,
     "batch": batching.batch,
