@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much steadier an animation is with key frames than frame by frame, with the offline engine.
 
-    python -m tests.bench_animation [FILE.blend] [--frames 48] [--every 8] [--side 512] [--output DIR]
+    python -m tests.bench_animation [FILE.blend] [--frames 48] [--every 8] [--side 512]
 
 Without a file: a scene with a camera that goes around and a ball that rolls.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import bpy
@@ -33,7 +34,9 @@ def _scene() -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     stage.build(around=128)
     stage.plane("Wall", 2.0, (-1.5, 2.5, 1.6), (90, 0, 15), stage.material("Blue", (0.1, 0.2, 0.6)))
-    roller = stage.ball("Roller", (2.0, -1.0, 0.0), 0.4, 96, stage.material("Yellow", (0.8, 0.6, 0.1)))
+    roller = stage.ball(
+        "Roller", (2.0, -1.0, 0.0), 0.4, 96, stage.material("Yellow", (0.8, 0.6, 0.1))
+    )
     roller.keyframe_insert("location", frame=1)
     roller.location.x = -1.2
     roller.keyframe_insert("location", frame=48)
@@ -89,7 +92,7 @@ def main() -> None:
     keys = _keys(asked.frames, asked.every)
     carried = list(alone)
     unseen = []
-    for first, last in zip(keys, keys[1:], strict=False):
+    for first, last in pairwise(keys):
         for index in range(first + 1, last):
             pair = [
                 replace(

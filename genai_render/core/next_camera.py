@@ -81,9 +81,7 @@ def request_for(
     return request_with(accepted, model, target, over)
 
 
-def request_with(
-    accepted: Accepted, model: Model, target: Canvas, over: Carried
-) -> RenderRequest:
+def request_with(accepted: Accepted, model: Model, target: Canvas, over: Carried) -> RenderRequest:
     """The same for what was carried already, of this picture and maybe others."""
     picture = accepted.pixels
     shown = np.ascontiguousarray(target.color[..., :3])

@@ -58,9 +58,12 @@ class Match:
 
     @property
     def text(self) -> str:
-        """For people: "0.4 px off, 3 % of the edges lost"."""
-        lost = f"{round(self.lost * 100)} % of the edges lost"
-        return lost if self.shift is None else f"{self.shift:.1f} px off, {lost}"
+        """For people: "0.4 px off the scene, 3 % of its edges lost"."""
+        lost = round(self.lost * 100)
+        if self.shift is None:
+            return f"{lost} % of the scene's edges are not in the image"
+        off = f"{self.shift:.1f}"
+        return f"{off} px off the scene, {lost} % of its edges lost"
 
     def to_json(self) -> dict[str, Any]:
         rows = [

@@ -81,7 +81,7 @@ def test_a_picture_of_something_else_is_marked(canvas: Canvas, another: Canvas) 
         found = scene_match.match(canvas, other)
         assert found is not None
         assert found.left(LIMIT)
-        assert found.lost > 0.5 or (found.shift or 0) > 3 * LIMIT
+        assert found.lost > 0.5 or (found.shift or 0) > 2 * LIMIT
 
 
 def test_only_the_part_that_has_moved_is_hot(canvas: Canvas) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import bpy
@@ -90,7 +91,7 @@ def _order(count: int, every: int) -> list[int]:
     """Each two key frames before the frames between them."""
     keys = _keys(count, every)
     order = keys[:1]
-    for before, after in zip(keys, keys[1:], strict=False):
+    for before, after in pairwise(keys):
         order += [after, *range(before + 1, after)]
     return order
 
@@ -109,7 +110,9 @@ def _frames(
     assert request is not None
     assert size is not None
     model = run.prepared.model
-    filling = model if model is not None and model.id == OFFLINE else catalogs.load([]).model(OFFLINE)
+    filling = (
+        model if model is not None and model.id == OFFLINE else catalogs.load([]).model(OFFLINE)
+    )
     keys = set(_keys(len(planned), every))
     known: dict[int, tuple[KeyFrame, _Places, str]] = {}
     for number, index in enumerate(order, start=1):
@@ -147,9 +150,7 @@ def _between(
     places: _Places,
     frame: int,
 ) -> Prepared:
-    pair = [
-        replace(key, moved=_moved(places, then)) for key, then, _ in (before, after)
-    ]
+    pair = [replace(key, moved=_moved(places, then)) for key, then, _ in (before, after)]
     over = in_between.between(pair[0], pair[1], canvas, frame)
     request = run.prepared.request
     assert request is not None

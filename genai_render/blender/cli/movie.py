@@ -63,5 +63,7 @@ def write(pictures: Sequence[Path], path: Path) -> Path:
     finally:
         bpy.data.scenes.remove(scene)
     if not path.exists():
-        raise StorageError(f'The movie "{path.name}" was not written.', "", "The pictures are there.")
+        raise StorageError(
+            f'The movie "{path.name}" was not written.', "", "The pictures are there."
+        )
     return path

@@ -54,10 +54,5 @@ def text(item: Item) -> str:
     found = _match(item)
     if found is None:
         return ""
-    lost = round(found.lost * 100)
-    if found.shift is None:
-        said = translated(f"{lost} % of the scene's edges are not in the image")
-    else:
-        off = f"{found.shift:.1f}"
-        said = translated(f"{off} px off the scene, {lost} % of its edges lost")
+    said = translated(found.text)
     return f"{translated('Has left the scene')}: {said}" if has_left(item) else said
