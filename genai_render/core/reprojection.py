@@ -427,7 +427,7 @@ def _cubic(
     return mixed
 
 
-def _catmull_rom(t: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+def _catmull_rom(t: NDArray[np.float32]) -> tuple[Floats, ...]:
     square, cube = t * t, t * t * t
     return (
         np.float32(0.5) * (-t + 2 * square - cube),

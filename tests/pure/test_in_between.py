@@ -82,6 +82,7 @@ def test_the_unsteady_is_told_from_the_steady() -> None:
     assert steady < 1 < 8 < unsteady
     away = replace(_scene((0.0, -4.0, 1.6), 0), target=(0, -9, 3.0))
     nothing = synthetic.canvas(away, 240, 180)
-    assert in_between.unsteadiness(
-        canvas.picture, canvas.canvas, nothing.color[..., :3], nothing
-    ) is None
+    assert (
+        in_between.unsteadiness(canvas.picture, canvas.canvas, nothing.color[..., :3], nothing)
+        is None
+    )

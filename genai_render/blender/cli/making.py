@@ -469,4 +469,6 @@ def _true_to_scene(found: Match | None) -> dict[str, Any]:
 
 
 # `carry` makes its pictures in the same way.
-Making, model_of, seen_of = _Making, _model, _seen
+Making = _Making
+model_of = _model
+seen_of = _seen
