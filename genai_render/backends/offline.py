@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core import images
+from ..core import images, look_match
 from ..core.bounds import MAX_SEED
 from ..core.canvas import Canvas
 from ..core.catalog import Catalog, Model
@@ -46,6 +46,7 @@ class _Job:
     neural: bool
     notes: tuple[str, ...]
     stage: Stage | None = None
+    carried: bool = False
 
 
 class OfflineBackend:
@@ -121,7 +122,7 @@ def _one(
         if job.neural:
             pixels, ai, text = _neural(request, pixels, step)
             extra += [text] if text else []
-        pixels = _blended(request, job, pixels)
+        pixels = _continued(request, pixels) if job.carried else _blended(request, job, pixels)
         step(0.98, "Saving")
         image = images.encode_png(pixels)
         info: dict[str, Any] = {
@@ -226,7 +227,13 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
     wished = _Wished.of(request, known)
     references: Sequence[Reference] = request.references
     remarks = [f"Reference {text}." for text in notes(references)]
-    if request.kind == "edit":
+    carried = request.carried and request.canvas is not None and request.source is not None
+    if carried:
+        assert request.source is not None
+        assert request.canvas is not None
+        size = images.probe(request.source)
+        canvas = fitted(request.canvas, size.width, size.height)
+    elif request.kind == "edit":
         assert request.source is not None
         canvas = painted(request.source, request.canvas)
     elif request.canvas is not None:
@@ -241,7 +248,7 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
             "It re-lights and re-draws what is there; it cannot make a picture from words alone.",
             "Turn the canvas on, or add a reference image.",
         )
-    return wished.job(canvas, references, tuple(remarks))
+    return replace(wished.job(canvas, references, tuple(remarks)), carried=carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +369,18 @@ def _blended(request: RenderRequest, job: _Job, pixels: NDArray[np.uint8]) -> ND
         weight = share[part] if isinstance(share, np.ndarray) else share
         result[part] = own + (pixels[part] - own) * weight + np.float32(0.5)
     return result
+
+
+def _continued(request: RenderRequest, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What was carried over from another camera, and what the engine drew where there was nothing,
+    in the colors of the rest."""
+    assert request.source is not None
+    known = np.asarray(decode(request.source, "The picture").convert("RGB"))
+    unseen = np.zeros(known.shape[:2], np.float32)
+    if request.mask is not None:
+        alpha = np.asarray(decode(request.mask, "The mask").convert("RGBA").getchannel("A"))
+        unseen = 1 - alpha.astype(np.float32) / np.float32(255)
+    return look_match.continued(pixels, known, unseen, known)
 
 
 def _neural(

@@ -124,6 +124,16 @@ class GenAIRenderPreferences(
         description="Draw a new image over the viewport that it was made from",
         default=True,
     )
+    scene_limit: bpy.props.FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Mark Images That Are Off By",
+        description="Images whose edges lie farther than that from the scene that they were made "
+        "from are marked. 0 marks none",
+        min=0.0,
+        soft_max=64.0,
+        default=6.0,
+        precision=1,
+        subtype="PIXEL",
+    )
     live_size: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Live View Size",
         description="Pixels on the longer side of the view's picture in the panel",
@@ -188,6 +198,7 @@ class GenAIRenderPreferences(
             wrapped(column, context, problem, icon="ERROR")
         layout.prop(self, "parallel_jobs")
         layout.prop(self, "show_result")
+        layout.prop(self, "scene_limit")
         layout.prop(self, "live_size")
         log_panel.draw(layout)
 

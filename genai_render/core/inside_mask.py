@@ -27,6 +27,7 @@ else:
     Image = lazy.module("PIL.Image")
 
 SAME_SHAPE = 0.02  # how far width over height may be off, which sizes in steps of 16 pixels cause
+OFFLINE = "offline"  # the model of the embedded engine, which knows what to do by itself
 _BAND = 512  # rows that are mixed at a time
 
 
@@ -35,6 +36,9 @@ def kept_outside(run: Run) -> Run:
 
     def masked(request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         """In the worker."""
+        if request.carried and request.mask is None and request.model != OFFLINE:
+            yield _whole(request)
+            return
         for event in run(request, cancel):
             if not isinstance(event, Result) or request.mask is None or request.source is None:
                 yield event
@@ -47,6 +51,19 @@ def kept_outside(run: Run) -> Run:
                 yield event
 
     return masked
+
+
+def _whole(request: RenderRequest) -> Result:
+    """A picture that was carried into another camera as a whole: nothing of it is to be made."""
+    assert request.source is not None, "it is an edit"
+    info = images.probe(request.source)
+    return Result(
+        *(request.source, info.mime, info.width, info.height),
+        seed=request.seed,
+        prompt_sent=request.prompt,
+        info={"carried": "whole"},
+        cost_usd=0.0,
+    )
 
 
 def combined(source: bytes, mask: bytes, result: Result) -> Result:

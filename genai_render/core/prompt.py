@@ -50,6 +50,13 @@ _CLOSENESS_SAYS: dict[str, dict[str, str]] = {
 }
 
 
+# Of a picture that was carried into another camera.
+_CARRIED = (
+    "Complete the image where the mask lets it change: continue its surfaces, light, colors and "
+    "style there, so that no seam is seen. The whole image is:"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SentImage:
     """One image that goes with the prompt, in order. weight: 0 to 1, for references."""
@@ -69,7 +76,8 @@ def compose(request: RenderRequest, style: Style, images: Sequence[SentImage] = 
 
 def build_prompt(request: RenderRequest, style: Style) -> str:
     """What to make: the user's words, the style's, the scene's."""
-    lines = [_closed(request.prompt)]
+    lines = [_CARRIED] if request.carried else []
+    lines.append(_closed(request.prompt))
     if style.prompt:
         lines.append(_closed(f"Style: {style.prompt}"))
     if request.enhance and request.scene_text:

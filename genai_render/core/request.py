@@ -35,7 +35,17 @@ SCHEMA = 1
 # The fields whose values stand in JSON as they are.
 _PLAIN = (
     *("prompt", "model", "style", "aspect", "resolution", "width", "height", "count", "seed"),
-    *("mode", "closeness", "options", "enhance", "scene_text", "kind", "parent", "batch"),
+    *(
+        "mode",
+        "closeness",
+        "options",
+        "enhance",
+        "scene_text",
+        "kind",
+        "carried",
+        "parent",
+        "batch",
+    ),
 )
 
 
@@ -139,6 +149,8 @@ class RenderRequest:
         already, or is in the words that are sent with it (see `core.closeness`).
     enhance: add a description taken from the scene (`scene_text`) to the prompt.
     width, height: the pixels asked for, once framing has decided them; 0 before.
+    carried: `source` is another picture carried into the canvas's camera, and the mask is what that
+        one did not show: an edit that completes it in the same look.
     batch: of which batch it is, and which picture of it.
     """
 
@@ -160,6 +172,7 @@ class RenderRequest:
     source: bytes | None = field(default=None, repr=False)
     mask: bytes | None = field(default=None, repr=False)
     markup: bytes | None = field(default=None, repr=False)
+    carried: bool = False
     parent: str = ""
     batch: str = ""
     width: int = 0
@@ -228,6 +241,8 @@ class RenderRequest:
                 raise InvalidInput("There is no image to edit.", action="Choose one first.")
         elif self.source is not None or self.mask is not None or self.markup is not None:
             raise InvalidInput("A mask or markup belongs to an edit.", action="Choose an image.")
+        if self.carried and (self.kind != "edit" or self.canvas is None):
+            put(self, "carried", False)  # read again without its view, it is an edit as any other
         if self.mask is not None and self.markup is not None:
             raise InvalidInput("A mask and markup cannot be used together.", action="Choose one.")
         for name in ("source", "mask", "markup"):

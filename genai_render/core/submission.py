@@ -148,7 +148,7 @@ class Gate:
         self._reservations.hold(
             number, usd, self._spent_this_month() if limit is not None else 0.0, limit
         )
-        if request.mask is not None:
+        if request.mask is not None or request.carried:
             run_backend = kept_outside(run_backend)
         run_backend = _noting(run_backend, prepared)
         job = self._queue.submit(

@@ -19,7 +19,7 @@ from . import missing_files, passes, viewport, viewport_frame
 from .gpu_probe import find_gpu
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas
+    from ...core.canvas import Canvas, View
     from .spec import CaptureSpec
 
 
@@ -38,7 +38,9 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
     )
     with context.temp_override(window=window, area=area, region=region):
         here = bpy.context
-        if spec.camera is None:
+        if spec.view is not None:
+            frame = _of_view(spec, spec.view, camera_frame.unit_metres(context.scene))
+        elif spec.camera is None:
             frame = viewport_frame.frame(here, area, region, space, spec.aspect)
         else:
             frame = _camera(here, spec)
@@ -110,6 +112,12 @@ def _camera(context: bpy.types.Context, spec: CaptureSpec) -> viewport_frame.Fra
         frame.projection(),
         camera.name,
     )
+
+
+def _of_view(spec: CaptureSpec, view: View, metres: float) -> viewport_frame.Frame:
+    world, frame = camera_frame.of_view(view, metres)
+    frame = frame.fitted(spec.aspect, spec.fit)
+    return viewport_frame.Frame(0, 0, spec.width, spec.height, world.inverted(), frame.projection())
 
 
 def _in_metres(canvas: Canvas, metres: float) -> Canvas:

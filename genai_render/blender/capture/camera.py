@@ -184,24 +184,6 @@ def frame_of(
     )
 
 
-def of_view(view: View, metres: float) -> CameraFrame:
-    """What a view frames, in Blender units that are so many metres long."""
-    seen = view.projection_matrix
-    perspective = view.projection == "PERSP"
-    width, height = 2 / seen[0][0], 2 / seen[1][1]
-    center = (seen[0][2], seen[1][2]) if perspective else (-seen[0][3], -seen[1][3])
-    unit = 1.0 if perspective else 1 / metres
-    return CameraFrame(
-        width * unit,
-        height * unit,
-        center[0] / seen[0][0] * unit,
-        center[1] / seen[1][1] * unit,
-        perspective,
-        view.near / metres,
-        view.far / metres,
-    )
-
-
 def look_through(data: bpy.types.Camera, frame: CameraFrame, lens: float) -> None:
     """Set up a camera so that its picture, with square pixels, is exactly this frame."""
     data.clip_start, data.clip_end = frame.near, frame.far
@@ -240,6 +222,24 @@ def projection_in_metres(seen: Matrix, perspective: bool, metres: float) -> Matr
         return rows(seen)
     scaled = seen @ Matrix.Diagonal((1 / metres, 1 / metres, 1 / metres, 1.0))
     return rows(scaled * metres if perspective else scaled)
+
+
+def of_view(view: View, metres: float) -> tuple[Matrix, CameraFrame]:
+    """Where a view is seen from and what it frames, in Blender units."""
+    world = Matrix(view.camera_to_world)
+    world.translation /= metres
+    seen = view.projection_matrix
+    perspective = view.projection == "PERSP"
+    width, height = 2 / seen[0][0], 2 / seen[1][1]
+    if perspective:
+        center_x, center_y = seen[0][2] / seen[0][0], seen[1][2] / seen[1][1]
+    else:
+        width, height = width / metres, height / metres
+        center_x, center_y = (-seen[i][3] / seen[i][i] / metres for i in (0, 1))
+    frame = CameraFrame(
+        width, height, center_x, center_y, perspective, view.near / metres, view.far / metres
+    )
+    return world, frame
 
 
 def rows(matrix: Matrix) -> Matrix4:

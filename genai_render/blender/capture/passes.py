@@ -67,6 +67,7 @@ _IDS_SAMPLES = 4  # a pixel, where its color is not of Cycles' rays
 _Rendered = tuple["NDArray[np.uint8]", Planes, "Ids | None", str]
 
 _CULLS_BACK_FACES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")  # where a material says so
+_LENS = 50.0  # where a view tells none: what is framed is the same with any
 _COLOR_SHARE = 0.85  # of a capture's time
 
 _STRIP_PIXELS = 1 << 22  # of the data render in one go: 20 floats each, in Blender and in a file
@@ -107,8 +108,10 @@ def capture_camera(
     progress: called with 0 to 1, maybe from another thread, while Blender renders.
     Raises SceneError without a (flat) camera, with no surface in sight, or if a render fails.
     """
-    camera = find_camera(context.scene, spec.camera)
-    camera_frame.check_camera(camera)
+    camera = None
+    if spec.view is None:
+        camera = find_camera(context.scene, spec.camera)
+        camera_frame.check_camera(camera)
     _need_cycles()
     shape = camera_frame.render_shape(context.scene.render)
     missing = missing_files.notices(context.scene)
@@ -117,7 +120,11 @@ def capture_camera(
         tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
         scene_copy.scene_copy(context, meter.hear) as copy,
     ):
-        eye = _look(context, copy, camera, shape)
+        if camera is not None:
+            eye = _look(context, copy, camera, shape)
+        else:
+            eye = _from(spec, camera_frame.unit_metres(context.scene))
+        name = "" if camera is None else camera.name
         _place(copy, eye, spec)
         _set_size(copy.scene, spec.width, spec.height)
         sight = Sight(
@@ -133,12 +140,12 @@ def capture_camera(
             told += notices.left_out_strokes(copy.scene)
         if not np.isfinite(planes.depth).any():
             ids = None
-            planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), camera.name)
+            planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), name)
             told.append(flat)
         told += notices.of_distance(eye.world.translation, planes)
         told += notices.of_magenta(planes, bool(missing))
         told += notices.of_one_color(context.scene, color, planes, eye.world.translation)
-        view = _describe(context, copy, camera.name, eye, spec, engine)
+        view = _describe(context, copy, name, eye, spec, engine)
         metres = camera_frame.unit_metres(context.scene)
         return _canvas(color, planes, ids, view, metres, tuple(told))
 
@@ -212,6 +219,13 @@ def _look(
         focus,
         aperture,
     )
+
+
+def _from(spec: CaptureSpec, metres: float) -> Eye:
+    """As the spec's own view looks."""
+    assert spec.view is not None
+    world, frame = camera_frame.of_view(spec.view, metres)
+    return Eye(world, frame, spec.view.lens_mm or _LENS, None, None)
 
 
 def _focus(seen: bpy.types.Object, dof: bpy.types.CameraDOFSettings) -> float | None:
@@ -550,9 +564,8 @@ def capture_ids(context: bpy.types.Context, view: View) -> Ids:
         scene_copy.without_grease_pencil(copy),
         scene_copy.without_volumes(copy),
     ):
-        world = Matrix(view.camera_to_world)
-        world.translation /= metres
-        scene_copy.place(copy, world, camera_frame.of_view(view, metres), view.lens_mm or 50.0)
+        world, frame = camera_frame.of_view(view, metres)
+        scene_copy.place(copy, world, frame, view.lens_mm or _LENS)
         _set_size(copy.scene, view.width, view.height)
         ids = _render_ids(copy, view.width, view.height, Path(folder))
     if ids is None or not ids.things:

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...core.bounds import MAX_SIDE, MIN_SIDE
 from ...core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ...core.canvas import View
 
 MODES = ("auto", "fast", "balanced", "quality")
 
@@ -30,6 +33,8 @@ class CaptureSpec:
     ids: whether it is asked, too, which object and material each pixel shows.
     position: where in a picture that shows more the camera's own frame lies: the share of what is
         added that is left of it, and above it.
+    view: seen from there instead of through a camera of the scene, with its lens and no camera's
+        name.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -45,6 +50,7 @@ class CaptureSpec:
     fit: Literal["extend", "crop"] = "extend"
     depth_of_field: bool = False
     ids: bool = True
+    view: View | None = None
     source: Literal["auto", "passes", "viewport"] = "auto"
     position: tuple[float, float] = (0.5, 0.5)
 

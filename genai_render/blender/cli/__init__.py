@@ -26,7 +26,8 @@ def needs_scene(words: Sequence[str]) -> bool:
     asks_help = "--help" in words or "-h" in words
     if "--from-scene" in words and not asks_help:
         return True
-    return command in ("render", "capture") and "--no-canvas" not in words and not asks_help
+    seen = command in ("render", "capture", "carry")
+    return seen and "--no-canvas" not in words and not asks_help
 
 
 def _command(words: list[str]) -> int:

@@ -29,7 +29,10 @@ ACTING = {
     "reframe": "give an image another shape, with more around it",
     "relight": "put an image under another sun",
 }
-COMMANDS = (*("render", "capture", "edit", *ACTING, "batch", "history", "models", "styles"),)
+COMMANDS = (
+    *("render", "capture", "edit", *ACTING, "carry"),
+    *("batch", "history", "models", "styles"),
+)
 MAX_FRAMES = 100_000
 MANIFEST = "blender_manifest.toml"
 
@@ -70,6 +73,11 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
     for name, text in ACTING.items():
         _acting(commands.add_parser(name, help=text, allow_abbrev=False), name)
+    _carry(
+        commands.add_parser(
+            "carry", help="show a picture of History from another camera", allow_abbrev=False
+        )
+    )
     _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
     for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
@@ -205,6 +213,12 @@ def _render(parser: argparse.ArgumentParser) -> None:
         choices=CLOSENESS,
         help="how close to the view, by what the model has for it; an --option counts more",
     )
+    parser.add_argument(
+        "--keyframes",
+        type=int,
+        metavar="N",
+        help="with --frames: make every Nth frame, carry those between, and write a movie",
+    )
     parser.add_argument("--no-canvas", action="store_true", help="do not use the scene's view")
 
 
@@ -318,6 +332,30 @@ def _light(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--day", type=int, default=0, metavar="2-24", help="so many images, from morning to evening"
     )
+
+
+def _carry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("item", metavar="ID", help="of a picture in History, made from the scene")
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--camera", metavar="NAME|all", help="the camera, or every other one")
+    to.add_argument(
+        "--turntable",
+        type=int,
+        metavar="N",
+        help="N views all the way around, of which the picture itself is the first",
+    )
+    parser.add_argument(
+        "--around", metavar="OBJECT", help="what the turntable turns around; default: the scene"
+    )
+    parser.add_argument(
+        "--model", metavar="ID", help="what makes the unseen; default: the picture's own model"
+    )
+    parser.add_argument(
+        "--viewport",
+        action="store_true",
+        help="seen with the shading of the file's 3D Viewport (Blender 5.2)",
+    )
+    _output(parser)
 
 
 def _batch(parser: argparse.ArgumentParser) -> None:

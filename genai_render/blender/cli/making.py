@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -27,9 +28,10 @@ from ...core.errors import (
     StorageError,
 )
 from ...core.events import CancelToken, Notice, Progress, Result
+from ...core.history import scene_matches
 from ...core.history.seen_costs import seen_costs
 from ...core.history.store import INDEX
-from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
+from ...core.jobs import Finished, Job, JobEvent, JobQueue, Run, Saved
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
 from ...core.rescue import rescue
@@ -42,11 +44,26 @@ from . import arguments, masking, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
+if TYPE_CHECKING:
+    from ...core.scene_match import Match
+
 # The next shot is captured while the last one is drawn; more would only fill the memory.
 _AHEAD = 2
 
 
 def render(parsed: argparse.Namespace, console: Console) -> int:
+    making, planned, names = planned_render(parsed, console)
+    if parsed.dry_run:
+        return making.say_plan(names)
+    with shots.kept_frame():
+        return making.run(captured(making.prepared, planned, console), names)
+
+
+def planned_render(
+    parsed: argparse.Namespace, console: Console, paid: Callable[[int], int] = int
+) -> tuple[Making, list[shots.Shot] | None, list[str]]:
+    """What is to be made: of which shots, under which names. paid: of so many, how many are sent
+    to the model. Raises what stands against it."""
     catalog, model = model_of(parsed, console)
     # By the names of the objects, the offline engine knows what a word of color is about.
     drawn_here = model.backend == "offline" and not parsed.no_canvas
@@ -76,11 +93,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     aspect = None if planned is None else shots.own_aspect(parsed)
     prepared = prepare(model, lambda: request, aspect, seen(parsed, model))
-    making = Making(parsed, console, catalog, prepared, len(names))
-    if parsed.dry_run:
-        return making.say_plan(names)
-    with shots.kept_frame():
-        return making.run(captured(making.prepared, planned, console), names)
+    return Making(parsed, console, catalog, prepared, paid(len(names))), planned, names
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
@@ -240,6 +253,9 @@ class Making:
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
         self._made = 0
+        self._filling: Run | None = None
+        self._matches: dict[str, Match] = {}
+        self.saved: list[str] = []
         self._said: set[str] = set()
         for text in prepared.notices:
             self.notice(text)
@@ -272,13 +288,21 @@ class Making:
         )
         return 0
 
-    def run(self, shots_to_come: Iterator[Prepared | SceneError], names: list[str]) -> int:
+    def run(
+        self,
+        shots_to_come: Iterator[Prepared | SceneError],
+        names: list[str],
+        one_by_one: bool = False,
+    ) -> int:
+        """one_by_one: each is in `saved` before the next shot is asked for."""
         settings = replace(
             backend_settings.for_model(self._catalog, self._model), belong_together=len(names) > 1
         )
         backend = create_backend(self._model.backend, settings)
         # Every server of a farm has one to draw, and there is one more to give to the first.
         ahead = max(_AHEAD, len(servers.names_of(settings, self._model.backend)) + 1)
+        if one_by_one:
+            ahead = 1
         stop: OverBudget | None = None
         with OutputFolder(self._parsed.output) as output:
             store = open_history(folder_of(self._parsed))
@@ -299,7 +323,7 @@ class Making:
             )
             try:
                 # All of it, before the first is captured.
-                gate.check(self.prepared, self._spending, times=len(names))
+                gate.check(self.prepared, self._spending, times=self._jobs)
                 comes = self.prepared.canvas_size is not None
                 check_ready(self._model.backend, settings, self._request, CancelToken(), comes)
                 for name in names:
@@ -312,7 +336,10 @@ class Making:
                         if isinstance(prepared, SceneError):
                             self._fail(prepared)
                             continue
-                        job = gate.submit(prepared, backend.run, run=self._spending)
+                        run_backend = backend.run
+                        if prepared.model is not None and prepared.model is not self._model:
+                            run_backend = self._offline(prepared.model)
+                        job = gate.submit(prepared, run_backend, run=self._spending)
                     except OverBudget as error:
                         stop = error
                         break  # what is on its way is paid for: it comes to its end
@@ -341,11 +368,24 @@ class Making:
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""
-        return self._store.add(request, result, seconds=seconds, view=self._view).id
+        item = self._store.add(request, result, seconds=seconds, view=self._view)
+        if request.canvas is not None:  # it is safe by now
+            found = scene_matches.measure(self._store, item.id, request.canvas, result.image)
+            if found is not None:
+                self._matches[item.id] = found
+        return item.id
 
     def _keep_failure(self, request: RenderRequest, error: GenAIError) -> None:
         """In the worker."""
         self._store.add_failed(request, error, view=self._view)
+
+    def _offline(self, model: Model) -> Run:
+        """What fills in the frames between those that the model makes."""
+        settings = backend_settings.for_model(self._catalog, model)
+        if self._filling is None:
+            together = replace(settings, belong_together=True)
+            self._filling = create_backend(model.backend, together).run
+        return self._filling
 
     def _check_storage(self) -> None:
         self._store.check_writable()
@@ -393,6 +433,7 @@ class Making:
                 self._first_error = self._first_error or problem
                 self._console.error(problem)
         self._made += 1
+        self.saved.append(item.id)
         view = job.request.canvas.view if job.request.canvas is not None else None
         info = saved.result.info
         self._console.event(
@@ -413,6 +454,15 @@ class Making:
             not_used=info.get("not_used", []),
             notices=() if job.request.canvas is None else job.request.canvas.notices,
             **({"closeness": info["closeness"]} if "closeness" in info else {}),
+            **_true_to_scene(self._matches.pop(item.id, None)),
             **({"server": info["server"]} if "server" in info else {}),
         )
         self._console.line(str(path))
+
+
+def _true_to_scene(found: Match | None) -> dict[str, Any]:
+    """For the event of a result: how many pixels its edges are off, and how many are lost."""
+    if found is None:
+        return {}
+    shift = None if found.shift is None else round(found.shift, 2)
+    return {"scene_shift": shift, "scene_lost": round(found.lost, 3)}

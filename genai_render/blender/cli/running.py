@@ -12,13 +12,24 @@ from ...console import Console
 from ...core import log
 from ...core.errors import Cancelled, GenAIError, StorageError
 from .. import addon, backend_settings
-from . import acting, arguments, batching, capturing, catalog_lists, history, making
+from . import (
+    acting,
+    animating,
+    arguments,
+    batching,
+    capturing,
+    carrying,
+    catalog_lists,
+    history,
+    making,
+)
 from .interrupt import interruptible
 
 _COMMANDS = {
-    "render": making.render,
+    "render": animating.render,
     "edit": making.edit,
     **dict.fromkeys(arguments.ACTING, acting.act),
+    "carry": carrying.carry,
     "batch": batching.batch,
     "capture": capturing.capture_canvas,
     "history": history.run,

@@ -51,11 +51,12 @@ def plan(parsed: argparse.Namespace) -> list[Shot]:
         numbers = arguments.frames(parsed.frames)
     if parsed.viewport and parsed.camera is None:
         return [Shot("", number, viewport=True) for number in numbers]
-    cameras = _cameras(parsed.camera)
-    return [Shot(camera.name, number, parsed.viewport) for number in numbers for camera in cameras]
+    seen = cameras(parsed.camera)
+    return [Shot(camera.name, number, parsed.viewport) for number in numbers for camera in seen]
 
 
-def _cameras(name: str | None) -> list[bpy.types.Object]:
+def cameras(name: str | None) -> list[bpy.types.Object]:
+    """The scene's own camera, one by name, or "all". Raises SceneError."""
     scene = bpy.context.scene
     if name is None:
         if scene.camera is None:

@@ -23,7 +23,7 @@ from ...core.rescue import rescue
 from ...core.seen_costs import NO_CORRECTION, Correction
 from ...core.seen_costs import correction as correction_of
 from ...core.submission import Gate, Limits
-from .. import addon, backend_settings, catalog, redraw
+from .. import addon, backend_settings, background, catalog, redraw
 from ..history_place import open_history
 from ..settings.model_marks import marks
 from . import listeners
@@ -103,9 +103,11 @@ class Session:
         place: Place | None = None,
         to_canvas: Callable[[], Canvas] | None = None,
         said: Sequence[str] = (),
+        complete: Prepare | None = None,
     ) -> Work:
         """Start a job. to_canvas: makes the request's canvas; called in the worker.
 
+        complete: makes the whole request; called in the worker, in place of to_canvas.
         said: notices that stand in the panel already and need not come again.
         Raises what stands against it: a limit, a key that is missing, online access that is off.
         """
@@ -114,7 +116,8 @@ class Session:
             raise prepared.problem or InvalidInput("No model is chosen.")
         settings = backend_settings.for_model(catalog.catalog(), model)
         backend = create_backend(model.backend, settings)
-        complete = None if to_canvas is None else _with_canvas(to_canvas)
+        if to_canvas is not None:
+            complete = _with_canvas(to_canvas)
         job = self.gate.submit(prepared, backend.run, complete)
         marks().used(model.id)
         self.told = [told for told in self.told if told.is_error or told.deleted]
@@ -222,6 +225,7 @@ class Session:
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds
             self._spending = None
             self._corrections.pop(work.job.request.model, None)
+            self._compare(work.job.request, event)
         elif isinstance(event, Finished):
             del self._works[work.job.id]
             self._spending = None
@@ -231,6 +235,18 @@ class Session:
             cancelled = event.error is not None and event.error.code == "cancelled"
             if event.error is not None and (not cancelled or event.error.why):
                 self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
+
+    def _compare(self, request: RenderRequest, saved: Saved) -> None:
+        """How far the image is from its scene, found out by a thread after it is safe."""
+        canvas, image, store = request.canvas, saved.result.image, self.store
+        if canvas is not None:
+            from ...core.history import scene_matches  # not needed to start
+
+            background.run(
+                lambda: scene_matches.measure(store, saved.id, canvas, image),
+                lambda found: found is not None and self._redraw(),
+                lane="match",
+            )
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from . import (
     actions,
+    carrying,
     connections,
     download,
     editing,
@@ -25,6 +26,7 @@ _MODULES = (
     editing,
     mask_painting,
     actions,
+    carrying,
     results,
     download,
     views,

@@ -10,7 +10,7 @@ import bpy
 
 from ...core.errors import GenAIError
 from .. import catalog, redraw
-from ..jobs import history_page, session
+from ..jobs import history_page, scene_state, session
 from ..panels import details, history_browser
 from ..settings import choices, options, reference_store, scene_settings, window_state
 from ..translation import CONTEXT, translated
@@ -36,7 +36,9 @@ class GENAI_RENDER_OT_select(TellingOperator):
         item = history_page.item(properties.id)
         if item is None:
             return translated("Select this image", "tooltips")
-        return f"{item.prompt}\n\n{_facts(item)}\n\n{translated(cls.__doc__ or '', 'tooltips')}"
+        told = scene_state.text(item)
+        facts = f"{_facts(item)}\n{told}" if told else _facts(item)
+        return f"{item.prompt}\n\n{facts}\n\n{translated(cls.__doc__ or '', 'tooltips')}"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         self.compare = event.shift

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.closeness import LABELS
 from .. import catalog
-from ..jobs import history_page
+from ..jobs import history_page, scene_state
 from ..settings import thumbnails
 from ..translation import translated
 from . import tiles
@@ -28,6 +28,7 @@ _PICTURES = (
     ("canvas", "View"),
     ("depth", "Depth"),
     ("normal", "Normals"),
+    ("heat", "Off the Scene"),
     ("reference-1", "Reference 1"),
     ("reference-2", "Reference 2"),
 )
@@ -94,6 +95,7 @@ def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
         ("Aspect, Resolution", f"{request.get('aspect', '')}, {request.get('resolution', '')}"),
         ("Mode", translated(str(request.get("mode", "")).title())),
         ("Close to the View", _closeness(record)),
+        ("True to the Scene", scene_state.text(item) or "—"),
         ("Seed", "—" if item.seed is None else str(item.seed)),
         ("Time", "—" if item.seconds is None else f"{item.seconds:.1f} s"),
         ("Cost", translated("free") if item.cost_usd == 0 else cost),

@@ -99,6 +99,7 @@ def draw_all(layout: Any, context: bpy.types.Context) -> None:
     layout.operator("genai_render.show_result", icon="VIEW3D")
     layout.operator("genai_render.return_to_view", icon="HIDE_OFF")
     layout.operator("genai_render.compare", icon="SPLIT_VERTICAL")
+    layout.operator("genai_render.next_camera", icon="OUTLINER_DATA_CAMERA")
     layout.separator()
     layout.operator("genai_render.open_image", icon="IMAGE_DATA")
     layout.operator("genai_render.camera_background", icon="CAMERA_DATA")

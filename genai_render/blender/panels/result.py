@@ -11,7 +11,7 @@ import bpy
 
 from ...core import cost as prices
 from .. import catalog
-from ..jobs import history_page
+from ..jobs import history_page, scene_state
 from ..settings import window_state
 from ..viewport import overlay, projection
 from . import image_actions, tiles
@@ -64,6 +64,10 @@ def _draw_made_with(layout: Any, context: Any, item: Item) -> None:
     column = layout.column()
     column.active = False
     wrapped(column, context, f"{name} · {cost}")
+    if scene_state.has_left(item):
+        row = layout.column()
+        row.alert = True
+        wrapped(row, context, scene_state.text(item), icon="ERROR", translate=False)
 
 
 def _draw_line(layout: Any, context: Any, item: Item) -> None:
