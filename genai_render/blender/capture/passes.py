@@ -29,7 +29,7 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ..settings import scene_settings
 from . import camera as camera_frame
-from . import missing_files, notices, scene_copy
+from . import missing_files, notices, placing, scene_copy
 from .backface_culling import culled
 from .gpu_probe import find_gpu
 from .planes import Planes, Sight, flat_planes, read_planes, several_rays
@@ -101,8 +101,10 @@ def capture_camera(
     progress: called with 0 to 1, maybe from another thread, while Blender renders.
     Raises SceneError without a (flat) camera, with no surface in sight, or if a render fails.
     """
-    camera = find_camera(context.scene, spec.camera)
-    camera_frame.check_camera(camera)
+    camera = None
+    if spec.placed is None:
+        camera = find_camera(context.scene, spec.camera)
+        camera_frame.check_camera(camera)
     _need_cycles()
     shape = camera_frame.render_shape(context.scene.render)
     missing = missing_files.notices(context.scene)
@@ -111,7 +113,8 @@ def capture_camera(
         tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
         scene_copy.scene_copy(context, meter.hear) as copy,
     ):
-        eye = _look(context, copy, camera, shape)
+        eye = _eye(context, copy, camera, shape, spec)
+        name = spec.camera or "placed" if camera is None else camera.name
         _place(copy, eye, spec)
         _set_size(copy.scene, spec.width, spec.height)
         sight = Sight(
@@ -126,12 +129,12 @@ def capture_camera(
         if not _strokes_can_be_drawn(copy):
             told += notices.left_out_strokes(copy.scene)
         if not np.isfinite(planes.depth).any():
-            planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), camera.name)
+            planes, flat = _without_surface(copy, spec, engine, eye, Path(folder), name)
             told.append(flat)
         told += notices.of_distance(eye.world.translation, planes)
         told += notices.of_magenta(planes, bool(missing))
         told += notices.of_one_color(context.scene, color, planes, eye.world.translation)
-        view = _describe(context, copy, camera.name, eye, spec, engine)
+        view = _describe(context, copy, name, eye, spec, engine)
         metres = camera_frame.unit_metres(context.scene)
         return _canvas(color, planes, view, metres, tuple(told))
 
@@ -175,6 +178,21 @@ class Eye:
     lens: float
     focus: float | None
     aperture: dict[str, float] | None
+
+
+def _eye(
+    context: bpy.types.Context,
+    copy: SceneCopy,
+    camera: bpy.types.Object | None,
+    shape: RenderShape,
+    spec: CaptureSpec,
+) -> Eye:
+    if spec.placed is not None:
+        world, frame = placing.frame_of(spec.placed)
+        return Eye(world, frame, spec.placed.lens, None, None)
+    assert camera is not None
+    eye = _look(context, copy, camera, shape)
+    return replace(eye, frame=eye.frame.part(*spec.part)) if spec.part else eye
 
 
 def _look(

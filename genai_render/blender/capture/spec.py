@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...core.bounds import MAX_SIDE, MIN_SIDE
 from ...core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ...core.placement import Placement
 
 MODES = ("auto", "fast", "balanced", "quality")
 
@@ -27,6 +30,8 @@ class CaptureSpec:
     fit: a picture of another aspect ratio shows more than the camera does ("extend"), or less.
     depth_of_field: whether the colour has the camera's blur. Depth and normals are always sharp,
         and View.focus_distance says what was in focus, so that it can be blurred afterwards.
+    placed: a camera that is in no scene, instead of one that is; `camera` is what it is called.
+    part: left, bottom, width and height of what is meant of the camera's frame, 0 to 1.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -41,6 +46,8 @@ class CaptureSpec:
     background: bool = True
     fit: Literal["extend", "crop"] = "extend"
     depth_of_field: bool = False
+    placed: Placement | None = None
+    part: tuple[float, ...] = ()
     source: Literal["auto", "passes", "viewport"] = "auto"
 
     def __post_init__(self) -> None:
