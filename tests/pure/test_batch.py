@@ -10,6 +10,7 @@ import pytest
 
 from genai_render.core.batch import plan, report
 from genai_render.core.batch.progress import Progress
+from genai_render.core.batch.rows import Row
 from genai_render.core.errors import InvalidInput
 
 
@@ -110,8 +111,8 @@ def test_what_is_done_stays_done(tmp_path):
 
 def test_the_page_shows_pictures_and_reasons_and_runs_nothing(tmp_path):
     rows = [
-        report.Row("aa", "<script>a</script>", "movie", "id", "/tmp/a b.png", 0.0, "", b"webp"),
-        report.Row("bb", "b", "auto", error="It was refused."),
+        Row("aa", "<script>a</script>", "movie", "id", "/tmp/a b.png", 0.0, "", b"webp"),
+        Row("bb", "b", "auto", error="It was refused."),
     ]
     page = report.write(tmp_path / "out", "Night", "2 pictures", rows).read_text()
     assert "<script>" not in page

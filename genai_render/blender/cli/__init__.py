@@ -24,7 +24,7 @@ def needs_scene(words: Sequence[str]) -> bool:
     """Whether these words ask for something that is seen in a scene."""
     command = next((word for word in words if not word.startswith("-")), "")
     asks_help = "--help" in words or "-h" in words
-    return command in ("render", "capture") and "--no-canvas" not in words and not asks_help
+    return command in ("render", "capture", "pack") and "--no-canvas" not in words and not asks_help
 
 
 def _command(words: list[str]) -> int:

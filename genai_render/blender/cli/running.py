@@ -12,13 +12,15 @@ from ...console import Console
 from ...core import log
 from ...core.errors import Cancelled, GenAIError, StorageError
 from .. import addon, backend_settings
-from . import arguments, batching, capturing, catalog_lists, history, making
+from . import arguments, batching, capturing, catalog_lists, history, making, packing
 from .interrupt import interruptible
 
 _COMMANDS = {
     "render": making.render,
     "edit": making.edit,
     "batch": batching.batch,
+    "pack": packing.pack,
+    "packs": packing.packs,
     "capture": capturing.capture_canvas,
     "history": history.run,
     "models": catalog_lists.models,

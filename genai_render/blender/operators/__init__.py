@@ -11,6 +11,7 @@ from . import (
     history,
     log,
     models,
+    packs,
     prompts,
     references,
     results,
@@ -30,6 +31,7 @@ _MODULES = (
     connections,
     servers,
     models,
+    packs,
     log,
 )
 

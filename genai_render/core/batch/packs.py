@@ -17,7 +17,7 @@ camera = "hero"                       # this, each, crop, or a way to place one
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,12 @@ class Pack:
     shots: tuple[Shot, ...] = ()
     fields: Mapping[str, Field] = field(default_factory=dict)
 
+    @property
+    def places_cameras(self) -> bool:
+        """Whether it has to be known what the subject is."""
+        named = {camera for shot in self.shots for camera in _each(shot.camera)}
+        return bool(named & set(placement.RULES))
+
     def chosen(self, ids: Iterable[str] | None) -> tuple[Shot, ...]:
         """All of them for None. Raises NotFound."""
         if ids is None:
@@ -150,9 +156,7 @@ def read(path: Path) -> Pack:
     pack = dataclasses.replace(
         pack,
         shots=tuple(_shot(path, one) for one in shots),
-        fields={
-            name: _field(path, name, one) for name, one in fields.items()
-        },
+        fields={name: _field(path, name, one) for name, one in fields.items()},
     )
     _check(path, pack)
     return pack
@@ -212,9 +216,7 @@ def _check(path: Path, pack: Pack) -> None:
     framing.check_resolution(pack.resolution)
 
 
-def load(
-    folders: Iterable[Path], problems: list[GenAIError] | None = None
-) -> dict[str, Pack]:
+def load(folders: Iterable[Path], problems: list[GenAIError] | None = None) -> dict[str, Pack]:
     """Those that ship and those in the folders, of which a later one counts more.
 
     problems: gets what is wrong with single files, which are left out; without it, it is raised.
@@ -249,6 +251,31 @@ def expand(
     return list(found.values())
 
 
+def title(
+    shot: Shot,
+    item: BatchItem,
+    items: list[tuple[Shot, BatchItem]],
+) -> str:
+    """The shot's, with what tells its pictures apart where it has several."""
+    others = [other for one, other in items if one.id == shot.id]
+    parts = [shot.title]
+    for name, text in (
+        ("style", item.style),
+        ("model", item.model),
+        ("camera", item.camera),
+        ("place", item.place),
+        ("turn", f"{item.turn:g}°"),
+        ("seed", str(item.seed)),
+    ):
+        varies = len({getattr(other, name) for other in others}) > 1
+        if varies and not (name == "seed" and len(parts) > 1):
+            parts.append(text)
+    if len(others) > 1 and isinstance(shot.prompt, tuple):
+        own = next((text for text in shot.prompt if text in item.prompt), "")
+        parts = [shot.title, own.partition(",")[0]]
+    return " ".join(part for part in parts if part)
+
+
 def prompts_of(pack: Pack, shot: Shot, wishes: Wishes) -> list[str]:
     """What is asked for, in one line each."""
     said = [
@@ -273,7 +300,8 @@ def _tables(pack: Pack, shot: Shot, wishes: Wishes) -> list[dict[str, Any]]:
         "aspect": shot.aspect,
         "mode": wishes.mode,
         "canvas": wishes.canvas,
-        "options": dict(wishes.options),
+        # Those of one model mean nothing to others.
+        "options": {} if EVERY in _each(shot.model) else dict(wishes.options),
         "reference": list(wishes.reference),
         "count": shot.count,
     }
@@ -309,5 +337,3 @@ def _each(texts: Texts) -> tuple[str, ...]:
     if isinstance(texts, str):
         return (texts,) if texts else ()
     return texts
-
-

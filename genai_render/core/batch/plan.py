@@ -232,6 +232,18 @@ def _item(called: str, values: Mapping[str, Any]) -> BatchItem:
     return BatchItem(**values)
 
 
+def item_of(values: Mapping[str, Any]) -> BatchItem:
+    """The item that was written down as JSON. Raises InvalidInput."""
+    known = {name: values[name] for name in BatchItem.__slots__ if name in values}
+    for name in ("reference", "around", "crop"):
+        if isinstance(known.get(name), list):
+            known[name] = tuple(known[name])
+    try:
+        return BatchItem(**known)
+    except TypeError as error:
+        raise InvalidInput("What was noted of this picture is damaged.", f"{error}.") from error
+
+
 def shard(items: list[BatchItem], text: str) -> list[BatchItem]:
     """A part of the items: "3/8" is the third of eight. Raises InvalidInput."""
     part, slash, whole = text.partition("/")
