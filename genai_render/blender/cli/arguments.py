@@ -317,6 +317,8 @@ def _history(parser: argparse.ArgumentParser) -> None:
     action("delete", "put into the bin", ids="+")
     action("restore", "take out of the bin", ids="+")
     action("empty-bin", "delete for good what is in the bin")
+    merging = action("merge", "take everything of other History folders into this one")
+    merging.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     action("rebuild", "make the index again from the folders")
 
 
