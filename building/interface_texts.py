@@ -31,6 +31,8 @@ _ENGLISH = (
     "blender/cli/",
     "blender/jobs/scene_description.py",
     "core/prompt.py",
+    "core/batch/report.py",
+    "core/batch/run.py",
     "core/history/schema.py",
     "core/redaction.py",
 )
@@ -238,7 +240,7 @@ def _in_pack(pack: dict[str, Any], path: str) -> Iterator[Found]:
     fields = list(pack.get("field", {}).values())
     shown = [pack["label"], pack["description"]]
     shown += [shot["label"] for shot in pack["shot"]]
-    shown += [text for field in fields for text in (field["label"], field["default"])]
+    shown += [field["label"] for field in fields]
     for text in shown:
         yield Found(text, path, 0)
 

@@ -72,8 +72,13 @@ def _draw_fields(layout: Any, settings: Any, pack: Pack) -> None:
     column.use_property_split = True
     column.use_property_decorate = False
     for place, field in pack_choice.fields(pack).values():
-        label, empty = translated(field.label), translated(field.default)
-        column.prop(settings, place, text=label, placeholder=empty, translate=False)
+        # What is sent where nothing is said stays as it is sent.
+        column.prop(
+            *(settings, place),
+            text=translated(field.label),
+            placeholder=field.default,
+            translate=False,
+        )
     column.prop(settings, "pack_resolution", text="Size")
 
 
