@@ -48,8 +48,7 @@ def test_the_subject_is_what_stands_there_or_what_is_selected():
 def test_the_ball_is_seen_whole_in_its_part_of_the_picture(how, aspect, room):
     _scene()
     found = _placed(how, aspect, room=room)
-    height = 96
-    size = round(height * aspect / 16) * 16, height
+    size = round(128 * aspect), 128
     canvas = capture(
         bpy.context, CaptureSpec(*size, samples=1, placed=found, camera=how, mode="fast")
     )

@@ -31,7 +31,8 @@ _MOST_POINTS = 2000  # of one object: its outline is known well enough then
 _MOST_THINGS = 2000  # with points of their own; of further ones only the ends
 _THIN = 0.06  # as a share of a thing's other sides: a floor, a wall, a backdrop
 _SURROUNDS = 0.6  # so many of the others' middles are within a room
-_FAR_AWAY = 4.0  # times the usual distance from the middle: not part of the subject
+_AROUND = 0.75  # of the main thing's size: what is nearer belongs to it
+_ROUNDS = 3  # and what is as near to that
 _TRIED_TURNS = (0, 15, -15, 30, -30, 50, -50, 75, -75, 105, -105, 140, -140, 180)
 _TRIED_LENSES = (1.0, 0.62, 0.42)  # nearer, where a wall stands between
 _SEEN_ENOUGH = 0.8
@@ -55,7 +56,7 @@ def subject(context: bpy.types.Context) -> tuple[str, ...]:
         focused = camera.data.dof.focus_object
     if focused is not None and any(_belongs(things[n], {focused.name}) for n in there):
         return (focused.name,)
-    return tuple(sorted(_main(there)))
+    return tuple(sorted(_main(there, camera)))
 
 
 def placed(
@@ -181,33 +182,52 @@ def _points(thing: Any) -> NDArray[np.float64]:
             thing.to_mesh_clear()
 
 
-def _main(boxes: dict[str, NDArray[np.float64]]) -> Iterable[str]:
-    """What stands in a scene: without the floor, walls, the room and what is far off."""
-    whole = np.stack(list(boxes.values()))
-    low, high = whole[:, 0].min(axis=0), whole[:, 1].max(axis=0)
-    extent = float(np.linalg.norm(high - low)) or 1.0
-    middles = whole.mean(axis=1)
-    standing: dict[str, NDArray[np.float64]] = {}
-    for name, box in boxes.items():
-        sides = np.sort(box[1] - box[0])
-        size = float(np.linalg.norm(sides))
-        thin = sides[0] <= _THIN * sides[1] and size > extent / 3
-        within = ((middles >= box[0]) & (middles <= box[1])).all(axis=1).mean()
-        surrounds = len(boxes) > 2 and size > extent / 2 and within >= _SURROUNDS
-        if not thin and not surrounds:
-            standing[name] = box
-    if not standing:
-        return boxes
-    boxes = standing
-    whole = np.stack(list(boxes.values()))
+def _main(boxes: dict[str, NDArray[np.float64]], camera: bpy.types.Object | None) -> Iterable[str]:
+    """What a scene is about: what the camera sees largest and most in the middle, with what is
+    around it; without the floor, walls, the room and what is far off."""
+    standing = _standing(boxes) or boxes
+    names = list(standing)
+    whole = np.stack(list(standing.values()))
     sizes = np.linalg.norm(whole[:, 1] - whole[:, 0], axis=1)
-    middle = np.average(whole.mean(axis=1), axis=0, weights=sizes)
-    away = np.linalg.norm(whole.mean(axis=1) - middle, axis=1)
-    # Half of all that stands there, by size, is within this distance.
-    order = np.argsort(away)
-    half = away[order][np.searchsorted(np.cumsum(sizes[order]), sizes.sum() / 2)]
-    near = max(float(half), float(sizes.max()) / 2) * _FAR_AWAY
-    return [name for name, one in zip(boxes, away, strict=True) if one <= near]
+    anchor = int(np.argmax(sizes * _seen_by(camera, whole.mean(axis=1))))
+    low, high = whole[anchor]
+    reach = float(sizes[anchor]) * _AROUND
+    chosen = np.zeros(len(names), bool)
+    for _ in range(_ROUNDS):
+        gap = np.maximum(np.maximum(whole[:, 0] - high, low - whole[:, 1]), 0)
+        chosen = np.linalg.norm(gap, axis=1) <= reach
+        low, high = whole[chosen, 0].min(axis=0), whole[chosen, 1].max(axis=0)
+    return [name for name, one in zip(names, chosen, strict=True) if one]
+
+
+def _standing(boxes: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Without what is a room around the others, and what is thin and larger than they are."""
+    middles = np.stack(list(boxes.values())).mean(axis=1)
+    solid: dict[str, NDArray[np.float64]] = {}
+    thin: dict[str, NDArray[np.float64]] = {}
+    for name, box in boxes.items():
+        within = ((middles >= box[0]) & (middles <= box[1])).all(axis=1).mean()
+        if len(boxes) > 2 and within >= _SURROUNDS:
+            continue
+        sides = np.sort(box[1] - box[0])
+        (thin if sides[0] <= _THIN * sides[1] else solid)[name] = box
+    if not solid:
+        return thin
+    largest = max(float(np.linalg.norm(box[1] - box[0])) for box in solid.values())
+    small = {n: box for n, box in thin.items() if np.linalg.norm(box[1] - box[0]) <= largest}
+    return {name: box for name, box in boxes.items() if name in solid or name in small}
+
+
+def _seen_by(camera: bpy.types.Object | None, middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each thing counts for where it is: the nearer to the middle of the view and to the
+    eye, the more."""
+    if camera is None or camera.type != "CAMERA":
+        return np.ones(len(middles))
+    back = np.array(camera.matrix_world.normalized().inverted_safe(), np.float64)
+    local = middles @ back[:3, :3].T + back[:3, 3]
+    ahead = np.maximum(-local[:, 2], 1e-6)
+    aside = np.hypot(local[:, 0], local[:, 1]) / ahead
+    return np.where(local[:, 2] < 0, 1 / (ahead * (1 + (3 * aside) ** 2)), 1e-9)
 
 
 # --- from where -----------------------------------------------------------------------------------

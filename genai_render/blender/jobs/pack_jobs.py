@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import closeness, cost
+from ...core import closeness, cost, log
 from ...core.batch import packs as shot_packs
 from ...core.batch import report
 from ...core.batch.packs import Pack, Wishes
@@ -57,8 +57,9 @@ class Plan:
 
 @dataclass(slots=True)
 class Making:
-    """A pack that is under way, or was the last one. file, scene: what it was started in."""
+    """A pack that is under way, or was the last one. owner, file, scene: what it was started in."""
 
+    owner: session.Session
     run: BatchRun
     todo: deque[Picture]
     series: session.Series
@@ -184,7 +185,9 @@ class PackJobs:
             run.close()
             raise
         series = session.Series(run.choices(""), RunSpending())
-        self.making = Making(run, deque(run.todo()), series, current.file, context.scene.name, {})
+        self.making = Making(
+            current, run, deque(run.todo()), series, current.file, context.scene.name, {}
+        )
         self._drawn = None
         if not bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.register(self._timer, first_interval=TICK_SECONDS, persistent=True)
@@ -204,8 +207,11 @@ class PackJobs:
         making, current = self.making, session.opened()
         if making is None:
             return None
-        if current is None or current.file != making.file:
-            if making.todo and current is not None:
+        if current is not making.owner:  # opened anew, with all its jobs gone
+            making.todo.clear()
+            making.works.clear()
+        elif current.file != making.file:
+            if making.todo:
                 current.tell("The pack was stopped: another file was opened.", False)
             making.todo.clear()
         if making.todo and len(making.works) < _AHEAD:
@@ -222,7 +228,9 @@ class PackJobs:
         current = session.session()
         try:
             self._send(making, picture)
-        except GenAIError as error:
+        except Exception as failure:
+            known = isinstance(failure, GenAIError)
+            error = failure if known else log.internal_error(failure)
             making.run.progress.put(picture.key, "failed", error=error.text)
             current.tell(f"{picture.title}: {error.text}", True)
             if error.code in ("over_budget", "storage", "credentials"):
