@@ -110,6 +110,7 @@ class _Batch:
         writer = (parsed.shard or "1/1").replace("/", "-of-")
         self._run = BatchRun(self._store, named.name, named.title, pictures, writer, parsed.restart)
         if named.afresh and not parsed.resume and len(self._run.of("done")) == len(pictures):
+            self._run.close()
             self._run = BatchRun(self._store, named.name, named.title, pictures, writer, True)
         self._canvases = kept_canvas.KeptCanvases(self._run.folder / CANVASES)
         prefs = addon.preferences()

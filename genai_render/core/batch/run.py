@@ -6,10 +6,8 @@ History is the truth of what there is; what was sent is written down beside it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -84,23 +82,40 @@ class BatchRun:
         self.store, self.name, self.title = store, name, title
         self.pictures = list(pictures)
         self.folder = store.folder / FOLDER / name
-        if restart:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self.folder)
-        self.progress = Progress(self.folder, writer)
         self.unanswered: set[str] = set()
         self._lock = locks.FileLock(self.folder / f"{writer}.lock")
+        self._locked = False
+        if restart:
+            self.lock()  # what another process is making is not taken from it
+            self._forget()
+        self.progress = Progress(self.folder, writer)
 
     def lock(self) -> None:
         """Raises StorageError where another process makes it."""
-        if self._lock.take() is locks.Held.NO:
+        if self._locked:
+            return
+        with storage.storage_errors(
+            f'The progress of the batch cannot be kept in "{self.folder}".'
+        ):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = self._lock.take()
+        if held is locks.Held.NO:
             raise StorageError(
                 "This batch, or this part of it, is being made already.",
                 action="Wait for the other one, or give each its own --shard.",
             )
 
+        self._locked = True
+
     def close(self) -> None:
         self._lock.release()
+        self._locked = False
+
+    def _forget(self) -> None:
+        """All that is known of it, but for the locks of others."""
+        for path in self.folder.iterdir():
+            if path.suffix != ".lock":
+                storage.remove_folder(path)
 
     @property
     def begun(self) -> bool:
