@@ -52,15 +52,16 @@ def parser() -> argparse.ArgumentParser:
         "faults",
         "random harm: --minutes N, --seed N, --runs N, --only corruptions|kills|protocol|pictures",
     )
+    command("batch", "kill a batch at random, ten times, and count what it ends with: --pictures N")
     return reader
 
 
 def main(arguments: Sequence[str]) -> int:
     reader = parser()
     options, others = reader.parse_known_args(list(arguments))
-    if others and options.command not in ("test", "bench", "faults"):
+    if others and options.command not in ("test", "bench", "faults", "batch"):
         reader.error(f"unknown: {' '.join(others)}")
-    with_bpy = options.command in ("demo", "test", "bench", "faults")
+    with_bpy = options.command in ("demo", "test", "bench", "faults", "batch")
     fits = sys.version_info[:2] in BPY_PYTHONS if with_bpy else sys.version_info >= (3, 11)
     if not fits:
         return hand_over(Path(__file__).resolve(), arguments, BPY_PYTHONS)
@@ -94,6 +95,8 @@ def run(options: argparse.Namespace, others: Sequence[str]) -> int:
         return install.install(project, options.blender)
     if options.command == "faults":
         return testing.faults(project, others)
+    if options.command == "batch":
+        return testing.batch_kills(project, others)
     return testing.bench(project, others)
 
 

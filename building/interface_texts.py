@@ -31,6 +31,8 @@ _ENGLISH = (
     "blender/cli/",
     "blender/jobs/scene_description.py",
     "core/prompt.py",
+    "core/batch/report.py",
+    "core/batch/run.py",
     "core/history/schema.py",
     "core/redaction.py",
 )
@@ -92,6 +94,10 @@ def everything(project: Project) -> Iterator[Found]:
         path = project.package / "data" / f"{name}.toml"
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         yield from _in_tables(data, "", f"data/{name}.toml")
+    for path in sorted((project.package / "data" / "packs").glob("*.toml")):
+        yield from _in_pack(
+            tomllib.loads(path.read_text(encoding="utf-8")), f"data/packs/{path.name}"
+        )
 
 
 # --- code ----------------------------------------------------------------------------------------
@@ -236,6 +242,16 @@ def _in_tables(value: Any, within: str, path: str) -> Iterator[Found]:
                     yield Found(choice_label(choice), path, 0)
             else:
                 yield from _in_tables(one, name, path)
+
+
+def _in_pack(pack: dict[str, Any], path: str) -> Iterator[Found]:
+    """What the panel shows of a pack of shots; what is sent stays as it is."""
+    fields = list(pack.get("field", {}).values())
+    shown = [pack["label"], pack["description"]]
+    shown += [shot["label"] for shot in pack["shot"]]
+    shown += [field["label"] for field in fields]
+    for text in shown:
+        yield Found(text, path, 0)
 
 
 def choice_label(choice: str) -> str:

@@ -85,3 +85,13 @@ def faults(project: Project, arguments: Sequence[str]) -> int:
     return subprocess.call(
         [str(python), "-m", "tests.faults", *arguments], cwd=project.root, env=bpy_environ(project)
     )
+
+
+def batch_kills(project: Project, arguments: Sequence[str]) -> int:
+    """A batch that is killed again and again, and whether all of it is there once in the end."""
+    python = main_environment(project).ensure()
+    return subprocess.call(
+        [str(python), "-m", "tests.batch_kills", *arguments],
+        cwd=project.root,
+        env=bpy_environ(project),
+    )

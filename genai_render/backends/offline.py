@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import queue
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core import images, look_match
+from ..core import images, look_match, storage
 from ..core.bounds import MAX_SEED
 from ..core.canvas import Canvas
 from ..core.catalog import Catalog, Model
@@ -63,6 +67,7 @@ class OfflineBackend:
         self._share = self._settings.belong_together or stage is not None
         self._given = stage
         self._stages: dict[Sky, Stage] = {}
+        self._choosing = threading.Lock()  # several pictures of one series are made at once
 
     def run(self, request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         cancel.check()
@@ -97,12 +102,40 @@ class OfflineBackend:
         if self._given is not None:
             return self._given
         sky = job.look.sky
-        if sky not in self._stages:
-            stage = stage_for(job.canvas, job.look, job.quality)
-            if stage is None:  # nothing in sight: the next picture chooses
-                return None
-            self._stages[sky] = stage
-        return self._stages[sky]
+        with self._choosing:
+            if sky not in self._stages:
+                kept = (
+                    None if self._settings.choices is None else _kept(self._settings.choices, sky)
+                )
+                stage = kept or stage_for(job.canvas, job.look, job.quality)
+                if stage is None:  # nothing in sight: the next picture chooses
+                    return None
+                if kept is None and self._settings.choices is not None:
+                    stage = _keep(self._settings.choices, sky, stage)
+                self._stages[sky] = stage
+            return self._stages[sky]
+
+
+def _choice(folder: Path, sky: Sky) -> Path:
+    return folder / f"{hashlib.sha256(repr(sky).encode()).hexdigest()[:16]}.json"
+
+
+def _kept(folder: Path, sky: Sky) -> Stage | None:
+    try:
+        return Stage.from_json(json.loads(_choice(folder, sky).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(folder: Path, sky: Sky, stage: Stage) -> Stage:
+    """What counts from now on: the first that was kept, by whoever did. Raises StorageError."""
+    data = json.dumps(stage.to_json()).encode()
+    with storage.storage_errors("What was chosen for the series cannot be kept."):
+        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        storage.write_new_file(_choice(folder, sky), data)
+    # As it is read again: what goes on with the series gets the same to the last bit.
+    return _kept(folder, sky) or stage
 
 
 def _one(

@@ -60,6 +60,7 @@ LADDER = (
     "blender/connections/",
     "blender/settings/",
     "blender/capture/",
+    "blender/batches/",
     "blender/cli/",
     "blender/jobs/",
     "blender/render_engine/",

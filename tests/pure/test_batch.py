@@ -10,7 +10,10 @@ import pytest
 
 from genai_render.core.batch import plan, report
 from genai_render.core.batch.progress import Progress
-from genai_render.core.errors import InvalidInput
+from genai_render.core.batch.rows import Row
+from genai_render.core.batch.run import BatchRun
+from genai_render.core.errors import InvalidInput, StorageError
+from genai_render.core.history.store import HistoryStore
 
 
 def _ranges(text: str) -> list[int]:
@@ -110,8 +113,8 @@ def test_what_is_done_stays_done(tmp_path):
 
 def test_the_page_shows_pictures_and_reasons_and_runs_nothing(tmp_path):
     rows = [
-        report.Row("aa", "<script>a</script>", "movie", "id", "/tmp/a b.png", 0.0, "", b"webp"),
-        report.Row("bb", "b", "auto", error="It was refused."),
+        Row("aa", "<script>a</script>", "movie", "id", "/tmp/a b.png", 0.0, "", b"webp"),
+        Row("bb", "b", "auto", error="It was refused."),
     ]
     page = report.write(tmp_path / "out", "Night", "2 pictures", rows).read_text()
     assert "<script>" not in page
@@ -128,3 +131,18 @@ def test_the_guide_says_what_it_is(tmp_path):
     assert len(items) == 2 * 2 * 2 * 4 + 24
     for name in (*plan.LISTS, *plan.SINGLE):
         assert f"`{name}`" in guide
+
+
+def test_what_another_process_makes_is_not_begun_again_under_it(tmp_path):
+    with HistoryStore(tmp_path) as store:
+        first = BatchRun(store, "night", "Night", [])
+        first.lock()
+        first.progress.put("aa", "done", id="x")
+        with pytest.raises(StorageError):
+            BatchRun(store, "night", "Night", [], restart=True)
+        assert Progress(first.folder, "").state("aa") == "done"
+        first.close()
+        again = BatchRun(store, "night", "Night", [], restart=True)
+        assert again.progress.marks == {}
+        again.lock()  # it holds it already
+        again.close()

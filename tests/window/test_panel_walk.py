@@ -196,7 +196,7 @@ def test_references_are_added_with_thumbnails(walked: BlenderWindow, tmp_path: P
     walked.run(f"{STATE}.selected = ''; ours('redraw').sidebars()")
     walked.settle(0.5)
     _, history = walked.find_button("genai_render.browse(", across=0.82, begin=0.5)
-    walked.click(x, history - HEADER)
+    walked.click(x, history - 2 * HEADER)
     walked.settle(1)
     walked.screenshot("walk-10-references")
     assert not walked.run("answer = bpy.ops.genai_render.reference_swap.poll()")
@@ -209,7 +209,7 @@ def test_references_are_added_with_thumbnails(walked: BlenderWindow, tmp_path: P
     assert walked.run(f"answer = {browser}.use_filter_image or bool({browser}.filter_glob)")
     walked.key("Escape")
     walked.settle(1)
-    walked.click(x, history - HEADER)  # closed again
+    walked.click(x, history - 2 * HEADER)  # closed again
     walked.settle(0.5)
 
 
@@ -252,7 +252,7 @@ def test_online_access_and_what_cannot_work_here(walked: BlenderWindow) -> None:
     walked.run(f"{SETTINGS}.model = 'offline'; ours('redraw').sidebars()")
     walked.settle(1)
     _, history = walked.find_button("genai_render.browse(", across=0.82, begin=0.5)
-    walked.click(x, history - 2 * HEADER)  # opens Model
+    walked.click(x, history - 3 * HEADER)  # opens Model
     walked.settle(0.5)
     walked.move_mouse(*middle(walked, "UI"))
     walked.scroll(30)

@@ -7,6 +7,7 @@ import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ...core import catalog
 from ...core.catalog import Catalog, Model
@@ -73,6 +74,7 @@ class BackendSettings:
     online_access: Blender's own switch. Where it is off, only this computer itself is reached.
     belong_together: the pictures of this run are of one series, as the frames of an animation:
         what a backend chooses by itself is chosen once.
+    choices: where that is kept, for those that go on with the series later; None for nowhere.
     endpoints: by name: "openai", "gemini", or an OpenAI-compatible profile's own name.
     catalog: with the user's models in it; None for the one that ships.
     """
@@ -82,6 +84,7 @@ class BackendSettings:
     catalog: Catalog | None = None
     credentials: Credentials = field(default_factory=Credentials)
     belong_together: bool = False
+    choices: Path | None = None
 
     def models(self) -> Catalog:
         return self.catalog if self.catalog is not None else catalog.shipped()

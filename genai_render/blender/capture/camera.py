@@ -87,6 +87,18 @@ class CameraFrame:
             self.far,
         )
 
+    def part(self, left: float, bottom: float, width: float, height: float) -> CameraFrame:
+        """A part of it, 0 to 1."""
+        return CameraFrame(
+            self.width * width,
+            self.height * height,
+            self.center_x + self.width * (left + width / 2 - 0.5),
+            self.center_y + self.height * (bottom + height / 2 - 0.5),
+            self.perspective,
+            self.near,
+            self.far,
+        )
+
 
 def check_camera(camera: bpy.types.Object) -> bpy.types.Camera | None:
     """The camera's data. Raises SceneError for a kind that has no flat picture plane.

@@ -29,7 +29,7 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ..settings import scene_settings
 from . import camera as camera_frame
-from . import cryptomatte, missing_files, notices, scene_copy
+from . import cryptomatte, missing_files, notices, placing, scene_copy
 from .backface_culling import culled
 from .gpu_probe import find_gpu
 from .planes import Planes, Sight, flat_planes, read_planes, several_rays
@@ -109,7 +109,7 @@ def capture_camera(
     Raises SceneError without a (flat) camera, with no surface in sight, or if a render fails.
     """
     camera = None
-    if spec.view is None:
+    if spec.view is None and spec.placed is None:
         camera = find_camera(context.scene, spec.camera)
         camera_frame.check_camera(camera)
     _need_cycles()
@@ -120,11 +120,11 @@ def capture_camera(
         tempfile.TemporaryDirectory(prefix="genai_render-") as folder,
         scene_copy.scene_copy(context, meter.hear) as copy,
     ):
-        if camera is not None:
-            eye = _look(context, copy, camera, shape)
+        if spec.view is not None:
+            eye, name = _from(spec, camera_frame.unit_metres(context.scene)), ""
         else:
-            eye = _from(spec, camera_frame.unit_metres(context.scene))
-        name = "" if camera is None else camera.name
+            eye = _eye(context, copy, camera, shape, spec)
+            name = spec.camera or "placed" if camera is None else camera.name
         _place(copy, eye, spec)
         _set_size(copy.scene, spec.width, spec.height)
         sight = Sight(
@@ -189,6 +189,21 @@ class Eye:
     lens: float
     focus: float | None
     aperture: dict[str, float] | None
+
+
+def _eye(
+    context: bpy.types.Context,
+    copy: SceneCopy,
+    camera: bpy.types.Object | None,
+    shape: RenderShape,
+    spec: CaptureSpec,
+) -> Eye:
+    if spec.placed is not None:
+        world, frame = placing.frame_of(spec.placed)
+        return Eye(world, frame, spec.placed.lens, None, None)
+    assert camera is not None
+    eye = _look(context, copy, camera, shape)
+    return replace(eye, frame=eye.frame.part(*spec.part)) if spec.part else eye
 
 
 def _look(

@@ -11,6 +11,7 @@ from ...core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ...core.canvas import View
+    from ...core.placement import Placement
 
 MODES = ("auto", "fast", "balanced", "quality")
 
@@ -35,6 +36,8 @@ class CaptureSpec:
         added that is left of it, and above it.
     view: seen from there instead of through a camera of the scene, with its lens and no camera's
         name.
+    placed: a camera that is in no scene, instead of one that is; `camera` is what it is called.
+    part: left, bottom, width and height of what is meant of the camera's frame, 0 to 1.
     source: "passes" renders; "viewport" draws a 3D Viewport as it is, with a GPU; "auto" renders.
 
     Raises InvalidInput.
@@ -51,6 +54,8 @@ class CaptureSpec:
     depth_of_field: bool = False
     ids: bool = True
     view: View | None = None
+    placed: Placement | None = None
+    part: tuple[float, ...] = ()
     source: Literal["auto", "passes", "viewport"] = "auto"
     position: tuple[float, float] = (0.5, 0.5)
 

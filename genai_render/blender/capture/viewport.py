@@ -25,6 +25,7 @@ from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ...core.framing import Size
 from .. import addon
+from .camera import FULL_FRAME_MM
 from .drawn_ids import SAMPLES, DrawnIds, IdsShader, Surfaces
 
 if TYPE_CHECKING:
@@ -605,6 +606,8 @@ def _describe(
     if camera is not None and camera.type == "CAMERA":
         lens = camera.data.lens
         focus = _focus(camera, frame)
+    elif frame.camera and perspective:  # one that is placed: on a full frame's long side
+        lens = FULL_FRAME_MM / 2 * min(projection[0][0], projection[1][1])
     return View(
         width=size.width,
         height=size.height,

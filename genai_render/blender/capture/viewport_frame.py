@@ -48,6 +48,24 @@ class Frame:
     def aspect(self) -> float:
         return self.width / self.height
 
+    def part(self, crop: tuple[float, ...], aspect: float) -> Frame:
+        """A part of it (left, bottom, width and height, 0 to 1), and of that what fits in."""
+        left, bottom, width, height = crop
+        fit = fit_view(self.aspect * width / height, aspect, "crop")
+        left += width * (1 - fit.scale_x) / 2
+        bottom += height * (1 - fit.scale_y) / 2
+        width, height = width * fit.scale_x, height * fit.scale_y
+        matrix = _part_matrix((left, bottom), (left + width, bottom + height))
+        return Frame(
+            self.x + self.width * left,
+            self.y + self.height * bottom,
+            self.width * width,
+            self.height * height,
+            self.view_matrix,
+            matrix @ self.projection,
+            self.camera,
+        )
+
 
 def find_view(
     context: bpy.types.Context,

@@ -18,7 +18,7 @@ from ...console import PROGRAM
 from ...core.actions import POSITIONS
 from ...core.errors import InvalidInput
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
-from ...core.request import CLOSENESS, MODES, ROLES, Reference
+from ...core.request import CLOSENESS, MODES, ROLES
 
 FORMATS = ("png", "webp", "jpeg")
 
@@ -30,8 +30,8 @@ ACTING = {
     "relight": "put an image under another sun",
 }
 COMMANDS = (
-    *("render", "capture", "edit", *ACTING, "carry"),
-    *("batch", "history", "models", "styles"),
+    *("render", "capture", "edit", *ACTING, "carry", "batch", "pack"),
+    *("history", "models", "styles", "packs"),
 )
 MAX_FRAMES = 100_000
 MANIFEST = "blender_manifest.toml"
@@ -79,8 +79,13 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
         )
     )
     _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
+    _pack(commands.add_parser("pack", help="make the shots of a pack", allow_abbrev=False))
     _history(commands.add_parser("history", help="what was made", allow_abbrev=False))
-    for name, text in (("models", "the models to choose from"), ("styles", "the styles")):
+    listed = (
+        *(("models", "the models to choose from"), ("styles", "the styles")),
+        ("packs", "the packs of shots"),
+    )
+    for name, text in listed:
         lists = commands.add_parser(name, help=text, allow_abbrev=False)
         if name == "models":
             _online(lists)
@@ -360,6 +365,12 @@ def _carry(parser: argparse.ArgumentParser) -> None:
 
 def _batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="TOML or JSONL, see the guide")
+    parser.add_argument("--shard", metavar="N/M", help="only the Nth of M parts")
+    _many(parser)
+
+
+def _many(parser: argparse.ArgumentParser) -> None:
+    """How many pictures are made in one go."""
     parser.add_argument("--jobs", type=int, metavar="N", help="how many are made at once")
     begun = parser.add_mutually_exclusive_group()
     begun.add_argument("--resume", action="store_true", help="go on where it stopped")
@@ -369,9 +380,43 @@ def _batch(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --resume: send again what was sent and paid for and never answered",
     )
-    parser.add_argument("--shard", metavar="N/M", help="only the Nth of M parts")
     parser.add_argument("--report", type=Path, metavar="DIR", help="a page with all pictures")
     _output(parser)
+
+
+def _pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pack", metavar="ID|FILE", help='see "packs"; or a TOML file of your own')
+    parser.add_argument("--shots", metavar="ID,ID", help="only these of its shots")
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="what the pictures are of")
+    parser.add_argument("--direction", metavar="TEXT", help="the editorial direction")
+    parser.add_argument("--location", metavar="TEXT", help="where it is set")
+    parser.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        metavar="NAME=TEXT",
+        help="what else a pack asks for",
+    )
+    parser.add_argument("--camera", metavar="NAME", help="for shots that place none themselves")
+    parser.add_argument("--model", default="offline", metavar="ID,ID", help='see "models"')
+    parser.add_argument("--style", default="auto", metavar="ID", help='see "styles"')
+    parser.add_argument(
+        "--reference", action="append", default=[], metavar="PATH[=ROLE[:WEIGHT]]",
+        help="an image to go by in all shots, up to two",
+    )  # fmt: skip
+    parser.add_argument("--no-canvas", action="store_true", help="from references, without a scene")
+    parser.add_argument("--resolution", metavar="|".join(RESOLUTIONS), help="default: the pack's")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same for all shots")
+    parser.add_argument("--mode", default="auto", choices=MODES)
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--winners",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="make these results again at 4K, all else as it was",
+    )
+    _many(parser)
 
 
 def _history(parser: argparse.ArgumentParser) -> None:
@@ -406,19 +451,9 @@ def _history(parser: argparse.ArgumentParser) -> None:
     action("delete", "put into the bin", ids="+")
     action("restore", "take out of the bin", ids="+")
     action("empty-bin", "delete for good what is in the bin")
+    merging = action("merge", "take everything of other History folders into this one")
+    merging.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     action("rebuild", "make the index again from the folders")
-
-
-def reference(text: str) -> Reference:
-    """PATH[=ROLE[:WEIGHT]]. Raises InvalidInput, StorageError or ImageError."""
-    match = re.fullmatch(rf"(?P<path>.+)=(?P<role>{'|'.join(ROLES)})(?::(?P<weight>[\d.]+))?", text)
-    if match is None:
-        return Reference.from_path(Path(text))
-    try:
-        weight = float(match["weight"] or 1)
-    except ValueError:
-        raise InvalidInput(f'"{match["weight"]}" is not a weight.', action="Use 0 to 1.") from None
-    return Reference.from_path(Path(match["path"]), match["role"], weight)
 
 
 def frames(text: str) -> list[int]:

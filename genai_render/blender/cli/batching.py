@@ -1,126 +1,99 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`batch`: all pictures of a file, each once, however often it is stopped and gone on with."""
+"""`batch` and `pack`: all pictures, each once, however often it is stopped and gone on with."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import shutil
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import bpy
 
 from ...backends.base import Backend, create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
-from ...core import cost, locks
 from ...core.batch import plan, report
-from ...core.batch.plan import BatchItem
-from ...core.batch.progress import Progress
+from ...core.batch.run import CANVASES, BatchRun, Picture, sums
 from ...core.canvas import Canvas
 from ...core.catalog import Catalog
-from ...core.errors import Cancelled, GenAIError, InvalidInput, OverBudget, StorageError
+from ...core.errors import Cancelled, GenAIError, OverBudget, StorageError
 from ...core.events import Notice, Result
 from ...core.history.store import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
-from ...core.preflight import Prepared, prepare
 from ...core.request import RenderRequest
+from ...core.rescue import rescue
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings
-from ..capture import camera_aspect
+from ..batches import items as batch_items
+from ..batches import kept_canvas
+from ..capture import capture
 from ..history_place import open_history
-from . import arguments, kept_canvas, making, shots
+from . import arguments, making, shots
 from .catalog_lists import known_catalog
 from .history import folder_of
+from .interrupt import shielded
 from .output_folder import OutputFolder
 
-FOLDER = "batches"  # in the History folder: what is done of each batch
 _AHEAD = 2
 _ENDING_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """name: of the batch's folder. title: for people. once_more: the words of a command that makes
+    chosen ones again; "" for none. afresh: one that is done begins again by itself.
+    """
+
+    name: str
+    title: str
+    once_more: str = ""
+    afresh: bool = False
+
+
 def batch(parsed: argparse.Namespace, console: Console) -> int:
     catalog = known_catalog(console)
-    items = plan.expand(plan.read(parsed.file), _cameras, arguments.frames)
+    items = plan.expand(plan.read(parsed.file), batch_items.cameras, arguments.frames)
     if parsed.shard:
         items = plan.shard(items, parsed.shard)
-    prepared = {item.key: _prepare(catalog, item) for item in items}
-    sums = [one.estimate.usd for one in prepared.values()]
-    usd = None if None in sums else sum(one or 0.0 for one in sums)
-    price = "unknown" if usd is None else cost.dollars(usd)
-    captures = len({_seen(item, prepared[item.key]) for item in items if item.canvas})
-    console.event("plan", pictures=len(items), captures=captures, cost_usd=usd)
-    console.line(f"{len(items)} picture(s) of {captures} view(s). Cost: {price}.")
-    if parsed.dry_run or not items:
+    pictures = batch_items.pictures(catalog, [("", item) for item in items])
+    digest = hashlib.sha256(str(parsed.file.resolve()).encode()).hexdigest()[:8]
+    named = Named(f"{parsed.file.stem}-{digest}", parsed.file.stem)
+    return make(parsed, console, catalog, named, pictures)
+
+
+def make(
+    parsed: argparse.Namespace,
+    console: Console,
+    catalog: Catalog,
+    named: Named,
+    pictures: Sequence[Picture],
+) -> int:
+    """Say what there is to make and what it costs; then make it. Gives the exit code."""
+    whole = sums(pictures)
+    console.event(
+        "plan", pictures=whole.pictures, captures=whole.captures, cost_usd=whole.usd,
+        shots=[picture.title for picture in pictures if picture.title],
+    )  # fmt: skip
+    for picture in pictures:
+        if picture.title:
+            spec = picture.prepared.spec
+            size = "" if spec is None else spec.text
+            console.line(f"  {picture.title}: {size}, {picture.prepared.cost}")
+    console.line(f"{whole.pictures} picture(s) of {whole.captures} view(s). Cost: {whole.price}.")
+    if parsed.dry_run or not pictures:
         return 0
     with OutputFolder(parsed.output) as output, shots.kept_frame():
-        return _Batch(parsed, console, catalog, output).run(items, prepared)
+        return _Batch(parsed, console, catalog, output, named, pictures).make()
 
 
-def _cameras(scene: str) -> list[str]:
-    with _in_scene(scene):
-        return [shot.camera for shot in shots.plan(argparse.Namespace(camera="all", **_PLAIN))]
-
-
-_PLAIN = {"frames": None, "viewport": False}
-
-
-@contextlib.contextmanager
-def _in_scene(name: str) -> Iterator[None]:
-    if not name:
-        yield
-        return
-    scene = bpy.data.scenes.get(name)
-    if scene is None:
-        known = ", ".join(f'"{one.name}"' for one in bpy.data.scenes)
-        raise InvalidInput(f'There is no scene called "{name}".', action=f"There are: {known}.")
-    with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-        yield
-
-
-def _prepare(catalog: Catalog, item: BatchItem) -> Prepared:
-    """Raises what stands against a picture, with its prompt, before anything is captured."""
-    try:
-        model = catalog.model(item.model)
-        options = {key: model.option(key).parse(str(v)) for key, v in item.options.items()}
-        request = RenderRequest(
-            prompt=item.prompt,
-            model=model.id,
-            style=catalog.style(item.style).id,
-            aspect=item.aspect,
-            resolution=item.resolution,
-            seed=item.seed,
-            mode=item.mode,  # pyright: ignore[reportArgumentType]
-            references=tuple(arguments.reference(text) for text in item.reference),
-            options=options,
-        )
-        with _in_scene(item.scene):
-            aspect = camera_aspect(bpy.context.scene) if item.canvas else None
-            if item.canvas:
-                shots.plan(argparse.Namespace(camera=item.camera or None, **_PLAIN))
-        prepared = prepare(model, lambda: request, aspect)
-        if prepared.problem is not None:
-            raise prepared.problem
-    except GenAIError as error:
-        what = f'The picture "{item.prompt[:60]}" cannot be made: {error.what}'
-        raise type(error)(what, error.why, error.action) from error
-    return prepared
-
-
-def _seen(item: BatchItem, prepared: Prepared) -> tuple[Any, ...]:
-    """What a capture is of: equal for pictures that share one."""
-    size = prepared.canvas_size
-    assert size is not None
-    return item.scene, item.frame is not None, item.frame, item.camera, size, item.mode
+def _file_name(title: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", title).strip("-.").lower()[:80]
 
 
 class _Batch:
-    """One run. History is the truth of what there is; what was sent is written down beside it."""
+    """One run of the command."""
 
     def __init__(
         self,
@@ -128,19 +101,18 @@ class _Batch:
         console: Console,
         catalog: Catalog,
         output: OutputFolder,
+        named: Named,
+        pictures: Sequence[Picture],
     ) -> None:
         self._parsed, self._console, self._catalog = parsed, console, catalog
-        self._output = output
+        self._output, self._named = output, named
         self._store: HistoryStore = open_history(folder_of(parsed))
-        digest = hashlib.sha256(str(parsed.file.resolve()).encode()).hexdigest()[:8]
-        self._name = f"{parsed.file.stem}-{digest}"
-        self._folder = self._store.folder / FOLDER / self._name
-        if parsed.restart:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self._folder)
-        self._writer = (parsed.shard or "1/1").replace("/", "-of-")
-        self._progress = Progress(self._folder, self._writer)
-        self._canvases = kept_canvas.KeptCanvases(self._folder / "canvases")
+        writer = (parsed.shard or "1/1").replace("/", "-of-")
+        self._run = BatchRun(self._store, named.name, named.title, pictures, writer, parsed.restart)
+        if named.afresh and not parsed.resume and len(self._run.of("done")) == len(pictures):
+            self._run.close()
+            self._run = BatchRun(self._store, named.name, named.title, pictures, writer, True)
+        self._canvases = kept_canvas.KeptCanvases(self._run.folder / CANVASES)
         prefs = addon.preferences()
         self._limits = Limits(
             making.least(parsed.max_cost, prefs and prefs.run_limit),
@@ -149,79 +121,56 @@ class _Batch:
         self._spending = RunSpending()
         self._backends: dict[tuple[str, str], Backend] = {}
         self._keys: dict[int, str] = {}
+        self._titles = {one.key: _file_name(one.title) for one in pictures}
         self._said: set[str] = set()
         self._errors: dict[str, GenAIError] = {}
-        self._unanswered: set[str] = set()
 
-    def run(self, items: list[BatchItem], prepared: dict[str, Prepared]) -> int:
-        lock = locks.FileLock(self._folder / f"{self._writer}.lock")
-        if lock.take() is locks.Held.NO:
-            raise StorageError(
-                "This batch, or this part of it, is being made already.",
-                action="Wait for the other one, or give each its own --shard.",
-            )
-        begun = [item for item in items if self._progress.state(item.key) is not None]
-        if begun and not self._parsed.resume:
-            done = sum(self._progress.state(item.key) == "done" for item in items)
-            raise InvalidInput(
-                f"This batch was begun before: {done} of {len(items)} pictures are done.",
-                action="Use --resume to go on, or --restart to make all of it once more.",
-            )
-        self._look_up(items, prepared)
-        todo = [item for item in items if self._is_to_do(item)]
-        todo.sort(key=lambda item: str(_seen(item, prepared[item.key])) if item.canvas else "")
-        stop = self._make(todo, prepared)
-        return self._tell_all(items, stop)
-
-    def _look_up(self, items: list[BatchItem], prepared: dict[str, Prepared]) -> None:
-        """What was on its way when a process was killed: it may have come to History after all."""
-        open_ = {item.key for item in items if self._progress.state(item.key) == "sent"}
-        if not open_:
-            return
-        first = min(self._progress.marks[key].when for key in open_)
-        since = datetime.fromtimestamp(first - 60, UTC)
-        for item in self._store.search(since=since, status="done", limit=plan.MOST):
-            name, _, key = self._store.record(item.id)["request"].get("batch", "").rpartition("/")
-            if name == self._name and key in open_:
-                self._progress.put(key, "done", id=item.id)
-                open_.discard(key)
-        for key in open_:
-            if prepared[key].estimate.usd != 0 and not self._parsed.again:
-                self._unanswered.add(key)
-
-    def _is_to_do(self, item: BatchItem) -> bool:
-        return self._progress.state(item.key) != "done" and item.key not in self._unanswered
+    def make(self) -> int:
+        self._run.lock()
+        if not self._parsed.resume:
+            self._run.check_not_begun()
+        self._run.keep_plan()
+        self._run.look_up(self._parsed.again)
+        stop = self._make(self._run.todo())
+        return self._tell_all(stop)
 
     # --- making ----------------------------------------------------------------------------------
 
-    def _make(self, todo: list[BatchItem], prepared: dict[str, Prepared]) -> GenAIError | None:
+    def _make(self, todo: list[Picture]) -> GenAIError | None:
         """What ended it before its end, if something did."""
-        models = [prepared[item.key].model for item in todo]
+        models = [one.prepared.model for one in todo]
         ahead = self._parsed.jobs or _AHEAD
         if self._parsed.jobs is None:
             for model in {model.id: model for model in models if model is not None}.values():
                 settings = backend_settings.for_model(self._catalog, model)
                 ahead = max(ahead, len(servers.names_of(settings, model.backend)) + 1)
-        queue = JobQueue(self._keep, self._store.add_failed, workers=ahead)
+        queue = JobQueue(
+            self._keep,
+            self._store.add_failed,
+            workers=ahead,
+            arrive=self._store.arrive,
+            rescue=lambda _request, result: rescue(result, self._parsed.output),
+        )
         self._gate = Gate(
             queue,
             lambda: self._limits,
             self._store.spent_this_month,
             lambda model: backend_settings.check_access(self._catalog, model, wait=True),
+            self._store.check_writable,
         )
         stop: GenAIError | None = None
         try:
-            for number, item in enumerate(todo, start=1):
+            for number, picture in enumerate(todo, start=1):
                 while len(queue.jobs()) >= ahead:
                     self._pump(queue)
                 self._console.progress((number - 1) / len(todo), f"{number} of {len(todo)}")
                 try:
-                    self._send(item, prepared[item.key])
+                    self._send(picture)
                 except (OverBudget, StorageError) as error:
                     stop = error
                     break
                 except GenAIError as error:
-                    self._failed(item.key, error)
+                    self._failed(picture.key, error)
                 self._take(queue.drain())
             while queue.jobs():
                 self._pump(queue)
@@ -234,41 +183,41 @@ class _Batch:
             raise GenAIError("A job did not stop in time.")
         return stop
 
-    def _send(self, item: BatchItem, prepared: Prepared) -> None:
+    def _send(self, picture: Picture) -> None:
+        item, prepared = picture.item, picture.prepared
         model, request = prepared.model, prepared.request
         assert model is not None
         assert request is not None
         self._gate.check(prepared, self._spending)
-        canvas = self._canvas(item, prepared) if item.canvas else None
-        request = request.with_(canvas=canvas, batch=f"{self._name}/{item.key}")
+        canvas = self._canvas(picture) if item.canvas else None
+        request = request.with_(canvas=canvas, batch=self._run.label(picture.key))
         which = model.id, item.scene  # pictures of one scene share their backdrop
         if which not in self._backends:
             settings = backend_settings.for_model(self._catalog, model)
-            settings = replace(settings, belong_together=True)
+            choices = self._run.choices(item.scene)
+            settings = replace(settings, belong_together=True, choices=choices)
             self._backends[which] = create_backend(model.backend, settings)
-        self._progress.put(item.key, "sent")
+        self._run.progress.put(picture.key, "sent")
         run = self._backends[which].run
         job = self._gate.submit(replace(prepared, request=request), run, run=self._spending)
-        self._keys[job.id] = item.key
+        self._keys[job.id] = picture.key
 
-    def _canvas(self, item: BatchItem, prepared: Prepared) -> Canvas:
+    def _canvas(self, picture: Picture) -> Canvas:
         """Captured once, also over several runs: it is kept until the batch is done."""
-        seen = _seen(item, prepared)
-        size = prepared.canvas_size
-        assert size is not None
-        known = self._canvases.find(seen)
+        item = picture.item
+        known = self._canvases.find(picture.seen)
         if known is not None:
             return known
-        with _in_scene(item.scene):
-            frame = bpy.context.scene.frame_current if item.frame is None else item.frame
-            planned = argparse.Namespace(
-                camera=item.camera or None, frames=str(frame), viewport=False
-            )
-            (shot,) = shots.plan(planned)
-            self._console.progress(None, f"Capturing {shot.text}")
-            canvas = shots.take(shot, size, item.mode)
-        self._console.event("captured", camera=shot.camera, frame=shot.frame)
-        self._canvases.keep(seen, canvas)
+        with batch_items.in_scene(item.scene), shielded():
+            scene = bpy.context.scene
+            if item.frame is not None and scene.frame_current != item.frame:
+                scene.frame_set(item.frame)
+            spec = batch_items.capture_spec(item, picture.prepared)
+            frame = scene.frame_current
+            self._console.progress(None, f'Capturing "{spec.camera or "camera"}", frame {frame}')
+            canvas = capture(bpy.context, spec)
+        self._canvases.keep(picture.seen, canvas)
+        self._console.event("captured", camera=canvas.view.camera, frame=frame)
         return canvas
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
@@ -289,15 +238,15 @@ class _Batch:
                 self._said.add(event.text)
                 self._console.notice(event.text)
             elif isinstance(event, Saved):
-                self._progress.put(key, "done", id=event.id)
+                self._run.progress.put(key, "done", id=event.id)
                 self._tell(key, event.id)
             elif isinstance(event, Finished) and event.error is not None:
                 self._failed(key, event.error)
 
     def _failed(self, key: str, error: GenAIError) -> None:
-        if self._progress.state(key) == "done":
+        if self._run.progress.state(key) == "done":
             return
-        self._progress.put(key, "failed", error=error.text)
+        self._run.progress.put(key, "failed", error=error.text)
         self._errors[key] = error
         if not isinstance(error, Cancelled):
             self._console.error(error)
@@ -306,7 +255,8 @@ class _Batch:
         item = self._store.get(item_id)
         path = item.image_path
         if self._output.wanted:
-            path = self._output.write(self._store, item, key, self._parsed.format)
+            name = self._titles.get(key) or key
+            path = self._output.write(self._store, item, name, self._parsed.format)
         self._console.event(
             "result", id=item.id, key=key, path=str(path), cost_usd=item.cost_usd, seed=item.seed
         )
@@ -314,55 +264,33 @@ class _Batch:
 
     # --- what came of it -------------------------------------------------------------------------
 
-    def _tell_all(self, items: list[BatchItem], stop: GenAIError | None) -> int:
-        done = [item for item in items if self._progress.state(item.key) == "done"]
-        failed = [item for item in items if self._progress.state(item.key) == "failed"]
-        summary = (
-            f"{len(done)} of {len(items)} done, {len(failed)} failed, "
-            f"{len(self._unanswered)} sent and never answered, "
-            f"{cost.dollars(self._spending.spent)} spent now."
-        )
+    def _tell_all(self, stop: GenAIError | None) -> int:
+        run = self._run
+        done, failed = run.of("done"), run.of("failed")
+        summary = run.summary(self._spending.spent)
         if self._parsed.report is not None:
-            rows = [self._row(item) for item in items]
-            page = report.write(self._parsed.report, self._parsed.file.stem, summary, rows)
+            page = report.write(
+                self._parsed.report, run.title, summary, run.rows(), self._named.once_more
+            )
+            self._console.event("report", page=str(page), sheet=str(page.parent / report.SHEET))
             self._console.line(str(page))
         self._console.event(
             "done",
             pictures=len(done),
             failed=len(failed),
-            unanswered=len(self._unanswered),
+            unanswered=len(run.unanswered),
             cost_usd=round(self._spending.spent, 6),
         )
         self._console.line(summary)
-        if self._unanswered:
+        if run.unanswered:
             self._console.notice(
-                f"{len(self._unanswered)} picture(s) were sent before and no answer is known: they "
+                f"{len(run.unanswered)} picture(s) were sent before and no answer is known: they "
                 "may have been paid for. --resume --again sends them once more."
             )
         if stop is not None:
             raise stop
-        if len(done) == len(items):
+        if len(done) == len(run.pictures):
             self._canvases.forget()
             return 0
         first = next(iter(self._errors.values()), None)
         return GenAIError.exit_code if first is None else first.exit_code
-
-    def _row(self, item: BatchItem) -> report.Row:
-        about = ", ".join(
-            str(part)
-            for part in (item.style, item.model, item.scene, item.camera, item.frame, item.seed)
-            if part not in ("", None)
-        )
-        mark = self._progress.marks.get(item.key)
-        if mark is None or mark.state != "done":
-            why = "It was sent and never answered." if item.key in self._unanswered else ""
-            why = why or (mark.error if mark is not None else "") or "It was not made."
-            return report.Row(item.key, item.prompt, about, error=why)
-        try:
-            found = self._store.get(mark.id)
-            thumbnail = found.thumbnail_path
-            picture = None if thumbnail is None else thumbnail.read_bytes()
-        except (GenAIError, OSError) as error:
-            return report.Row(item.key, item.prompt, about, mark.id, error=str(error))
-        path = str(Path(found.image_path or "").absolute())
-        return report.Row(item.key, item.prompt, about, found.id, path, found.cost_usd, "", picture)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...console import Console
 from ...core.errors import InvalidInput, NotFound
+from ...core.history import merging
 from ...core.history.folders import gone
 from ...core.history.store import HistoryStore, Item
 from ..addon import history_folder
@@ -24,6 +25,8 @@ def run(parsed: argparse.Namespace, console: Console) -> int:
         if not rebuilding:
             raise gone(folder)
         forget(folder)
+    if parsed.action == "merge":
+        return _merge(folder, parsed, console)
     if not folder.exists():
         # To look at a History must not make one.
         if getattr(parsed, "ids", ()):
@@ -140,6 +143,28 @@ def _rebuild(store: HistoryStore, _parsed: argparse.Namespace, console: Console)
     console.line(f"{rebuilt.items} results, {rebuilt.added} added, {rebuilt.dropped} dropped")
     for folder in rebuilt.unreadable:
         console.notice(f'"{folder}" has no record that can be read; it was left alone.')
+    return 0
+
+
+def _merge(folder: Path, parsed: argparse.Namespace, console: Console) -> int:
+    for source in parsed.folders:
+
+        def tell(done: int, total: int, source: Path = source) -> None:
+            console.progress(done / total, f"{source.name}: {done:,} of {total:,}")
+
+        merged = merging.merge(folder, source, tell)
+        console.event(
+            "merged",
+            folder=str(source),
+            added=merged.added,
+            known=merged.known,
+            broken=list(merged.broken),
+        )
+        console.line(f"{source}: {merged.added} added, {merged.known} were there already")
+        for id in merged.broken:
+            console.notice(f'"{id}" in "{source}" has no record; it was left there.')
+    with open_history(folder) as store:  # the index catches up
+        console.line(f"{store.count()} results in {folder}")
     return 0
 
 

@@ -39,8 +39,9 @@ from ...core.seen_costs import correction
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings, scene_description
 from .. import catalog as catalogs
+from ..batches import items
 from ..history_place import open_history
-from . import arguments, masking, shots
+from . import masking, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
@@ -160,7 +161,7 @@ def seen(parsed: argparse.Namespace, model: Model) -> float:
 
 
 def _references(parsed: argparse.Namespace) -> tuple:
-    return tuple(arguments.reference(text) for text in parsed.reference)
+    return tuple(items.reference(text) for text in parsed.reference)
 
 
 def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]:

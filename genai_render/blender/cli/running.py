@@ -22,6 +22,7 @@ from . import (
     catalog_lists,
     history,
     making,
+    packing,
 )
 from .interrupt import interruptible
 
@@ -31,6 +32,8 @@ _COMMANDS = {
     **dict.fromkeys(arguments.ACTING, acting.act),
     "carry": carrying.carry,
     "batch": batching.batch,
+    "pack": packing.pack,
+    "packs": packing.packs,
     "capture": capturing.capture_canvas,
     "history": history.run,
     "models": catalog_lists.models,

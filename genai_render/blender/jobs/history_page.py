@@ -14,11 +14,12 @@ from ...core.errors import GenAIError
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, redraw
 from ..settings import scene_settings, window_state
-from . import session
+from . import pack_jobs, session
 
 if TYPE_CHECKING:
     from ...core.history.background import Rebuilding
     from ...core.history.item import Item
+    from ...core.history.store import HistoryStore
     from .work import Work
 
 PAGE = 12
@@ -70,7 +71,8 @@ class HistoryPage:
 
     def look_up(self, context: bpy.types.Context, size: int) -> Page:
         filters, paging = _filters(context), window_state.paging()
-        wanted = tuple(filters.values())
+        group = _group(context)
+        wanted = (*filters.values(), group)
         if wanted != self._wanted:
             if self._wanted:
                 paging.start = 0  # another search begins at its beginning
@@ -80,14 +82,18 @@ class HistoryPage:
         start = paging.start // size * size
         known = self.pages.get(size)
         if known is None or known.start != start:
-            known = self.pages[size] = self._find(filters, start, size)
+            known = self.pages[size] = self._find(filters, group, start, size)
             if known.start < start:
                 paging.start = known.start
         return known
 
-    def _find(self, filters: dict[str, Any], start: int, size: int) -> Page:
+    def _find(
+        self, filters: dict[str, Any], group: tuple[str, ...] | None, start: int, size: int
+    ) -> Page:
         try:
             store = session.session().store
+            if group is not None:
+                return _of_group(store, filters, group, start, size)
             total = store.count(**filters)
             start = min(start, max(0, total - 1) // size * size)
             items = store.search(**filters, limit=size, offset=start)
@@ -138,6 +144,29 @@ def _filters(context: bpy.types.Context) -> dict[str, Any]:
         "status": "done",
         "in_bin": state.show_bin,
     }
+
+
+def _group(context: bpy.types.Context) -> tuple[str, ...] | None:
+    """The ids of the images that are shown alone; None for no such group."""
+    if not window_state.window(context).only_pack or session.opened() is None:
+        return None
+    return pack_jobs.packs_made().ids(context)
+
+
+def _of_group(
+    store: HistoryStore, filters: dict[str, Any], ids: tuple[str, ...], start: int, size: int
+) -> Page:
+    """Of a pack: in the order of its shots."""
+    items = []
+    for id in ids:
+        try:
+            item = store.get(id)
+        except GenAIError:
+            continue
+        if item.in_bin == filters["in_bin"] and (item.favourite or not filters["favourite"]):
+            items.append(item)
+    start = min(start, max(0, len(items) - 1) // size * size)
+    return Page(tuple(items[start : start + size]), start, len(items))
 
 
 def known_empty() -> bool:

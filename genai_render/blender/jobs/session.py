@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import bpy
@@ -22,7 +22,7 @@ from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
 from ...core.rescue import rescue
 from ...core.seen_costs import NO_CORRECTION, Correction
 from ...core.seen_costs import correction as correction_of
-from ...core.submission import Gate, Limits
+from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings, background, catalog, redraw
 from ..history_place import open_history
 from ..settings.model_marks import marks
@@ -30,6 +30,8 @@ from . import listeners
 from .work import Place, Work
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...core.canvas import Canvas
     from ...core.history.item import Item
     from ...core.preflight import Prepared
@@ -52,6 +54,15 @@ class Told:
     when: float
     work: Work | None = None
     deleted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What pictures of one press have in common: where choices for all of them are kept, and what
+    they cost together."""
+
+    choices: Path
+    spending: RunSpending
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +115,26 @@ class Session:
         to_canvas: Callable[[], Canvas] | None = None,
         said: Sequence[str] = (),
         complete: Prepare | None = None,
+        series: Series | None = None,
     ) -> Work:
         """Start a job. to_canvas: makes the request's canvas; called in the worker.
 
         complete: makes the whole request; called in the worker, in place of to_canvas.
         said: notices that stand in the panel already and need not come again.
+        series: what it is one picture of, of which there are several.
         Raises what stands against it: a limit, a key that is missing, online access that is off.
         """
         model = prepared.model
         if model is None:
             raise prepared.problem or InvalidInput("No model is chosen.")
         settings = backend_settings.for_model(catalog.catalog(), model)
+        if series is not None:
+            settings = replace(settings, belong_together=True, choices=series.choices)
         backend = create_backend(model.backend, settings)
         if to_canvas is not None:
             complete = _with_canvas(to_canvas)
-        job = self.gate.submit(prepared, backend.run, complete)
+        spending = None if series is None else series.spending
+        job = self.gate.submit(prepared, backend.run, complete, spending)
         marks().used(model.id)
         self.told = [told for told in self.told if told.is_error or told.deleted]
         took = self._took.get((job.request.model, job.request.resolution))

@@ -14,6 +14,7 @@ from . import (
     log,
     mask_painting,
     models,
+    packs,
     prompts,
     references,
     results,
@@ -36,6 +37,7 @@ _MODULES = (
     connections,
     servers,
     models,
+    packs,
     log,
 )
 

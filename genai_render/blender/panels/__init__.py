@@ -19,6 +19,7 @@ def _modules() -> tuple[Any, ...]:
         menus,
         model_picker,
         output,
+        packs,
         references,
         result,
         servers,
@@ -27,7 +28,7 @@ def _modules() -> tuple[Any, ...]:
 
     return (
         *(main, model_picker, output, servers, references, image_actions, result, history),
-        *(spending, menus),
+        *(packs, spending, menus),
     )
 
 

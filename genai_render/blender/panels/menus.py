@@ -22,6 +22,7 @@ class GENAI_RENDER_MT_main(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         layout: Any = self.layout
         layout.operator("genai_render.generate", icon="RENDER_STILL")
+        layout.operator("genai_render.pack", icon="RENDERLAYERS")
         layout.operator("genai_render.cancel", icon="X")
         layout.operator("genai_render.cancel_all")
         layout.separator()

@@ -27,6 +27,7 @@ from .. import translation
 from ..translation import CONTEXT
 from . import closeness_choice
 from .choices import MODEL, STYLE
+from .pack_choice import PACK
 
 RENDER_ENGINE = "GENAI_RENDER"
 """What a scene's render engine is called where F12 gives the finished picture."""
@@ -159,6 +160,25 @@ class GenAISettings(PropertyGroup):
             ("WORKBENCH", "Workbench", "Plain shapes and colors, fast"),
         ],
     )
+    __annotations__.update(PACK.properties("Pack", "A set of shots that are made in one go"))
+    pack_without: StringProperty(options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+    pack_direction: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Direction",
+        description="The mood and the manner of all shots; empty for what the pack says",
+    )
+    pack_location: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Location",
+        description="Where all shots are set; empty for what the pack says",
+    )
+    pack_other: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Field",
+        description="What else this pack asks for; empty for what the pack says",
+    )
+    pack_resolution: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Size of Shots",
+        description="How many pixels the shots have",
+        items=[("PACK", "As the Pack Says", "The pack's own resolution"), *_resolution_items()],
+    )
     parent: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Made From",
         description="The History item that these settings were recalled from",
@@ -194,6 +214,6 @@ def unregister() -> None:
     del bpy.types.Scene.genai_render
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)
-    for choice in (MODEL, STYLE):
+    for choice in (MODEL, STYLE, PACK):
         choice.forget()
     closeness_choice.forget()

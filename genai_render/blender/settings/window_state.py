@@ -154,6 +154,11 @@ class GenAIWindow(PropertyGroup):
         description="Show only what was made with the model that is chosen now",
         options={"SKIP_SAVE"},
     )
+    only_pack: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="This Pack",
+        description="Show only the shots of the pack that is chosen now",
+        options={"SKIP_SAVE"},
+    )
     period: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="From",
         description="How far back to look",

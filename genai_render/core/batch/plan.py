@@ -22,15 +22,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import toml_tables
+from .. import placement, toml_tables
 from ..errors import InvalidInput, StorageError
 from ..request import MAX_SEED
 
 MOST = 100_000
-LISTS = ("prompt", "style", "model", "scene", "camera", "frame", "seed", "resolution", "aspect")
+LISTS = (
+    *("prompt", "style", "model", "scene", "camera", "place", "turn", "frame", "seed"),
+    *("resolution", "aspect"),
+)
 """What may be a list, from what changes last to what changes first."""
-SINGLE = ("mode", "count", "canvas", "reference", "options")
+SINGLE = ("mode", "count", "canvas", "reference", "options", "crop", "room", "around")
 ALL_CAMERAS = "all"
+_LATER = ("place", "turn", "room", "around", "crop")
 _SEED_OF_TEXT = 8  # bytes
 
 Ranges = Callable[[str], list[int]]
@@ -41,6 +45,10 @@ Ranges = Callable[[str], list[int]]
 class BatchItem:
     """One picture. scene, camera: by name; "" for the one that is set. frame: None for the scene's
     own. canvas: whether the view is sent. reference: as on the command line, PATH[=ROLE[:WEIGHT]].
+
+    place: how a camera is placed by itself instead (see `placement.RULES`), turned by `turn`
+    degrees, around the objects of these names, with room at that side of the picture.
+    crop: left, bottom, width and height of the part of the camera's frame that is meant, 0 to 1.
     """
 
     prompt: str
@@ -56,11 +64,20 @@ class BatchItem:
     canvas: bool = True
     reference: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
+    turn: float = 0.0
+    room: str = ""
+    around: tuple[str, ...] = ()
+    crop: tuple[float, ...] = ()
 
     @property
     def key(self) -> str:
         """The same for the same picture, whatever else is in the file."""
-        text = json.dumps(asdict(self), sort_keys=True, default=list)
+        values = asdict(self)
+        for name in _LATER:  # so that a batch of an older version is gone on with
+            if not values[name]:
+                del values[name]
+        text = json.dumps(values, sort_keys=True, default=list)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -133,10 +150,14 @@ def _combinations(
     count = table.get("count", 1)
     if type(count) is not int or count < 1:
         raise InvalidInput(f'{called} has a "count" that cannot be used: {count!r}.')
-    single = {name: table[name] for name in ("mode", "canvas", "options") if name in table}
-    if "reference" in table:
-        given = table["reference"]
-        single["reference"] = (given,) if isinstance(given, str) else tuple(given)
+    plain = ("mode", "canvas", "options", "room")
+    single = {name: table[name] for name in plain if name in table}
+    for name in ("reference", "around"):
+        if name in table:
+            given = table[name]
+            single[name] = tuple(given) if isinstance(given, list) else (given,)
+    if "crop" in table:
+        single["crop"] = _crop(called, table["crop"])
     for values in itertools.product(*lists.values()):
         one = dict(zip(lists, values, strict=True))
         named = [one.get("camera", "")]
@@ -161,6 +182,11 @@ def _list(called: str, name: str, value: Any, ranges: Ranges) -> list[Any]:
             else:
                 raise InvalidInput(f'{called} has a "{name}" that cannot be used: {part!r}.')
         return numbers
+    if name == "turn":
+        turns = value if isinstance(value, list) else [value]
+        if not turns or not all(type(turn) in (int, float) for turn in turns):
+            raise InvalidInput(f'{called} has a "{name}" that cannot be used: {value!r}.')
+        return [float(turn) for turn in turns]
     texts = value if isinstance(value, list) else [value]
     if not texts or not all(isinstance(text, str) for text in texts):
         raise InvalidInput(f'{called} has a "{name}" that cannot be used: {value!r}.')
@@ -173,16 +199,49 @@ def _seed_of(values: Mapping[str, Any]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:_SEED_OF_TEXT], "big") % MAX_SEED
 
 
-_KINDS = {"mode": str, "canvas": bool, "options": dict, "seed": int}
+def _crop(called: str, value: Any) -> tuple[float, ...]:
+    numbers = isinstance(value, list) and all(type(one) in (int, float) for one in value)
+    if numbers and len(value) == 4:
+        left, bottom, width, height = (float(one) for one in value)
+        inside = left + width <= 1 and bottom + height <= 1
+        if left >= 0 and bottom >= 0 and width > 0 and height > 0 and inside:
+            return left, bottom, width, height
+    raise InvalidInput(
+        f'{called} has a "crop" that cannot be used: {value!r}.',
+        action="Write left, bottom, width and height, 0 to 1: [0.25, 0.25, 0.5, 0.5].",
+    )
+
+
+_KINDS = {"mode": str, "canvas": bool, "options": dict, "seed": int, "room": str}
 
 
 def _item(called: str, values: Mapping[str, Any]) -> BatchItem:
     for name, kind in _KINDS.items():
         if name in values and not isinstance(values[name], kind):
             raise InvalidInput(f'{called} has a "{name}" that cannot be used: {values[name]!r}.')
-    if not all(isinstance(text, str) for text in values.get("reference", ())):
-        raise InvalidInput(f'{called} has a "reference" that is not a text.')
+    for name in ("reference", "around"):
+        if not all(isinstance(text, str) for text in values.get(name, ())):
+            raise InvalidInput(f'{called} has a "{name}" that is not a text.')
+    if values.get("place"):
+        placement.rule(values["place"])
+    if values.get("room", "") not in placement.ROOMS:
+        raise InvalidInput(
+            f'{called} has a "room" that cannot be used: {values["room"]!r}.',
+            action=f"Use {', '.join(placement.ROOMS[1:])}.",
+        )
     return BatchItem(**values)
+
+
+def item_of(values: Mapping[str, Any]) -> BatchItem:
+    """The item that was written down as JSON. Raises InvalidInput."""
+    known = {name: values[name] for name in BatchItem.__slots__ if name in values}
+    for name in ("reference", "around", "crop"):
+        if isinstance(known.get(name), list):
+            known[name] = tuple(known[name])
+    try:
+        return BatchItem(**known)
+    except TypeError as error:
+        raise InvalidInput("What was noted of this picture is damaged.", f"{error}.") from error
 
 
 def shard(items: list[BatchItem], text: str) -> list[BatchItem]:

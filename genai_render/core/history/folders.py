@@ -228,6 +228,18 @@ class Folders:
 
             self._staged(item_id, self.results, write)
 
+    def take_in(self, source: Path, item_id: str, in_bin: bool) -> None:
+        """Copy an item's folder from elsewhere into its place, all at once. Raises StorageError."""
+        with storage.storage_errors(f'"{item_id}" cannot be taken over.'):
+            target = self.place(item_id, in_bin)
+            self._make_place(target.parent)
+
+            def copy(staging: Path) -> None:
+                storage.copy_folder(source, staging)
+                storage.move_folder(staging, target)
+
+            self._staged(item_id, self.bin if in_bin else self.results, copy)
+
     def move(self, item_id: str, in_bin: bool) -> None:
         """To the bin, or back. Raises OSError."""
         source, target = self.place(item_id, not in_bin), self.place(item_id, in_bin)

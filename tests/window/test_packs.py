@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A campaign from the panel, by mouse: ticked, counted, made, cancelled, found as a group."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from .blender_window import PROJECT, BlenderWindow
+
+MADE = "ours('jobs.pack_jobs').packs_made()"
+SETTINGS = "bpy.context.scene.genai_render"
+HEADER = 28  # pixels from one closed panel's header to the next
+SHAPES = {
+    *("Website Hero", "Product Detail Lifestyle", "Social Square", "Story or Reel"),
+    *("Email Banner", "Paid Ad", "Editorial Detail"),
+}
+
+# The sample product, and pictures so small that a test can wait for seven of them.
+_PRODUCT = f"""
+import sys
+sys.path.insert(0, {str(PROJECT)!r})
+for thing in list(bpy.data.objects):
+    bpy.data.objects.remove(thing)
+from tests.scenes import product
+product.build()
+bpy.context.view_layer.update()
+view = area().spaces.active
+view.shading.type, view.shading.color_type = "SOLID", "MATERIAL"
+view.region_3d.view_perspective = "CAMERA"
+settings = bpy.context.scene.genai_render
+settings.prompt, settings.mode = "espresso machine", "fast"
+framing = import_module("bl_ext.user_default.genai_render.core.framing")
+framing.RESOLUTIONS["1K"] = 288
+ours("redraw").sidebars()
+"""
+
+_USERS_OWN = """
+answer = [
+    sorted(thing.name for thing in bpy.data.objects),
+    sorted(camera.name for camera in bpy.data.cameras),
+    [scene.name for scene in bpy.data.scenes],
+    bpy.context.scene.camera.name,
+    bpy.context.scene.frame_current,
+    sorted(thing.name for thing in bpy.context.selected_objects),
+    area().spaces.active.region_3d.view_perspective,
+    [area().spaces.active.shading.type, area().spaces.active.overlay.show_overlays],
+    [tuple(row) for row in bpy.context.scene.camera.matrix_world],
+]
+"""
+
+
+def test_a_campaign_by_mouse(scene: BlenderWindow) -> None:
+    scene.run(_PRODUCT)
+    scene.settle(1)
+    before = scene.run(_USERS_OWN)
+    left, top, width, height = scene.region("UI")
+    x = left + width * 0.4
+    scene.move_mouse(x, top + height * 0.5)
+    scene.scroll(40)
+    scene.settle(1)
+    _, history = scene.find_button("genai_render.browse(", across=0.82, begin=0.2)
+    scene.click(x, history - HEADER)  # the panel right above History
+    scene.settle(1)
+    scene.move_mouse(x, top + height * 0.5)
+    scene.scroll(-60)
+    scene.scroll(14)
+    scene.settle(1)
+    scene.screenshot("packs-1-campaign")
+    assert scene.run(f"answer = {MADE}.plan(bpy.context).sums.pictures") == 7
+    assert scene.run(f"answer = {MADE}.plan(bpy.context).sums.usd") == 0
+
+    # One shot is taken out, and in again: counted anew.
+    tick = scene.find_button("genai_render.pack(action='TICK'", across=0.3)
+    scene.click(*tick)
+    scene.settle(0.5)
+    assert scene.run(f"answer = {MADE}.plan(bpy.context).sums.pictures") == 6
+    scene.click(*tick)
+    scene.settle(0.5)
+    scene.run(f"{SETTINGS}.pack_resolution = '1K'; {SETTINGS}.pack_location = 'a bakery'")
+    scene.settle(0.5)
+
+    scene.press("genai_render.pack(action='START')", across=0.35, begin=0.3)
+    scene.run("reset_stall()")
+    scene.settle(0.6)
+    scene.screenshot("packs-2-under-way")
+    scene.wait_for(f"{MADE}.making.over and not {MADE}.making.reporting", 400)
+    stalled = scene.run("answer = beats['longest']")
+    scene.settle(1)
+    scene.screenshot("packs-3-done")
+    assert scene.run(f"answer = {MADE}.making.run.summary(0.0)").startswith("7 of 7 done")
+    assert scene.run(_USERS_OWN) == before, "the scene is not as it was"
+    titles = scene.run(f"answer = [one.title for one in {MADE}.making.run.pictures]")
+    assert set(titles) == SHAPES
+
+    # A group of its own in History, in the order of the shots.
+    scene.press("genai_render.pack(action='HISTORY')", across=0.2, begin=0.3)
+    scene.settle(1)
+    scene.move_mouse(x, top + height * 0.5)
+    scene.scroll(60)
+    scene.settle(1)
+    scene.screenshot("packs-4-history")
+    page = scene.run(
+        "found = ours('jobs.history_page').page(bpy.context)\n"
+        "answer = [[item.width / item.height, item.camera, item.prompt] for item in found.items]"
+    )
+    wanted = [16 / 9, 4 / 3, 1, 9 / 16, 21 / 9, 3 / 4, 2 / 3]
+    assert all(
+        abs(shape / want - 1) < 0.06 for (shape, _, _), want in zip(page, wanted, strict=True)
+    )
+    assert len({camera for _, camera, _ in page}) >= 4
+    assert all("set in a bakery" in prompt for _, _, prompt in page)
+    sheet = scene.run(f"answer = str({MADE}.page(bpy.context).parent / 'contact-sheet.jpg')")
+    with Image.open(sheet) as picture:
+        picture.load()
+        picture.save(scene.shots / "packs-5-contact-sheet.png")
+        assert picture.width > 1000
+    print(f"longest stall {stalled:.2f} s")
+
+    # Cancelled on the way, it stops; what is left can be made.
+    scene.run("bpy.context.window_manager.genai_render.only_pack = False")
+    scene.run(f"{MADE}.start(bpy.context)")
+    scene.wait_for(f"len({MADE}.making.run.of('done')) >= 2", 200)
+    scene.run(f"{MADE}.cancel()")
+    scene.wait_for(f"{MADE}.making.over and not {MADE}.making.reporting", 60)
+    left_over = scene.run(f"answer = len({MADE}.left(bpy.context))")
+    done = scene.run(f"answer = [mark.id for mark in {MADE}.making.run.progress.marks.values()]")
+    assert left_over == 7
+    scene.run(f"{MADE}.go_on(bpy.context)")
+    scene.wait_for(f"{MADE}.making.over and not {MADE}.making.reporting", 400)
+    assert scene.run(f"answer = {MADE}.making.run.summary(0.0)").startswith("7 of 7 done")
+    now = scene.run(f"answer = {MADE}.ids(bpy.context)")
+    assert {id for id in done if id} <= set(now), "what was done was made once more"
+    assert scene.run(_USERS_OWN) == before
