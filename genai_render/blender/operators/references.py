@@ -48,7 +48,7 @@ def slot_of(context: bpy.types.Context, number: int) -> Any:
     return slot_in(context.scene, number)
 
 
-def slot_in(scene: bpy.types.Scene, number: int) -> Any:
+def slot_in(scene: Any, number: int) -> Any:
     slots = scene_settings.references(scene.genai_render)
     if number:
         return slots[number - 1]
