@@ -207,7 +207,10 @@ def _unseen(
     colors: NDArray[np.uint8],
 ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Plane]:
     """Which narrow faces between two even surfaces have no color of their own, and the normal of
-    the one that they belong to. narrow: of the rows from `first` on; before: on which side of them to look."""
+    the one that they belong to.
+
+    narrow: of the rows from `first` on. before: which of its neighbors comes first.
+    """
     y, x = np.nonzero(narrow)
     down, right = (1, 0) if before[0].start is None else (0, 1)
     height, width = depth.shape
