@@ -17,7 +17,7 @@ from .surfaces import Surfaces
 PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))
 """What draws with a light of its own that no one chose."""
 
-_DARK, _BLACK = np.float32(0.004), np.float32(0.02)
+_DARK, _BLACK = np.float32(0.001), np.float32(0.02)
 """Color and paint below which nothing is known of the light."""
 
 
@@ -43,7 +43,7 @@ def light_on(paint: Plane, color: Plane) -> Plane:
     """(3, h, w) the light by which a paint shows a color. What is black in both tells nothing."""
     light = color + _DARK
     light /= paint + _BLACK
-    return np.clip(light, np.float32(0.003), np.float32(6), out=light)
+    return np.clip(light, np.float32(0.001), np.float32(6), out=light)
 
 
 def paint_under(light: Plane, color: Plane, paint: Plane, own: Plane | None) -> Plane:
