@@ -216,7 +216,7 @@ def test_a_plate_whose_end_is_seen_does_not_run_on(look):
     )
     canvas = synthetic.canvas(scene, 320, 240)
     assert canvas.covered[-1].mean() > 0.3
-    assert 0.02 < (~canvas.covered).mean()
+    assert (~canvas.covered).mean() > 0.02
     pixels = render(canvas, style(look), seed=1).astype(float)
     behind = pixels[~canvas.covered].mean(0)
     assert behind[1] - behind[[0, 2]].mean() < 25
@@ -380,6 +380,26 @@ def test_a_room_in_light_of_one_color_has_no_pale_outlines(look):
     assert border.sum() > 100
     border_share, even_share = np.median(share[:, 1:][border]), np.median(share[:, 1:][even])
     assert abs(border_share - even_share) < 0.08
+
+
+def test_an_orange_lamp_is_orange_where_it_is_brightest():
+    """Bounds on how dark and bright its light may be are no bounds on each color of it."""
+    scene = Scene(
+        (Ground(color=(0.7, 0.7, 0.7)), Sphere((0, 0, 1), 1, (0.7, 0.7, 0.7))),
+        (0, -6, 2.5),
+        (0, 0, 0.6),
+    )
+    canvas = synthetic.canvas(scene, 240, 180)
+    height, width = canvas.depth.shape
+    y, x = np.mgrid[:height, :width]
+    away = ((x - width / 2) ** 2 + (y - height * 0.6) ** 2) / width**2
+    light = np.exp(-away * 40)[..., None] * (1.0, 0.3, 0.015) + 0.001
+    color = canvas.color.copy()
+    color[..., :3] = (np.clip(0.7 * light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+    pixels = render(replace(canvas, color=color), style("auto"), seed=1).astype(float)
+    lit = pixels[canvas.covered & (away < 0.01)].mean(0)
+    assert lit[0] - lit[1] > 25
+    assert lit[1] - lit[2] > 25
 
 
 # --- one stage for a batch ----------------------------------------------------------------------

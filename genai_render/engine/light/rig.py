@@ -130,7 +130,8 @@ class Rig:
         # an outline a pixel's colour is that of two things, and what is unlit shows nothing.
         detail = _inside(surfaces.depth, surfaces.normal) * detail
         detail *= self._lit(captured)
-        full = _one_hue(paint_under(captured, surfaces.color), surfaces.albedo, own)
+        full = paint_under(captured, surfaces.color, surfaces.albedo, own)
+        full = _one_hue(full, surfaces.albedo, own)
         if own is None:
             np.minimum(full, surfaces.albedo * np.float32(3) + np.float32(0.35), out=full)
         else:
@@ -178,12 +179,20 @@ class Rig:
             np.clip(share, np.float32(0.2), np.float32(3), out=share)
             light *= share**keep
             return
+        # What the scene leaves unlit is dark, not black: its own color is what is known of it.
+        # Where a lamp is close it is bright, not white. The bounds are on the brightness, so that
+        # the lamp's color stays.
+        gain = np.float32(self.captured_gain)
+        share = luminance(fields.captured) * gain
+        share /= np.maximum(luminance(light), np.float32(0.02))
+        bounded = np.clip(share, np.float32(0.2), np.float32(3))
+        bounded /= np.maximum(share, np.float32(1e-3))
+        bounded *= gain
+        lowest = np.float32(0.2) - np.float32(0.15) * smoothstep(0.3, 1.0, share)
         for axis in range(3):
-            captured = fields.captured[axis] * np.float32(self.captured_gain)
+            captured = fields.captured[axis] * bounded
             captured /= np.maximum(light[axis], np.float32(0.02))
-            # What the scene leaves unlit is dark, not black: its own color is what is known of it.
-            # Where a lamp is close it is bright, not white.
-            np.clip(captured, np.float32(0.2), np.float32(3), out=captured)
+            np.clip(captured, lowest, np.float32(6), out=captured)
             light[axis] *= captured**keep
 
     def light(

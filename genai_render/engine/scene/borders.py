@@ -162,6 +162,7 @@ class Slivers:
             middle = normal[1:-1, 1:-1]
             sliver = np.zeros(middle.shape[:2], np.bool_)
             mean = np.zeros_like(middle)
+            covered = np.isfinite(depth[1:-1, 1:-1])
             for a, b in (
                 ((slice(1, -1), slice(None, -2)), (slice(1, -1), slice(2, None))),
                 ((slice(None, -2), slice(1, -1)), (slice(2, None), slice(1, -1))),
@@ -170,7 +171,7 @@ class Slivers:
                 own = np.einsum("ijk,ijk->ij", middle, normal[a])
                 narrow = own < 0.93
                 narrow &= np.einsum("ijk,ijk->ij", middle, normal[b]) < 0.93
-                narrow &= (alike < 0.985) & ~sliver
+                narrow &= (alike < 0.985) & ~sliver & covered
                 unseen, instead = _unseen(narrow, first, a, depths, all_normals, colors)
                 mean[unseen] = instead
                 sliver[unseen] = True
@@ -207,7 +208,10 @@ def _unseen(
     colors: NDArray[np.uint8],
 ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Plane]:
     """Which narrow faces between two even surfaces have no color of their own, and the normal of
-    the one that they belong to. narrow: of the rows from `first` on; before: on which side of them to look."""
+    the one that they belong to.
+
+    narrow: of the rows from `first` on. before: which of its neighbors comes first.
+    """
     y, x = np.nonzero(narrow)
     down, right = (1, 0) if before[0].start is None else (0, 1)
     height, width = depth.shape

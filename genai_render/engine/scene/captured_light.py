@@ -17,7 +17,7 @@ from .surfaces import Surfaces
 PLAIN_ENGINES = frozenset(("SOLID", "WORKBENCH", "BLENDER_WORKBENCH"))
 """What draws with a light of its own that no one chose."""
 
-_DARK, _BLACK = np.float32(0.004), np.float32(0.02)
+_DARK, _BLACK = np.float32(0.001), np.float32(0.02)
 """Color and paint below which nothing is known of the light."""
 
 
@@ -43,19 +43,26 @@ def light_on(paint: Plane, color: Plane) -> Plane:
     """(3, h, w) the light by which a paint shows a color. What is black in both tells nothing."""
     light = color + _DARK
     light /= paint + _BLACK
-    return np.clip(light, np.float32(0.003), np.float32(6), out=light)
+    return np.clip(light, np.float32(0.001), np.float32(6), out=light)
 
 
-def paint_under(light: Plane, color: Plane) -> Plane:
+def paint_under(light: Plane, color: Plane, paint: Plane, own: Plane | None) -> Plane:
     """(3, h, w) the paint that shows a color by that light: what `light_on` is the other way.
 
     A lamp that gives no green shows nothing of a paint's green: it is then the light's, and not the
-    paint's, that there is none.
+    paint's, that there is none. Of black paint the color is all that is known, and where it is the
+    surface's own anyway. paint: what it is expected to be. own: (h, w) 0..1 (LightFields).
     """
-    paint = color + _DARK
-    paint /= light
-    paint -= _BLACK
-    return paint
+    known = paint.max(0)
+    known *= np.float32(20)
+    np.minimum(known, 1, out=known)
+    if own is not None:
+        known *= 1 - own
+    result = color + _DARK * known
+    result /= light
+    known *= _BLACK
+    result -= known
+    return result
 
 
 def fit_captured_light(surfaces: Surfaces) -> CapturedLight:
