@@ -153,7 +153,7 @@ def test_edit_what_is_selected(scene: BlenderWindow) -> None:
         "    bpy.ops.object.select_all(action='DESELECT')\n"
         "bpy.data.objects['Suzanne'].select_set(True)"
     )
-    where = scene.find_button("genai_render.edit(")
+    where = scene.find_button("genai_render.edit(", across=0.6, begin=0.5)
     scene.click(*where)
     scene.settle(1)
     scene.type("night, blue, pencil")
@@ -200,7 +200,7 @@ def test_paint_a_mask(scene: BlenderWindow) -> None:
     """Paint Mask, a stroke, Edit Painted Part: only what was painted is another."""
     prompt(scene, "golden hour")
     made = generate(scene)
-    scene.press("genai_render.paint_mask(")
+    scene.press("genai_render.paint_mask(", across=0.91, begin=0.5)
     scene.settle(2)
     scene.screenshot("mask-painting")
     x, y, width, height = scene.region("WINDOW", "IMAGE_EDITOR")
