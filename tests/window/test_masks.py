@@ -144,14 +144,6 @@ def newest(window: BlenderWindow, before: str) -> str:
     return window.run(f"answer = {selected}")
 
 
-def dialog(window: BlenderWindow, name: str) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what has just come up over the screenshot of that name."""
-    before = np.asarray(Image.open(window.shots / f"{name}.png").convert("RGB")).astype(int)
-    after = np.asarray(Image.open(window.screenshot(f"{name}-dialog")).convert("RGB")).astype(int)
-    rows, columns = np.nonzero(np.abs(after - before).max(-1) > 12)
-    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
-
-
 def test_edit_what_is_selected(scene: BlenderWindow) -> None:
     """Edit, Change: Selected Objects, a prompt, and only the monkey is another."""
     prompt(scene, "golden hour")
@@ -161,17 +153,14 @@ def test_edit_what_is_selected(scene: BlenderWindow) -> None:
         "    bpy.ops.object.select_all(action='DESELECT')\n"
         "bpy.data.objects['Suzanne'].select_set(True)"
     )
-    where = scene.find_button("genai_render.edit(")
-    scene.screenshot("mask-edit")
+    where = scene.find_button("genai_render.edit(", across=0.6, begin=0.5)
     scene.click(*where)
     scene.settle(1)
-    box = dialog(scene, "mask-edit")
-    print("DIALOG", box, where)
     scene.type("night, blue, pencil")
     scene.key("Return")
     scene.settle(0.5)
     scene.screenshot("mask-edit-typed")
-    choose(scene, box, "s")
+    choose(scene, where, "s")
     scene.screenshot("mask-edit-selected")
     scene.key("Return")
     edited = newest(scene, made)
@@ -192,12 +181,12 @@ def test_edit_what_is_selected(scene: BlenderWindow) -> None:
     scene.screenshot("mask-edit-done")
 
 
-def choose(window: BlenderWindow, box: tuple[int, int, int, int], letter: str) -> None:
-    """Open the dialog's menu *Change*, wherever it is, and press a letter of it."""
-    left, top, right, bottom = box
-    for share in (0.47, 0.52, 0.42):
+def choose(window: BlenderWindow, opened: tuple[int, int], letter: str) -> None:
+    """In the dialog that came up where the mouse was, open the menu *Change*, and press a letter
+    of it."""
+    for down in (36, 42, 30):  # it is a line below the prompt
         before = np.asarray(Image.open(window.screenshot("mask-menu-0")).convert("RGB"))
-        window.click(left + (right - left) * 0.7, top + (bottom - top) * share)
+        window.click(opened[0] - 100, opened[1] + down)
         window.settle(1)
         after = np.asarray(Image.open(window.screenshot("mask-menu")).convert("RGB"))
         if (before != after).any(-1).sum() > 8000:  # a menu of seven lines lies over it
@@ -211,7 +200,7 @@ def test_paint_a_mask(scene: BlenderWindow) -> None:
     """Paint Mask, a stroke, Edit Painted Part: only what was painted is another."""
     prompt(scene, "golden hour")
     made = generate(scene)
-    scene.press("genai_render.paint_mask(")
+    scene.press("genai_render.paint_mask(", across=0.91, begin=0.5)
     scene.settle(2)
     scene.screenshot("mask-painting")
     x, y, width, height = scene.region("WINDOW", "IMAGE_EDITOR")

@@ -54,6 +54,10 @@ def markup(
     return drawn(strokes, width, height)
 
 
+def is_annotated(scene: bpy.types.Scene) -> bool:
+    return _annotation(scene) is not None
+
+
 def of_scene(scene: bpy.types.Scene, view: View, width: int, height: int) -> list[Stroke]:
     """What is drawn in the scene, as the view sees it."""
     metres = unit_metres(scene)

@@ -17,7 +17,7 @@ from ...core import events, framing, images, jobs, lazy
 from ...core.errors import GenAIError
 from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
-from ..jobs import generating, history_page, listeners, request_builder, session, work
+from ..jobs import annotated, generating, history_page, listeners, request_builder, session, work
 from ..settings import scene_settings, window_state
 from ..translation import translated
 from . import draw_handlers, drawing
@@ -417,6 +417,7 @@ def _draw_pictures(context: Any, overlay: Overlay, region: Any) -> None:
         return
     drawing.picture(texture, box, state.wipe, state.opacity * (FADED if overlay.elsewhere else 1))
     drawing.outline(box, (0.0, 0.0, 0.0, 0.5))
+    _draw_annotations(context, overlay, shown, box)
     if state.wipe < 1:
         middle = box[0] + state.wipe * (box[2] - box[0])
         drawing.lines([(middle, box[1]), (middle, box[3])], (1.0, 1.0, 1.0, 0.9), 2.0)
@@ -426,6 +427,20 @@ def _draw_pictures(context: Any, overlay: Overlay, region: Any) -> None:
     elif len(shown.ids) > 1:
         words.append(f"{shown.index + 1} / {len(shown.ids)}")
     drawing.label(max(box[0], 0) + 8, max(box[1], 0) + 8, " · ".join(words))
+
+
+def _draw_annotations(context: Any, overlay: Overlay, shown: Shown, box: Rectangle) -> None:
+    """Blender's own come under the picture that they are to say something about."""
+    if overlay.elsewhere or not annotated.is_annotated(context.scene):
+        return
+    view = overlay.view_of(shown.current)
+    if view is None:
+        return
+    width, height = round(box[2] - box[0]), round(box[3] - box[1])
+    for stroke in annotated.of_scene(context.scene, view, width, height):
+        places = [(box[0] + x, box[3] - y) for x, y in stroke.points.tolist()]
+        if len(places) > 1:
+            drawing.lines(places, stroke.color, max(stroke.width, 1.5))
 
 
 def _own_place(
