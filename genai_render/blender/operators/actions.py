@@ -73,6 +73,7 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             ("MODEL", "Model", "The model that is chosen in the panel"),
         ),
         description="What carries it out",
+        options={"SKIP_SAVE"},  # what costs something is chosen each time
     )
     times: EnumProperty(
         name="Times Larger",
