@@ -119,7 +119,9 @@ def _request(
 
 def planned(accepted: Accepted, model: Model) -> RenderRequest:
     """The same before anything was captured or carried: for what it would be and cost."""
-    return _request(accepted, model, accepted.canvas, accepted.image, None)
+    info = images.probe(accepted.image)
+    mask = images.encode_png(np.zeros((info.height, info.width, 4), np.uint8))  # it is sent, too
+    return _request(accepted, model, accepted.canvas, accepted.image, mask)
 
 
 def load(store: HistoryStore, item_id: str) -> Accepted:

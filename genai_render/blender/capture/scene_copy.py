@@ -259,6 +259,13 @@ def _render_result_as_before() -> Iterator[None]:
             bpy.data.images.remove(image)
 
 
+@contextlib.contextmanager
+def unnoticed() -> Iterator[None]:
+    """Renders of ours within it call no handler of the user's and leave no result behind."""
+    with _muted_handlers(), _render_result_as_before():
+        yield
+
+
 def is_grease_pencil(thing: bpy.types.Object) -> bool:
     return thing.type in _GREASE_PENCIL and not thing.hide_render
 

@@ -12,6 +12,7 @@ import bpy
 from ...core import images
 from ...core.errors import StorageError
 from ...core.file_names import numbered
+from ..capture import scene_copy
 
 
 def write(pictures: Sequence[Path], path: Path) -> Path:
@@ -53,7 +54,8 @@ def write(pictures: Sequence[Path], path: Path) -> Path:
         render.use_file_extension = False
         render.use_sequencer = True
         render.filepath = str(path)
-        bpy.ops.render.render(animation=True, scene=scene.name)
+        with scene_copy.unnoticed():
+            bpy.ops.render.render(animation=True, scene=scene.name)
     except RuntimeError as error:
         raise StorageError(
             f'The movie "{path.name}" cannot be written.',
