@@ -15,6 +15,8 @@ from genai_render.core import catalog
 from genai_render.core.canvas import Canvas
 from genai_render.engine import Look, Stage, read, render, stage_for
 from genai_render.engine.lines.captured_lines import find_captured_lines
+from genai_render.engine.scene.analysis import analyze_scene, lay_floor
+from genai_render.engine.scene.surfaces import Source
 
 STYLES = tuple(catalog.shipped().styles)
 
@@ -241,6 +243,16 @@ def test_things_in_black_space_have_no_sky_behind_them():
     assert shown[space.covered].mean() > 60
     day = gray(render(before(scene, (64, 64, 64)), style("auto"), seed=1))
     assert day[~space.covered].mean() > 60
+
+
+def test_no_floor_is_laid_in_space():
+    """A ship's deck that leaves the frame is no ground to carry on."""
+    scene = Scene((Ground(half=200), Sphere((0, 0, 1), 1)), (0, -9, 2), (0, 0, 1.2))
+    canvas = synthetic.canvas(scene, 240, 180)
+    small = Source(canvas).low_res(240)
+    analysis = analyze_scene(small, canvas.view)
+    assert lay_floor(small, analysis, (0.5, 0.5, 0.5)) is not None
+    assert lay_floor(small, replace(analysis, space=True), (0.5, 0.5, 0.5)) is None
 
 
 def test_a_sheet_on_a_floor_does_not_fade_with_it():

@@ -161,11 +161,12 @@ def _long(ends: NDArray[np.bool_]) -> bool:
 def lay_floor(small: LowRes, analysis: SceneAnalysis, color: Vector) -> Floor | None:
     """The floor carried on to the horizon, or one of that colour under things that have none.
 
-    None where there is no room for one: indoors, from below or straight above, under what the
-    frame cuts off.
+    None where there is no room for one: indoors, in space, from below or straight above, under
+    what the frame cuts off.
     """
     camera, surfaces = small.camera, small.surfaces
-    if analysis.empty or analysis.flat or analysis.indoor or analysis.top_down:
+    nowhere = analysis.empty or analysis.flat or analysis.space
+    if nowhere or analysis.indoor or analysis.top_down:
         return None
     if analysis.floor_height is not None:
         ground = analysis.floor_height
