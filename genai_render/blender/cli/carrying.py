@@ -101,13 +101,12 @@ def _carried(
             yield SceneError(f"{target.name}: {error.what}", error.why, error.action)
             continue
         console.progress(None, f"Carrying the picture into {target.name}")
-        others = [
-            (images.decode(store.image(id))[..., :3], seen) for id, seen in done[-1:] + done[:1]
-        ]
+        others = [(images.decode(store.image(id))[..., :3], seen) for id, seen in reversed(done)]
         request = next_camera.request_for(accepted, model, canvas, others)
         before = len(run.saved)
         yield replace(run.prepared, request=request.with_(width=canvas.width, height=canvas.height))
         done += [(id, canvas) for id in run.saved[before:]]
+        del done[1:-1]  # the first, and the one just before, show the most of the next
 
 
 def _capture(target: _Target, accepted: Accepted, parsed: argparse.Namespace) -> Canvas:
