@@ -7,6 +7,7 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from .blender_window import BlenderWindow
@@ -93,12 +94,6 @@ answer = {
     "blue": float((shared(materials=["Blue"]) > 127).sum()),
     "both": bool((shared(collections=["Kit"]) == shared(objects=["Pebble"])).all()),
 }
-def seconds(ids):
-    start = time.perf_counter()
-    captures.to_canvas(captured(ids, 1024, 576))
-    return time.perf_counter() - start
-seconds(True)
-print("RATIO", [min(seconds(ids) for _ in range(3)) for ids in (False, True)])
 """
 
 
@@ -106,7 +101,7 @@ def test_what_each_pixel_of_the_view_is(scene: BlenderWindow) -> None:
     scene.run(_OBJECTS + "view.region_3d.view_perspective = 'PERSP'")
     scene.settle(1)
     found = scene.run(_DRAWN, timeout=300)
-    print(found, [line for line in scene.output().splitlines() if "RATIO" in line])
+    print(found)
     assert found["names"] == ["Ball", "Floor", "Pebble", "Shown 0", "Shown 1"]
     assert found["collections"] == ["Collection", "Kit"]
     assert found["materials"] == ["Blue", "Red", "Stone"]
@@ -198,6 +193,9 @@ def choose(window: BlenderWindow, opened: tuple[int, int], letter: str) -> None:
 
 def test_paint_a_mask(scene: BlenderWindow) -> None:
     """Paint Mask, a stroke, Edit Painted Part: only what was painted is another."""
+    # Debian's 4.3 comes without them: there, Blender cannot paint at all.
+    if not scene.run("answer = bpy.utils.system_resource('DATAFILES', path='assets/brushes')"):
+        pytest.skip("this Blender has no brushes")
     prompt(scene, "golden hour")
     made = generate(scene)
     scene.press("genai_render.paint_mask(", across=0.91, begin=0.5)
@@ -213,17 +211,6 @@ def test_paint_a_mask(scene: BlenderWindow) -> None:
     )
     scene.settle(1)
     scene.screenshot("mask-painted")
-    print(
-        scene.run(
-            "import numpy as np\n"
-            "image = next(one for one in bpy.data.images if one.get('genai_render_mask'))\n"
-            "pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)\n"
-            "image.pixels.foreach_get(pixels)\n"
-            "paint = bpy.context.scene.tool_settings.image_paint\n"
-            "answer = [list(image.size), float(pixels.reshape(-1, 4)[:, 0].mean()), "
-            "editor.spaces.active.ui_mode, str(paint.brush)]"
-        )
-    )
     scene.press("action='USE'", kind="UI", area="IMAGE_EDITOR")
     scene.settle(1)
     scene.type("night, blue, pencil")
