@@ -59,3 +59,26 @@ def test_from_one_picture_to_the_next(scene: BlenderWindow, first: str) -> None:
     alpha = np.asarray(Image.open(image_path(scene, cut)))[..., 3]
     assert 0.03 < (alpha == 255).mean() < 0.97
     assert (alpha == 0).any()
+
+
+def test_seeing_more_of_the_scene(scene: BlenderWindow, first: str) -> None:
+    """The same picture in another shape: the view is captured again, wider, and stays as it is."""
+    before = scene.run("answer = [list(r) for r in view.region_3d.view_matrix]")
+    open_dialog(scene, "reframe", 0.5)
+    scene.key("Return")
+    scene.wait_for(f"({WORKS}) == 0 and {NEWEST}.width > {NEWEST}.height", 180)
+    scene.settle(1)
+    wide = scene.run(f"answer = {NEWEST}.id")
+    record = item(scene, wide)["request"]
+    assert record["kind"] == "render"  # pyright: ignore[reportIndexIssue]
+    assert record["parent"] == first  # pyright: ignore[reportIndexIssue]
+    assert scene.run("answer = [list(r) for r in view.region_3d.view_matrix]") == before
+    scene.screenshot("action-reframed")
+    # Its middle shows what the first picture shows.
+    one = Image.open(image_path(scene, first)).convert("RGB")
+    other = Image.open(image_path(scene, wide)).convert("RGB")
+    height = other.height
+    left = (other.width - height) // 2
+    middle = other.crop((left, 0, left + height, height)).resize((200, 200))
+    off = np.abs(np.asarray(middle).astype(float) - np.asarray(one.resize((200, 200))))
+    assert np.median(off) < 14
