@@ -55,9 +55,8 @@ class Pictures:
     def make(self, prompt: str, style: str = "auto") -> None:
         """Write it, choose the style, press Generate."""
         run = self.window.run
-        run(
-            f"{SETTINGS}.prompt = {prompt!r}; {SETTINGS}.style = {style!r}; ours('redraw').sidebars()"
-        )
+        run(f"{SETTINGS}.prompt, {SETTINGS}.style = {prompt!r}, {style!r}")
+        run("ours('redraw').sidebars()")
         self.window.settle(1)
         self.window.press("genai_render.generate", across=0.35, begin=0.4)
         self.window.wait_for(f"({WORKS}) > 0", 60)
