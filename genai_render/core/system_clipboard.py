@@ -88,8 +88,9 @@ def _no_tool() -> ImageError:
 
 
 def _first_file(lines: str) -> Path | None:
-    """The first picture file of a list of addresses, as file managers copy them."""
-    for line in lines.split():
+    """The first picture file of a list of addresses, as file managers copy them; PCManFM ends it
+    with a zero."""
+    for line in lines.replace("\0", "\n").split():
         parts = urlsplit(line)
         path = Path(unquote(parts.path))
         if parts.scheme == "file" and path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):

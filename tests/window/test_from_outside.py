@@ -117,7 +117,7 @@ def test_a_picture_is_dragged_and_copied_from_other_programs(
     scene._xdotool("key", "ctrl+c")
     time.sleep(0.5)
     scene.run("bpy.ops.genai_render.reference_clear(slot=1)")
-    activate(scene, "- Blender")
+    activate(scene, "Blender [45]")
     scene.move_mouse(*place)
     scene.search("reference from clipboard")
     scene.wait_for(f"bpy.context.scene.genai_render.reference_1.digest == {dragged!r}", 20)
