@@ -265,7 +265,7 @@ class PackJobs:
             if picture.item.canvas:
                 to_canvas = self._captured(bpy.context, picture, view)
             making.run.progress.put(picture.key, "sent")
-            work = current.submit(prepared, None, to_canvas, prepared.notices, making.series)
+            work = current.submit(prepared, None, to_canvas, prepared.notices, series=making.series)
         making.works[work.job.id] = work, picture
 
     def _captured(

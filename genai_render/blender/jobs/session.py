@@ -114,6 +114,7 @@ class Session:
         place: Place | None = None,
         to_canvas: Callable[[], Canvas] | None = None,
         said: Sequence[str] = (),
+        *,
         complete: Prepare | None = None,
         series: Series | None = None,
     ) -> Work:
@@ -138,7 +139,9 @@ class Session:
         marks().used(model.id)
         self.told = [told for told in self.told if told.is_error or told.deleted]
         took = self._took.get((job.request.model, job.request.resolution))
-        work = Work(job, place, self.file, expected=took, said=frozenset(said))
+        work = Work(
+            job, place, self.file, expected=took, said=frozenset(said), alone=series is None
+        )
         self._works[job.id] = work
         if not bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.register(self._timer, first_interval=TICK_SECONDS, persistent=True)
@@ -235,8 +238,9 @@ class Session:
             work.fraction, work.message = event.fraction, event.message
         elif isinstance(event, PartialImage):
             work.partial = event.image
-        elif isinstance(event, Notice) and event.text not in work.said:
-            work.notices.append(event.text)
+        elif isinstance(event, Notice):
+            if work.alone and event.text not in work.said:
+                work.notices.append(event.text)
         elif isinstance(event, Saved):
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds
             self._spending = None

@@ -28,7 +28,11 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A job as the panel shows it. file: see `Session.file`."""
+    """A job as the panel shows it. file: see `Session.file`.
+
+    alone: not one of a series, whose words are not the user's own: what was used of them is in
+    the details of each image.
+    """
 
     job: Job
     place: Place | None
@@ -39,6 +43,7 @@ class Work:
     notices: list[str] = field(default_factory=list)
     expected: float | None = None
     said: frozenset[str] = frozenset()
+    alone: bool = True
 
     @property
     def title(self) -> str:
