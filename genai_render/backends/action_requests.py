@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import actions, images
 from ..core.errors import GenAIError, InvalidInput
+from ..core.history.lineage import view_holder
 from ..core.preflight import Prepared, prepare
 from ..core.request import Reference, RenderRequest
 from ..engine.actions import extend, subject
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from ..core.catalog import Model
     from ..core.history.store import HistoryStore
     from ..core.request import OptionValue
-
-_LONGEST_CHAIN = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,25 +74,13 @@ def from_history(store: HistoryStore, item_id: str, with_canvas: bool = True) ->
     """Raises NotFound for an item without an image, StorageError."""
     item = store.get(item_id)
     data = store.image(item_id)
-    canvas = store.canvas(origin) if with_canvas and (origin := _origin(store, item_id)) else None
+    seen = view_holder(store.record, item_id) if with_canvas else ""
+    canvas = store.canvas(seen) if seen else None
     return Picture(data, item.id, item.prompt, canvas)
 
 
 def needs_canvas(action: str) -> bool:
     return action in ("cutout", "background", "relight")
-
-
-def _origin(store: HistoryStore, item_id: str) -> str:
-    """The item whose view a picture shows: its own, or that of the one which it changes."""
-    for _ in range(_LONGEST_CHAIN):
-        known = store.record(item_id)
-        if known.get("canvas"):
-            return item_id
-        request = known.get("request") or {}
-        if request.get("kind") != "edit" or not request.get("parent"):
-            return ""
-        item_id = str(request["parent"])
-    return ""
 
 
 def prepared(

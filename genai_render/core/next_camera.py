@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from . import images, lazy, look_match, reprojection
 from .canvas import Canvas, View
 from .errors import InvalidInput
+from .history.lineage import view_holder
 from .reprojection import Carried
 from .request import RenderRequest
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 else:
     np = lazy.module("numpy")
 
-_LONGEST_CHAIN = 50  # of edits of edits
 _LEAST_UNSEEN = 0.5  # of the mask, where an edit has to have something to change
 
 
@@ -133,12 +133,8 @@ def load(store: HistoryStore, item_id: str) -> Accepted:
     if item.image_path is None:
         raise InvalidInput(f'"{item.id}" has no image: its request {item.status}.')
     request = store.request(item.id)
-    canvas, parent = request.canvas, request.parent
-    for _ in range(_LONGEST_CHAIN):
-        if canvas is not None or request.kind != "edit" or not parent:
-            break
-        before = store.request(parent)
-        canvas, parent = before.canvas, before.parent
+    seen = view_holder(store.record, item.id)
+    canvas = store.canvas(seen) if seen else None
     if canvas is None or canvas.view.source == "image":
         raise InvalidInput(
             "This image was made without a view.",

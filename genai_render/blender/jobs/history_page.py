@@ -11,6 +11,7 @@ import bpy
 
 from ...core.canvas import View
 from ...core.errors import GenAIError
+from ...core.history.lineage import view_holder
 from ...core.jobs import Finished, JobEvent, Saved
 from .. import addon, redraw
 from ..settings import scene_settings, window_state
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 PAGE = 12
 _REBUILDING_SECONDS = 0.5  # between two looks at an index that is being made again
-_LONGEST_CHAIN = 64  # of edits of edits
 _SHOWN_BEFORE, _SHOWN_AFTER = 4, 8
 
 
@@ -235,18 +235,8 @@ def _line(item_id: str) -> Line:
 
 
 def made_from_view(item_id: str) -> str:
-    """The item whose view an image shows: its own, or that of the image which it changes; "" if
-    there was none.
-    """
-    for _ in range(_LONGEST_CHAIN):
-        known = record(item_id)
-        if known.get("canvas"):
-            return item_id
-        request = known.get("request") or {}
-        if request.get("kind") != "edit" or not request.get("parent"):
-            return ""
-        item_id = str(request["parent"])
-    return ""
+    """The item whose view an image shows, or of the image that it changes; "" if none was kept."""
+    return view_holder(record, item_id)
 
 
 def view_of(item_id: str) -> View | None:
