@@ -31,6 +31,7 @@ from ..engine.grade.palette import decode, notes
 from ..engine.look.look import Sky
 from . import picture_actions
 from .http.settings import BackendSettings
+from .painted_things import in_paint, in_paint_within
 from .picture_canvas import fitted, flat, painted
 
 # Turns of the key light, its warmth and brightness, for the 2nd, 3rd and 4th picture of a request.
@@ -269,8 +270,13 @@ def _prepare(request: RenderRequest, known: Catalog) -> _Job:
     elif request.kind == "edit":
         assert request.source is not None
         canvas = painted(request.source, request.canvas)
+        if request.mask is not None:
+            canvas, reading = in_paint_within(canvas, request.mask, wished.reading)
+            wished = replace(wished, reading=reading)
     elif request.canvas is not None:
-        canvas = fitted(request.canvas, request.width, request.height)
+        canvas, reading = in_paint(request.canvas, wished.reading)
+        wished = replace(wished, reading=reading)
+        canvas = fitted(canvas, request.width, request.height)
     elif references:
         canvas = flat(references[0].data, references[0].name, request.width, request.height)
         remarks.append("Without a view of the scene, the first reference is what is re-drawn.")
@@ -296,7 +302,8 @@ class _Wished:
 
     @classmethod
     def of(cls, request: RenderRequest, known: Catalog) -> _Wished:
-        reading = read(request.prompt, names=_names(request.scene_text))
+        of_one = request.kind == "edit" and request.mask is not None
+        reading = read(request.prompt, names=_names(request.scene_text), of_one=of_one)
         model = known.model(request.model)
         style = request.style
         if style == "auto" and reading.style:

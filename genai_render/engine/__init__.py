@@ -17,11 +17,28 @@ Its rooms, each of which imports only from rooms above it in this list (and from
 """
 
 from .grade.palette import Palette
+from .grade.repaint import repainted
 from .light.lighting_plan import Quality
 from .light.stage import Stage
 from .look.look import Look
+from .look.paints import Wish, named, obeyed, wishes
 from .look.terms import Reading, read
 from .picture import render, stage_for
 from .raster.progress import Step
 
-__all__ = ["Look", "Palette", "Quality", "Reading", "Stage", "Step", "read", "render", "stage_for"]
+__all__ = [
+    "Look",
+    "Palette",
+    "Quality",
+    "Reading",
+    "Stage",
+    "Step",
+    "Wish",
+    "named",
+    "obeyed",
+    "read",
+    "render",
+    "repainted",
+    "stage_for",
+    "wishes",
+]

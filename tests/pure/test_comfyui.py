@@ -497,7 +497,7 @@ def test_the_wire_is_cut_in_the_middle_and_the_job_goes_on(tmp_path, server):
     with WireCut(server.origin) as wire:
         made: list[Any] = []
         work = backend(tmp_path, whole(), wire)
-        long = request(seed=next(_seeds), options={"steps": 30, "seconds": 0.1})
+        long = request(seed=next(_seeds), options={"steps": 50, "seconds": 0.1})
         thread = threading.Thread(target=lambda: made.append(run(work, long)))
         thread.start()
         wait_for(lambda: running_ids(server) != [])
@@ -508,7 +508,7 @@ def test_the_wire_is_cut_in_the_middle_and_the_job_goes_on(tmp_path, server):
         thread.join(30)
     assert made[0].error is None
     assert len(made[0].results) == 1
-    assert any("step 30 of 30" in text for text in made[0].progress)
+    assert any("step 50 of 50" in text for text in made[0].progress)
     assert ask(server, f"/history/{theirs[0]}"), "it was that job, and none beside it"
 
 

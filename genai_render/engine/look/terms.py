@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InvalidInput
+from . import color_words
 from .look import Look, nested
 
 GROUPS = (
@@ -165,10 +166,18 @@ def parse(tables: Mapping[str, Any]) -> Vocabulary:
     )
 
 
-def read(prompt: str, known: Vocabulary | None = None, names: Iterable[str] = ()) -> Reading:
-    """What of the prompt the engine understands. names: of the objects in the scene."""
+def read(
+    prompt: str,
+    known: Vocabulary | None = None,
+    names: Iterable[str] = (),
+    of_one: bool = False,
+) -> Reading:
+    """What of the prompt the engine understands. names: of the objects in the scene.
+
+    of_one: it is about one thing, as an edit of a part is: a material is meant for all of that.
+    """
     known = known or vocabulary()
-    things = {_singular(word) for name in names for word in _name_words(name)}
+    things = {singular(word) for name in names for word in name_words(name)}
     tokens = _words(prompt, known.spelling)
     shown = _words(prompt, {})
     mentions: list[Mention] = []
@@ -191,7 +200,14 @@ def read(prompt: str, known: Vocabulary | None = None, names: Iterable[str] = ()
             at += 1
             continue
         length, term = _match(tokens, at, known)
-        owner = None if term is None else _owner(tokens, at, length, term, known, things)
+        colored = _color_of_a_thing(tokens, at, length, term, of_one)
+        if colored:
+            rest[-1].extend(shown[at : at + colored])
+            strength = 1.0
+            at += colored
+            continue
+        alone = term is None or of_one
+        owner = None if alone else _owner(tokens, at, length, term, known, things)
         if owner is not None:
             if owner < at:  # "lamp made of brass"
                 rest[-1].extend(shown[owner + 1 : at + length])
@@ -231,6 +247,19 @@ def read(prompt: str, known: Vocabulary | None = None, names: Iterable[str] = ()
     return Reading(tuple(mentions), tuple(used), tuple(dict.fromkeys(others)), of_things)
 
 
+def _color_of_a_thing(
+    tokens: list[str], at: int, length: int, term: Term | None, of_one: bool
+) -> int:
+    """How many words here are a paint and no word for the whole picture: "dark" of "dark green"; of
+    an edit of one thing, the color itself, too."""
+    paints = color_words.paints()
+    if term is None or length > 1:
+        return 0
+    if tokens[at] in color_words.changes() and at + 1 < len(tokens) and tokens[at + 1] in paints:
+        return 2
+    return 1 if of_one and term.group == "color" and tokens[at] in paints else 0
+
+
 def _owner(
     tokens: list[str], at: int, length: int, term: Term, known: Vocabulary, things: set[str]
 ) -> int | None:
@@ -243,14 +272,14 @@ def _owner(
         return None
     after = at + length
     while after < len(tokens) and _is_noun(tokens, after, known):
-        if term.group == "material" or _singular(tokens[after]) in things:
+        if term.group == "material" or singular(tokens[after]) in things:
             return after
         after += 1
     before = at - 1
     while before >= 0 and tokens[before] in known.ignored:
         before -= 1
     linked = before < at - 1 or tokens[at] in ("made",)
-    if linked and before >= 0 and _singular(tokens[before]) in things:
+    if linked and before >= 0 and singular(tokens[before]) in things:
         return before
     return None
 
@@ -262,11 +291,11 @@ def _is_noun(tokens: list[str], at: int, known: Vocabulary) -> bool:
     return not small and _match(tokens, at, known)[1] is None
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
-def _name_words(name: str) -> list[str]:
+def name_words(name: str) -> list[str]:
     """The words of an object's name, such as "FloorLamp_02.001"."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return [word.casefold() for word in re.findall(r"[^\W\d_]{3,}", parted)]
