@@ -16,15 +16,16 @@ from ..engine.grade.palette import decode
 
 def in_paint(canvas: Canvas, reading: Reading) -> tuple[Canvas, Reading]:
     """The view with each object, or material, that a color was named for in that color."""
-    if canvas.ids is None:
+    ids = canvas.ids
+    if ids is None:
         return canvas, reading
     done: list[tuple[Wish, str]] = []
     for wish in wishes(reading):
-        objects = named(wish, canvas.ids.object_names)
-        materials = [] if objects else named(wish, canvas.ids.materials)
+        objects = named(wish, ids.object_names)
+        materials = [] if objects else named(wish, ids.materials)
         if not objects and not materials:
             continue
-        share = canvas.ids.share_of(objects, materials)
+        share = ids.share_of(objects, materials)
         if share.any():
             canvas = _painted(canvas, share.astype(np.float32) / np.float32(255), wish)
             done.append((wish, " ".join(wish.around)))

@@ -206,8 +206,9 @@ def read(
             strength = 1.0
             at += colored
             continue
-        alone = term is None or of_one
-        owner = None if alone else _owner(tokens, at, length, term, known, things)
+        owner = None
+        if term is not None and not of_one:
+            owner = _owner(tokens, at, length, term, known, things)
         if owner is not None:
             if owner < at:  # "lamp made of brass"
                 rest[-1].extend(shown[owner + 1 : at + length])
