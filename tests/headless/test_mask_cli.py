@@ -12,10 +12,10 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from genai_render.blender.cli.kept_canvas import KeptCanvases
 from numpy.typing import NDArray
 
 from genai_render.blender import cli
+from genai_render.blender.batches.kept_canvas import KeptCanvases
 from genai_render.blender.capture import CaptureSpec, capture
 from genai_render.core import images
 from genai_render.core.events import Result
