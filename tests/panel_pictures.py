@@ -91,7 +91,11 @@ def take(window: BlenderWindow) -> None:
         ("pencil sketch", "auto"),
     ):
         pictures.make(prompt, style)
-    window.press("genai_render.browse(", across=0.82, begin=0.35)
+    x, y, width, height = window.region("UI")
+    window.move_mouse(x + width * 0.4, y + height * 0.5)
+    window.scroll(60)
+    window.settle(1)
+    window.press("genai_render.browse(", across=0.86)
     window.settle(3)
     with Image.open(window.screenshot("panel-history")) as shot:
         small = shot.convert("RGB").resize((WIDTH, round(shot.height * WIDTH / shot.width)))
