@@ -405,7 +405,7 @@ class Geometry:
                 continue
             key = thing.data.as_pointer() if thing.type == "MESH" else thing.as_pointer()
             if key not in batches:
-                batches[key] = _batch(thing)
+                batches[key] = _batch(thing, ids)
             if batches[key] is not None:
                 first, slots = 0, 0
                 if self.surfaces is not None:
@@ -484,8 +484,11 @@ def _named(geometry: Geometry | None, samples: NDArray[np.uint32]) -> DrawnIds |
     return geometry.surfaces.named(samples)
 
 
-def _batch(thing: bpy.types.Object) -> Any:
-    """All triangles of an evaluated object with the normal of each corner; None if it has none."""
+def _batch(thing: bpy.types.Object, ids: bool) -> Any:
+    """All triangles of an evaluated object with the normal of each corner; None if it has none.
+
+    ids: with the slot of its material, too.
+    """
     import gpu
 
     mesh = thing.data if thing.type == "MESH" else thing.to_mesh()
@@ -502,7 +505,8 @@ def _batch(thing: bpy.types.Object) -> Any:
         places = np.empty(len(mesh.vertices) * 3, np.float32)
         mesh.vertices.foreach_get("co", places)
         slots = np.empty(count, np.int32)
-        mesh.loop_triangles.foreach_get("material_index", slots)
+        if ids:
+            mesh.loop_triangles.foreach_get("material_index", slots)
         facing = np.empty(len(mesh.corner_normals) * 3, np.float32)
         mesh.corner_normals.foreach_get("vector", facing)
     finally:
@@ -511,11 +515,13 @@ def _batch(thing: bpy.types.Object) -> Any:
     form = gpu.types.GPUVertFormat()
     form.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
     form.attr_add(id="normal", comp_type="F32", len=3, fetch_mode="FLOAT")
-    form.attr_add(id="slot", comp_type="F32", len=1, fetch_mode="FLOAT")
+    if ids:
+        form.attr_add(id="slot", comp_type="F32", len=1, fetch_mode="FLOAT")
     buffer = gpu.types.GPUVertBuf(form, count * 3)
     buffer.attr_fill("position", np.ascontiguousarray(places.reshape(-1, 3)[vertices]))
     buffer.attr_fill("normal", np.ascontiguousarray(facing.reshape(-1, 3)[corners]))
-    buffer.attr_fill("slot", np.repeat(slots.astype(np.float32), 3))
+    if ids:
+        buffer.attr_fill("slot", np.repeat(slots.astype(np.float32), 3))
     return gpu.types.GPUBatch(type="TRIS", buf=buffer)
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bpy
 
@@ -14,14 +13,11 @@ from ...backends import action_requests
 from ...console import Console
 from ...core import actions, images
 from ...core.errors import InvalidInput
-from ...core.preflight import Prepared, prepare
+from ...core.preflight import prepare
 from ...core.request import Reference
 from ..history_place import open_history
 from . import making, shots
 from .history import existing_item, folder_of
-
-if TYPE_CHECKING:
-    pass
 
 _LIGHT = ("azimuth", "elevation", "sun", "warmth", "sky", "lamps")
 
@@ -30,7 +26,7 @@ def act(parsed: argparse.Namespace, console: Console) -> int:
     action = parsed.command
     if parsed.model is None:
         parsed.model = actions.offline_model(action)
-    model = making.model_of(parsed, console)[1]
+    catalog, model = making.model_of(parsed, console)
     picture = _picture(parsed)
     name = f"{Path(parsed.image).stem}-{action}"
     if action == "reframe" and parsed.from_scene:
@@ -38,13 +34,6 @@ def act(parsed: argparse.Namespace, console: Console) -> int:
     wish = _wish(parsed)
     made = action_requests.prepared(wish, model, picture, lambda _id: making.seen(parsed, model))
     names = [name] if len(made) == 1 else [f"{name}-{at:02}" for at in range(1, len(made) + 1)]
-    return _make(parsed, console, made, names)
-
-
-def _make(
-    parsed: argparse.Namespace, console: Console, made: list[Prepared], names: list[str]
-) -> int:
-    catalog = making.model_of(parsed, console)[0]
     run = making.Making(parsed, console, catalog, made[0], len(names))
     if parsed.dry_run:
         return run.say_plan(names)

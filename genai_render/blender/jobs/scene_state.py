@@ -16,22 +16,23 @@ _KEPT = 256
 
 
 class SceneStates:
-    """By item; one that is not known yet is looked for again when the file may be there."""
+    """By item; None for one of which nothing is kept, until it is told. Read at each redraw."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Match] = {}
+        self.known: dict[str, Match | None] = {}
 
     def of(self, item: Item) -> Match | None:
         if item.id not in self.known:
             from ...core.history import scene_matches
 
-            found = scene_matches.kept(item.folder)
-            if found is None:
-                return None
-            if len(self.known) >= _KEPT:
-                self.known.clear()
-            self.known[item.id] = found
+            self.take(item.id, scene_matches.kept(item.folder))
         return self.known[item.id]
+
+    def take(self, item_id: str, found: Match | None) -> None:
+        """What was found out just now."""
+        if len(self.known) >= _KEPT:
+            self.known.clear()
+        self.known[item_id] = found
 
     def close(self) -> None:
         pass

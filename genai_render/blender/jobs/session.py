@@ -27,6 +27,7 @@ from .. import addon, backend_settings, background, catalog, redraw
 from ..history_place import open_history
 from ..settings.model_marks import marks
 from . import listeners
+from .scene_state import SceneStates
 from .work import Place, Work
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ...core.history.item import Item
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
+    from ...core.scene_match import Match
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3
@@ -264,9 +266,13 @@ class Session:
 
             background.run(
                 lambda: scene_matches.measure(store, saved.id, canvas, image),
-                lambda found: found is not None and self._redraw(),
+                lambda found: self._compared(saved.id, found),
                 lane="match",
             )
+
+    def _compared(self, item_id: str, found: Match | None) -> None:
+        addon.state(SceneStates).take(item_id, found)
+        self._redraw()
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""

@@ -80,6 +80,7 @@ over, and only what it does not show is made, by the model of the panel"""
         except GenAIError as error:
             self.report({"ERROR"}, translated(error.text, "reports"))
             return {"CANCELLED"}
+        self._known: tuple[str, Prepared] | None = None
         own = self._accepted.canvas.view.camera
         others = [one[0] for one in _targets(self, context) if one[0].startswith(_ONE)]
         self.target = next((one for one in others if one != _ONE + own), _VIEW)
@@ -96,7 +97,7 @@ over, and only what it does not show is made, by the model of the panel"""
             layout.prop(self, "views")
         facts = layout.row()
         facts.active = False
-        prepared = _prepared(context, self._accepted)
+        prepared = self._prepared_for_dialog(context)
         if prepared.problem is not None:
             facts.label(text=translated(prepared.problem.text), translate=False, icon="INFO")
             return
@@ -105,6 +106,13 @@ over, and only what it does not show is made, by the model of the panel"""
         cost = translated(prepared.cost)
         text = f"{count} × {label}, {cost}" if count > 1 else f"{label}, {cost}"
         facts.label(text=text, translate=False)
+
+    def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
+        """Put together again only when another model was chosen: a mask is encoded for it."""
+        model = choices.MODEL.id_of(scene_settings.settings(context))
+        if self._known is None or self._known[0] != model:
+            self._known = model, _prepared(context, self._accepted)
+        return self._known[1]
 
     def _count(self, context: bpy.types.Context) -> int:
         if self.target == _TURNTABLE:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ DEFAULT = "campaign"
 FOLDER = "shot_packs"
 _NAMED = {"direction": "pack_direction", "location": "pack_location"}
 _OTHER = "pack_other"
+_LOOK_SECONDS = 2.0
 
 
 class Packs:
@@ -29,9 +31,15 @@ class Packs:
         self._known: dict[str, Pack] = {}
         self._entries: dict[str, Entry] = {}
         self._of: tuple[Any, ...] | None = None
+        self._looked = 0.0
 
     def known(self) -> dict[str, Pack]:
-        """Read again when a file of the user's own is another one."""
+        """Read again when a file of the user's own is another one, which is looked at now and
+        then: the panel asks at every redraw."""
+        now = time.monotonic()
+        if self._of is not None and now - self._looked < _LOOK_SECONDS:
+            return self._known
+        self._looked = now
         from ...core.batch import packs
 
         folders: list[Path] = []
