@@ -16,6 +16,7 @@ from ...core.framing import fit_view, ratio
 from .camera import (
     camera_aspect,
     frame_of,
+    of_view,
     projection_in_metres,
     render_shape,
     unit_metres,
@@ -152,21 +153,9 @@ def wider(view: View, aspect: float, position: tuple[float, float], metres: floa
     position: the share of what is added that is left of that, and above it. metres: how long a
     unit of the scene is.
     """
-    fit = fit_view(view.aspect, aspect)
-    more_x, more_y = 1 - 1 / fit.scale_x, 1 - 1 / fit.scale_y
-    low = position[0] * more_x, (1 - position[1]) * more_y
-    part = _part_matrix(low, (low[0] + 1 / fit.scale_x, low[1] + 1 / fit.scale_y))
-    matrix = Matrix(view.camera_to_world)
-    matrix.translation /= metres
-    projection = Matrix(view.projection_matrix) @ Matrix.Diagonal((metres, metres, metres, 1.0))
-    if view.projection == "PERSP":
-        projection = projection * (1 / metres)
-    return Frame(
-        *(0.0, 0.0, aspect, 1.0),
-        matrix.inverted(),
-        part.inverted() @ projection,
-        view.camera,
-    )
+    world, seen = of_view(view, metres)
+    projection = seen.fitted(aspect, "extend", position).projection()
+    return Frame(*(0.0, 0.0, aspect, 1.0), world.inverted(), projection, view.camera)
 
 
 def _ratio(aspect: str | float, auto: float) -> float:

@@ -32,19 +32,17 @@ def repainted(
     target = oklab(np.array([color], np.float32))[0]
     light = float(np.clip(target[0] + lighter, 0.12, 0.98))
     axes = target[1:] * colorful
+    bands = [slice(first, first + _BAND) for first in range(0, len(pixels), _BAND)]
+    bands = [rows for rows in bands if inside[rows].any()]
     lightness = np.zeros(share.shape, np.float32)
-    lightness[inside] = oklab(pixels[inside][:, :3].astype(np.float32) / np.float32(255))[:, 0]
-    own = float(
-        np.percentile(
-            lightness[inside & (share > 0.5)] if (share > 0.5).any() else lightness[inside], _LIT
-        )
-    )
+    for rows in bands:
+        shown = pixels[rows][inside[rows]][:, :3].astype(np.float32) / np.float32(255)
+        lightness[rows][inside[rows]] = oklab(shown)[:, 0]
+    whole = inside & (share > 0.5)
+    own = float(np.percentile(lightness[whole if whole.any() else inside], _LIT))
     out = pixels.copy()
-    for first in range(0, len(pixels), _BAND):
-        rows = slice(first, first + _BAND)
+    for rows in bands:
         here = inside[rows]
-        if not here.any():
-            continue
         ratio = lightness[rows][here].astype(np.float64) / max(own, 0.05)
         over = np.maximum(ratio - 1, 0)
         # Above its own brightness it goes towards white, and less and less.
@@ -59,8 +57,7 @@ def repainted(
         part = out[rows]
         weight = share[rows][here][:, None]
         was = part[here][:, :3].astype(np.float32)
-        color_part = was + (new - was) * weight
-        whole = part[here]
-        whole[:, :3] = (color_part + np.float32(0.5)).astype(np.uint8)
-        part[here] = whole
+        changed = part[here]
+        changed[:, :3] = (was + (new - was) * weight + np.float32(0.5)).astype(np.uint8)
+        part[here] = changed
     return out
