@@ -13,7 +13,6 @@ from ..core.canvas import Canvas, View
 from ..engine.grade.palette import decode
 
 _BEHIND = 4.0  # times as far as the farthest thing
-_SAME_SHAPE = 0.02  # so much may an image's shape be off from its view's, through whole pixels
 
 
 def fitted(canvas: Canvas, width: int, height: int) -> Canvas:
@@ -78,7 +77,7 @@ def painted(source: bytes, seen: Canvas | None) -> Canvas:
     """An image as a canvas: with the depth and normals of the view it was made from, if it still
     shows that view."""
     plain = flat(source, "The image", 0, 0)
-    if seen is None or abs(plain.width / plain.height / seen.view.aspect - 1) > _SAME_SHAPE:
+    if seen is None or not seen.view.has_shape_of(plain.width, plain.height):
         return plain
     seen = fitted(seen, plain.width, plain.height)
     bare = ~seen.covered
@@ -100,6 +99,6 @@ def viewed(picture: NDArray[np.uint8], canvas: Canvas | None) -> Canvas | None:
     height, width = picture.shape[:2]
     if canvas is None or canvas.view.source == "image":
         return None
-    if abs(width / height / canvas.view.aspect - 1) > _SAME_SHAPE or not canvas.covered.any():
+    if not canvas.view.has_shape_of(width, height) or not canvas.covered.any():
         return None
     return replace(fitted(canvas, width, height), color=picture)

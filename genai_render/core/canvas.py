@@ -32,6 +32,9 @@ IDENTITY: Matrix4 = (
 )
 
 
+SAME_SHAPE = 0.02  # how far width over height may be off, which sizes in steps of 16 pixels cause
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Where a Canvas was seen from. Lengths in metres; camera space is +X right, +Y up, -Z ahead.
@@ -75,6 +78,10 @@ class View:
     @property
     def aspect(self) -> float:
         return self.width / self.height
+
+    def has_shape_of(self, width: int, height: int) -> bool:
+        """Whether a picture of that size can be of this view, but for whole pixels."""
+        return abs(width / height / self.aspect - 1) <= SAME_SHAPE
 
     def to_json(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 else:
     np = lazy.module("numpy")
 
-_SAME_SHAPE = 0.02  # so much may a picture's shape be off from its view's, through whole pixels
 _BAND = 1 << 18  # pixels that are carried at a time
 _THREADS = 4
 
@@ -119,7 +118,7 @@ def at_picture(canvas: Canvas, picture: NDArray[Any]) -> Canvas:
 def check_shape(canvas: Canvas, picture: NDArray[Any]) -> None:
     """Raises InvalidInput for a picture of another shape than the canvas."""
     height, width = picture.shape[:2]
-    if abs(width / height / canvas.view.aspect - 1) > _SAME_SHAPE:
+    if not canvas.view.has_shape_of(width, height):
         raise InvalidInput(
             "The image has another shape than the view that it was made from.",
             f"It has {width} × {height} pixels, the view {canvas.width} × {canvas.height}.",

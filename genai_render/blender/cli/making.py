@@ -165,12 +165,17 @@ def _references(parsed: argparse.Namespace) -> tuple:
 
 
 def _options(parsed: argparse.Namespace, model: Model) -> dict[str, OptionValue]:
+    return {key: model.option(key).parse(value) for key, value in said_options(parsed).items()}
+
+
+def said_options(parsed: argparse.Namespace) -> dict[str, str]:
+    """What --option KEY=VALUE says. Raises InvalidInput."""
     options = {}
     for text in parsed.option:
         key, equals, value = text.partition("=")
         if not equals:
             raise InvalidInput(f'"{text}" is not an option.', action="Write KEY=VALUE.")
-        options[key] = model.option(key).parse(value)
+        options[key] = value
     return options
 
 

@@ -20,7 +20,7 @@ from ..batches import items as batch_items
 from ..batches import pack_folder
 from ..capture import placing
 from ..history_place import open_history
-from . import arguments, batching
+from . import arguments, batching, making
 from .catalog_lists import known_catalog
 from .history import existing_item, folder_of
 
@@ -94,12 +94,6 @@ def _wishes(parsed: argparse.Namespace, catalog: Catalog, chosen: Pack) -> Wishe
                 action=suggest(name, chosen.fields),
             )
     models = [id.strip() for id in parsed.model.split(",") if id.strip()]
-    options = {}
-    for text in parsed.option:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise InvalidInput(f'"{text}" is not an option.', action="Write KEY=VALUE.")
-        options[key] = value
     if parsed.no_canvas and not parsed.reference:
         raise InvalidInput("There is nothing to start from.", action="Give a --reference.")
     return Wishes(
@@ -115,7 +109,7 @@ def _wishes(parsed: argparse.Namespace, catalog: Catalog, chosen: Pack) -> Wishe
         mode=parsed.mode,
         canvas=not parsed.no_canvas,
         reference=parsed.reference,
-        options=options,
+        options=making.said_options(parsed),
     )
 
 
