@@ -34,7 +34,7 @@ _ENGLISH = (
     "core/batch/report.py",
     "core/batch/run.py",
     "core/history/schema.py",
-    "core/redaction.py",
+    "core/keys/redaction.py",
 )
 _DATA = (
     "a1111",

@@ -17,9 +17,9 @@ import time
 import numpy as np
 
 from genai_render.backends.offline import OfflineBackend
-from genai_render.core import catalog
 from genai_render.core.events import CancelToken, Result
 from genai_render.core.framing import size_for
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.pure import synthetic
 

@@ -21,11 +21,14 @@ from genai_render.backends.http.settings import BackendSettings
 from genai_render.backends.offline import OfflineBackend
 from genai_render.blender.capture import CaptureSpec, capture
 from genai_render.blender.cli.animating import _keys, _moved, _places
-from genai_render.core import catalog, images, in_between, next_camera
+from genai_render.core import next_camera
 from genai_render.core.events import CancelToken, Result
-from genai_render.core.in_between import KeyFrame
-from genai_render.core.inside_mask import kept_outside
+from genai_render.core.image import images
+from genai_render.core.masks.inside_mask import kept_outside
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
+from genai_render.core.view import in_between
+from genai_render.core.view.in_between import KeyFrame
 
 
 def _scene() -> None:

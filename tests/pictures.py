@@ -21,10 +21,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from genai_render.backends.base import create_backend
 from genai_render.blender.capture import CaptureSpec, capture
-from genai_render.core import catalog, guides
-from genai_render.core.canvas import Canvas
 from genai_render.core.events import CancelToken, Result
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
+from genai_render.core.view import guides
+from genai_render.core.view.canvas import Canvas
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "pictures"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import actions, images
+from ..core import actions
 from ..core.errors import GenAIError, InvalidInput
 from ..core.history.lineage import view_holder
+from ..core.image import images
 from ..core.preflight import Prepared, prepare
 from ..core.request import Reference, RenderRequest
 from ..engine.actions import extend, subject
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..core.canvas import Canvas
-    from ..core.catalog import Model
     from ..core.history.store import HistoryStore
+    from ..core.models.catalog import Model
     from ..core.request import OptionValue
+    from ..core.view.canvas import Canvas
 
 
 @dataclass(frozen=True, slots=True, eq=False)

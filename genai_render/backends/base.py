@@ -12,7 +12,7 @@ from .http import errors as http_errors
 
 if TYPE_CHECKING:
     from ..core.events import CancelToken, Event, Result
-    from ..core.model_lists import Listed
+    from ..core.models.model_lists import Listed
     from ..core.request import RenderRequest
     from .http.settings import BackendSettings
 

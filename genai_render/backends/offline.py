@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core import images, look_match, storage
 from ..core.bounds import MAX_SEED
-from ..core.canvas import Canvas
-from ..core.catalog import Catalog, Model
 from ..core.errors import Cancelled, InvalidInput
 from ..core.events import CancelToken, Event, Notice, Progress, Result
-from ..core.model_lists import Listed
+from ..core.files import storage
+from ..core.image import images
+from ..core.models.catalog import Catalog, Model
+from ..core.models.model_lists import Listed
 from ..core.request import Reference, RenderRequest
+from ..core.view import look_match
+from ..core.view.canvas import Canvas
 from ..engine import Look, Palette, Quality, Reading, Stage, Step, read, render, stage_for
 from ..engine.grade.palette import decode, notes
 from ..engine.look.look import Sky

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core.canvas import Canvas
+from ..core.view.canvas import Canvas
 from ..engine import Reading, Wish, named, obeyed, repainted, wishes
 from ..engine.grade.palette import decode
 

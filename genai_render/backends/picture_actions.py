@@ -18,9 +18,9 @@ from ..engine.grade.palette import decode
 from .picture_canvas import fitted, viewed
 
 if TYPE_CHECKING:
-    from ..core.canvas import Canvas
-    from ..core.catalog import Catalog, Model
+    from ..core.models.catalog import Catalog, Model
     from ..core.request import RenderRequest
+    from ..core.view.canvas import Canvas
 
 
 _WITHOUT_VIEW = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core.canvas import Canvas, View
+from ..core.view.canvas import Canvas, View
 from ..engine.grade.palette import decode
 
 _BEHIND = 4.0  # times as far as the farthest thing

@@ -9,7 +9,7 @@ from datetime import date
 
 from ..core.errors import Cancelled, CredentialsError, GenAIError, InvalidInput
 from ..core.events import CancelToken
-from ..core.model_lists import KnownList, Listed, new_in
+from ..core.models.model_lists import KnownList, Listed, new_in
 from ..core.provider import Provider
 from .base import create_backend
 from .http.errors import OnlineAccessOff

@@ -14,14 +14,14 @@ from ..backends.http import errors as http_errors
 from ..backends.http import settings as http_settings
 from ..backends.http.proxies import OWN_PROXY
 from ..backends.self_hosted import servers
-from ..core.credentials import origin_of
 from ..core.errors import GenAIError, InvalidInput
+from ..core.keys.credentials import origin_of
 from . import addon
 from .connections import keys
 
 if TYPE_CHECKING:
     from ..backends.http.settings import BackendSettings, Endpoint
-    from ..core.catalog import Catalog, Model
+    from ..core.models.catalog import Catalog, Model
 
 ONLINE_VARIABLE = "GENAI_RENDER_ONLINE"
 """Set to 1, it allows `python -m genai_render` to use the network."""

@@ -17,16 +17,16 @@ import bpy
 
 from ..backends.http import settings as http_settings
 from ..backends.self_hosted import servers
-from ..core import catalog as files
-from ..core import model_lists
-from ..core.credentials import origin_of
 from ..core.errors import GenAIError
+from ..core.keys.credentials import origin_of
+from ..core.models import catalog as files
+from ..core.models import model_lists
 from . import addon
 from .backend_settings import all_connections, own_endpoints
 
 if TYPE_CHECKING:
-    from ..core.catalog import Catalog
-    from ..core.model_lists import KnownList
+    from ..core.models.catalog import Catalog
+    from ..core.models.model_lists import KnownList
 
 Listener = Callable[[], object]
 

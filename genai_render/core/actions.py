@@ -16,7 +16,7 @@ from .errors import InvalidInput
 from .framing import ASPECTS, check_aspect
 
 if TYPE_CHECKING:
-    from .catalog import Model
+    from .models.catalog import Model
     from .request import OptionValue
 
 ActionId = Literal["upscale", "cutout", "background", "reframe", "relight"]

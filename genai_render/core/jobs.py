@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import log
-from .credentials import redact
 from .errors import Cancelled, GenAIError, StorageError
 from .events import CancelToken, Event, Failed, Notice, Result
+from .keys.credentials import redact
 from .request import RenderRequest
 
 Run = Callable[[RenderRequest, CancelToken], Iterator[Event]]

@@ -92,7 +92,7 @@ def please_report() -> str:
 
 def internal_error(failure: BaseException) -> GenAIError:
     """The error for a fault of ours; the exception goes to the log."""
-    from .credentials import redact
+    from .keys.credentials import redact
 
     fault("Something went wrong inside genai_render", failure)
     made = GenAIError(

@@ -26,7 +26,7 @@ class _Redacted(logging.Formatter):
     """Every line as a whole, tracebacks too: a library's exception may quote what it was given."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from .credentials import redact
+        from .keys.credentials import redact
 
         return redact(super().format(record))
 

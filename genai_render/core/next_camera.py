@@ -12,19 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import images, lazy, look_match, reprojection
-from .canvas import Canvas, View
+from . import lazy
 from .errors import InvalidInput
 from .history.lineage import view_holder
-from .reprojection import Carried
+from .image import images
 from .request import RenderRequest
+from .view import look_match, reprojection
+from .view.canvas import Canvas, View
+from .view.reprojection import Carried
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .catalog import Model
     from .history.store import HistoryStore
+    from .models.catalog import Model
 else:
     np = lazy.module("numpy")
 

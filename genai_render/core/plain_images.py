@@ -15,7 +15,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import containers, images
+from .image import containers, images
 
 if TYPE_CHECKING:
     from .request import RenderRequest

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import closeness, mask
-from .cost import UNKNOWN, Estimate, estimate_parts
 from .errors import GenAIError, InvalidInput
 from .framing import Size
-from .output_spec import OutputSpec, output_spec
+from .masks import mask
+from .models import closeness
+from .models.cost import UNKNOWN, Estimate, estimate_parts
+from .models.output_spec import OutputSpec, output_spec
 
 if TYPE_CHECKING:
-    from .catalog import Model
+    from .models.catalog import Model
     from .request import RenderRequest
 
 

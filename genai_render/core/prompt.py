@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .catalog import Style
+from .models.catalog import Style
 from .request import Closeness, Kind, RenderRequest, Role
 
 ImageRole = Literal["canvas", "depth", "normal", "source", "mask", "markup"] | Role

@@ -71,7 +71,7 @@ class ModelList:
     image_names: what the names of those that make images are like, as a regular expression; ""
         where the list does not tell, so that none is taken from it.
     details: where more of one model stands, "models/{name}"; prices: what it costs, within that.
-    takes, streams, shutdown: within an entry, see `core.model_lists.Listed`.
+    takes, streams, shutdown: within an entry, see `core.models.model_lists.Listed`.
     """
 
     path: str = "models"

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from . import images
 from .bounds import MAX_COUNT, MAX_REFERENCES, MAX_SEED, MAX_SIDE, PROMPT_LIMIT
-from .canvas import Canvas
 from .errors import InvalidInput, StorageError
 from .framing import check_aspect, check_resolution
+from .image import images
+from .view.canvas import Canvas
 
 _CODES_PER_CHARACTER = 12  # a family of four with skin tones has 11; a joke has thousands
 

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import closeness, cost
-from .cost import Reservations
 from .errors import GenAIError, InvalidInput
 from .events import CancelToken, Event, Failed, Result
-from .inside_mask import kept_outside
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
+from .masks.inside_mask import kept_outside
+from .models import closeness, cost
+from .models.cost import Reservations
 
 if TYPE_CHECKING:
-    from .catalog import Model
+    from .models.catalog import Model
     from .preflight import Prepared
     from .request import RenderRequest
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFilter
 
-from ..core.canvas import Canvas
+from ..core.view.canvas import Canvas
 from . import media
 from .finish.antialias import antialias
 from .finish.depth_of_field import circles_of_confusion, defocus

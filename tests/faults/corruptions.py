@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pure"))
 
 from history_samples import request, result
 
-from genai_render.core.canvas import View
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.view.canvas import View
 
 ITEMS = 40
 INDEX, LEDGER = "history.sqlite3", "spending.jsonl"

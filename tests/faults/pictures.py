@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from genai_render.core import containers, images, metadata
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import ImageError
-from genai_render.core.image_secrets import without_secrets
+from genai_render.core.image import containers, images, metadata
+from genai_render.core.image.image_secrets import without_secrets
+from genai_render.core.keys.credentials import Secret
 
 KEY = "sk-proj-PICTUREKEY0123456789abcdefghijk"
 _SIDES = (0, 1, 2, 255, 4096, 8192, 16_384, 16_385, 65_535, 2**24, 2**31 - 1, 2**32 - 1)

@@ -23,11 +23,12 @@ from genai_render.backends.base import Backend, create_backend
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.comfyui import library
-from genai_render.core import catalog, images
-from genai_render.core.catalog import Model
-from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.errors import GenAIError
 from genai_render.core.events import CancelToken, Failed, PartialImage, Result
+from genai_render.core.image import images
+from genai_render.core.keys.credentials import Credentials, Secret
+from genai_render.core.models import catalog
+from genai_render.core.models.catalog import Model
 from genai_render.core.request import RenderRequest
 from tests.faults.campaign import waited_for_a_core
 from tests.servers.a1111_api import A1111Server

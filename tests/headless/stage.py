@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Euler, Matrix, Vector
 from numpy.typing import NDArray
 
-from genai_render.core.canvas import Canvas, View
+from genai_render.core.view.canvas import Canvas, View
 
 BALL = Vector((0.3, -0.2, 1.1))
 FLOOR_Z = -0.4

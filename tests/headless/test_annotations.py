@@ -11,8 +11,8 @@ import pytest
 
 from genai_render.blender.capture import CaptureSpec, capture
 from genai_render.blender.jobs import annotated
-from genai_render.core import images
-from genai_render.core.markup import drawn
+from genai_render.core.image import images
+from genai_render.core.masks.markup import drawn
 
 from . import stage
 

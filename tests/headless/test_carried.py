@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genai_render.blender.capture import CaptureSpec, capture
-from genai_render.core import reprojection
+from genai_render.core.view import reprojection
 
 from . import stage
 

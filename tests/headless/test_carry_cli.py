@@ -13,8 +13,8 @@ from PIL import Image
 
 from genai_render.blender import cli
 from genai_render.blender.cli import movie
-from genai_render.core import images
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.image import images
 
 from . import stage
 from .snapshot import snapshot

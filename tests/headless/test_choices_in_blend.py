@@ -21,8 +21,8 @@ from genai_render.blender.settings import (  # noqa: E402
     options,
     scene_settings,
 )
-from genai_render.core import catalog  # noqa: E402
 from genai_render.core.errors import GenAIError, InvalidInput, NotFound  # noqa: E402
+from genai_render.core.models import catalog  # noqa: E402
 
 _MODEL = """
 [[model]]

@@ -13,11 +13,11 @@ import pytest
 from genai_render.blender.capture import CaptureSpec, capture
 from genai_render.blender.jobs import edit_masks, session
 from genai_render.blender.viewport import mask_painting
-from genai_render.core import images
-from genai_render.core import mask as masks
 from genai_render.core.errors import GenAIError, ImageError
 from genai_render.core.events import Result
-from genai_render.core.mask_shape import Shaping
+from genai_render.core.image import images
+from genai_render.core.masks import mask as masks
+from genai_render.core.masks.mask_shape import Shaping
 from genai_render.core.request import RenderRequest
 
 from . import stage

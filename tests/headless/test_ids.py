@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from genai_render.blender.capture import CaptureSpec, capture
 from genai_render.blender.capture.passes import capture_ids
-from genai_render.core.canvas import Canvas, View
 from genai_render.core.errors import NotFound, SceneError
+from genai_render.core.view.canvas import Canvas, View
 
 from . import stage
 

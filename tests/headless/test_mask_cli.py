@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from genai_render.blender import cli
 from genai_render.blender.batches.kept_canvas import KeptCanvases
 from genai_render.blender.capture import CaptureSpec, capture
-from genai_render.core import images
 from genai_render.core.events import Result
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.image import images
 from genai_render.core.request import RenderRequest
 
 from . import stage

@@ -24,11 +24,11 @@ from genai_render.blender.cli import making  # noqa: E402
 from genai_render.blender.connections import model_refresh  # noqa: E402
 from genai_render.blender.jobs import model_facts, request_builder  # noqa: E402
 from genai_render.blender.settings import choices, closeness_choice, model_rows  # noqa: E402
-from genai_render.core import catalog  # noqa: E402
-from genai_render.core.credentials import Secret  # noqa: E402
 from genai_render.core.events import Result  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
-from genai_render.core.images import encode_png  # noqa: E402
+from genai_render.core.image.images import encode_png  # noqa: E402
+from genai_render.core.keys.credentials import Secret  # noqa: E402
+from genai_render.core.models import catalog  # noqa: E402
 from genai_render.core.request import RenderRequest  # noqa: E402
 
 from ..servers.http import Answer  # noqa: E402

@@ -23,9 +23,9 @@ import synthetic  # noqa: E402
 from genai_render.blender import addon, cli  # noqa: E402
 from genai_render.blender.capture import CaptureSpec, capture  # noqa: E402
 from genai_render.blender.jobs import history_page, session  # noqa: E402
-from genai_render.core import images  # noqa: E402
 from genai_render.core.events import Result  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
+from genai_render.core.image import images  # noqa: E402
 from genai_render.core.request import RenderRequest  # noqa: E402
 
 WIDTH, HEIGHT = 160, 120

@@ -9,8 +9,8 @@ import pytest
 from mathutils import Vector
 
 from genai_render.blender.capture import CaptureSpec, capture, placing
-from genai_render.core import placement
 from genai_render.core.errors import SceneError
+from genai_render.core.view import placement
 
 from . import stage
 from .snapshot import differences, snapshot

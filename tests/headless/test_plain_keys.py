@@ -12,8 +12,8 @@ import pytest
 from genai_render.backends.http.settings import PLAIN_KEY_VARIABLE, check_key_may_go
 from genai_render.blender import addon, backend_settings, background, catalog
 from genai_render.blender.connections import keys, plain_keys
-from genai_render.core.credentials import SERVICE, Credentials
 from genai_render.core.errors import CredentialsError
+from genai_render.core.keys.credentials import SERVICE, Credentials
 
 KEY = "studio-user:PLAINKEY0123456789"
 STUDIO, OTHER = "http://studio.example:8188", "http://other.example:8188"

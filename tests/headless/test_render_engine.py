@@ -19,9 +19,9 @@ from genai_render.blender.jobs import session  # noqa: E402
 from genai_render.blender.render_engine import frame_render  # noqa: E402
 from genai_render.blender.render_engine.result_pixels import ResultPixels  # noqa: E402
 from genai_render.blender.settings import choices  # noqa: E402
-from genai_render.core.canvas import View  # noqa: E402
 from genai_render.core.framing import Size  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
+from genai_render.core.view.canvas import View  # noqa: E402
 
 from ..servers import openai_api  # noqa: E402
 from . import stage  # noqa: E402

@@ -13,9 +13,9 @@ bpy = pytest.importorskip("bpy")
 
 from genai_render.blender import addon  # noqa: E402
 from genai_render.blender.jobs import result_image, session  # noqa: E402
-from genai_render.core import images  # noqa: E402
 from genai_render.core.errors import GenAIError, NotFound  # noqa: E402
 from genai_render.core.events import Result  # noqa: E402
+from genai_render.core.image import images  # noqa: E402
 from genai_render.core.request import RenderRequest  # noqa: E402
 
 

@@ -17,7 +17,8 @@ print(json.dumps(sorted(set(sys.modules) - before)), flush=True)
 """
 # Each takes more time than all of the start may: dataclasses, the catalog, SDKs, arrays.
 _LATER = (
-    *("core.canvas", "core.catalog", "core.credentials", "core.events", "core.images"),
+    *("core.view.canvas", "core.models.catalog", "core.keys.credentials", "core.events"),
+    *("core.image.images", "core.files.storage"),
     *("core.jobs", "core.preflight", "core.request", "engine", "backends.http.settings"),
     *("blender.catalog", "blender.connections.keys", "blender.jobs.session"),
     *("blender.capture.viewport", "blender.cli.running", "blender.render_engine.frame_render"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genai_render.core import containers
+from genai_render.core.image import containers
 
 ORIENTATION = 0x0112
 PLACE = b"N 48 12"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from genai_render.core import images
-from genai_render.core.canvas import Canvas, View
 from genai_render.core.events import Result
+from genai_render.core.image import images
 from genai_render.core.request import Reference, RenderRequest
+from genai_render.core.view.canvas import Canvas, View
 
 WIDTH, HEIGHT = 64, 48
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genai_render.core.canvas import Canvas, View
+from genai_render.core.view.canvas import Canvas, View
 
 Vector = tuple[float, float, float]
 

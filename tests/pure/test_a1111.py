@@ -20,10 +20,11 @@ from genai_render.backends.self_hosted import a1111, servers, status
 from genai_render.backends.self_hosted.a1111 import A1111Backend
 from genai_render.backends.self_hosted.control_images import depth_guide, normal_guide
 from genai_render.backends.self_hosted.errors import OutOfMemory, ServerGone, WrongServer
-from genai_render.core import catalog, images
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken
+from genai_render.core.image import images
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.servers.a1111_api import A1111Server
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel

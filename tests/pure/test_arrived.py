@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from genai_render.core import storage
 from genai_render.core.errors import Cancelled, StorageError
 from genai_render.core.events import CancelToken, Progress, Result
+from genai_render.core.files import storage
+from genai_render.core.history.rescue import rescue
 from genai_render.core.history.store import HistoryStore
 from genai_render.core.jobs import Finished, JobQueue, JobState, Saved
 from genai_render.core.request import Reference, RenderRequest
-from genai_render.core.rescue import rescue
 from tests.servers.client import canvas, image
 
 PATIENCE = 20.0

@@ -8,9 +8,9 @@ import pytest
 
 from genai_render.backends.cloud import attachments as module
 from genai_render.backends.cloud.attachments import attachments
-from genai_render.core import images
-from genai_render.core.catalog import Model, Option
 from genai_render.core.errors import InvalidInput
+from genai_render.core.image import images
+from genai_render.core.models.catalog import Model, Option
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer
 

@@ -10,13 +10,13 @@ import pytest
 
 from genai_render.backends.base import BACKENDS
 from genai_render.backends.http.settings import endpoint_name
-from genai_render.core import catalog, cost
-from genai_render.core.catalog import Catalog, Model, Option
 from genai_render.core.errors import InvalidInput, NotFound, StorageError
 from genai_render.core.framing import RESOLUTIONS
-from genai_render.core.output_spec import output_spec
+from genai_render.core.models import catalog, cost
+from genai_render.core.models.catalog import Catalog, Model, Option
+from genai_render.core.models.output_spec import output_spec
+from genai_render.core.models.tasks import TASKS
 from genai_render.core.request import Reference, RenderRequest
-from genai_render.core.tasks import TASKS
 from tests.servers.client import image
 
 SHIPPED = catalog.shipped()

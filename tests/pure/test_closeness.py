@@ -11,10 +11,10 @@ import pytest
 from genai_render.backends.base import create_backend
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.comfyui import library
-from genai_render.core import catalog, closeness
-from genai_render.core.catalog import Model, Option
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import InvalidInput
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog, closeness
+from genai_render.core.models.catalog import Model, Option
 from genai_render.core.preflight import prepare
 from genai_render.core.request import CLOSENESS, RenderRequest
 from tests.servers.a1111_api import A1111Server

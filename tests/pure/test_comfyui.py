@@ -38,14 +38,15 @@ from genai_render.backends.self_hosted.errors import (
     WrongServer,
     missing,
 )
-from genai_render.core import catalog, images
-from genai_render.core.catalog import Option
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken, PartialImage
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.image import images
 from genai_render.core.jobs import JobQueue
-from genai_render.core.output_spec import output_spec
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog
+from genai_render.core.models.catalog import Option
+from genai_render.core.models.output_spec import output_spec
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, our_threads, run, run_and_cancel
 from tests.servers.comfyui_api import ComfyUIServer

@@ -17,8 +17,8 @@ from genai_render.backends.self_hosted.comfyui.workflow import (
     widgets_for,
 )
 from genai_render.backends.self_hosted.errors import InvalidWorkflow
-from genai_render.core import catalog
 from genai_render.core.errors import InvalidInput
+from genai_render.core.models import catalog
 
 SHIPPED = {model.id.partition("/")[2]: model for model in library.shipped()}
 

@@ -24,10 +24,10 @@ from genai_render.backends.base import check_access, create_backend
 from genai_render.backends.http import retry
 from genai_render.backends.http.errors import ConnectionFailed, OnlineAccessOff
 from genai_render.backends.http.settings import BackendSettings, Endpoint, access, is_loopback
-from genai_render.core import catalog
-from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.errors import Cancelled, CredentialsError, GenAIError, InvalidInput
 from genai_render.core.events import CancelToken
+from genai_render.core.keys.credentials import Credentials, Secret
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.servers.client import canvas, run, run_and_cancel
 from tests.servers.gemini_api import GeminiServer
@@ -528,7 +528,7 @@ def test_cancel_while_sending_to_a_server_that_does_not_read():
     thread.start()
     import numpy as np
 
-    from genai_render.core import images
+    from genai_render.core.image import images
     from genai_render.core.request import Reference
 
     noise = np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), np.uint8)
@@ -561,7 +561,7 @@ def test_a_connection_that_breaks_while_sending_may_be_tried_again():
     thread.start()
     import numpy as np
 
-    from genai_render.core import images
+    from genai_render.core.image import images
     from genai_render.core.request import Reference
 
     noise = np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), np.uint8)

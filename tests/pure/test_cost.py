@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core import catalog, cost
-from genai_render.core.catalog import Model, Price
-from genai_render.core.cost import Estimate, Reservations, Usage
 from genai_render.core.errors import OverBudget
+from genai_render.core.models import catalog, cost
+from genai_render.core.models.catalog import Model, Price
+from genai_render.core.models.cost import Estimate, Reservations, Usage
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer
 

@@ -19,15 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core import catalog
-from genai_render.core.credentials import (
-    SERVICE,
-    Credentials,
-    Secret,
-    origin_of,
-    redact,
-)
 from genai_render.core.errors import CredentialsError, InvalidInput
+from genai_render.core.keys.credentials import SERVICE, Credentials, Secret, origin_of, redact
+from genai_render.core.models import catalog
 from genai_render.core.provider import Provider
 
 OPENAI, GOOGLE = (catalog.shipped().providers[id] for id in ("openai", "gemini"))

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genai_render.core import display_transform
-from genai_render.core.display_transform import Inverse, linear_srgb
+from genai_render.core.image import display_transform
+from genai_render.core.image.display_transform import Inverse, linear_srgb
 
 CHANCE = np.random.default_rng(7)
 CODES = CHANCE.integers(0, 256, (4000, 3)).astype(np.uint8)

@@ -11,10 +11,10 @@ import pytest
 import synthetic
 from PIL import Image
 
-from genai_render.core import catalog
-from genai_render.core.canvas import Canvas
 from genai_render.core.errors import Cancelled, InvalidInput
+from genai_render.core.models import catalog
 from genai_render.core.request import Reference
+from genai_render.core.view.canvas import Canvas
 from genai_render.engine import Look, Palette, render
 from genai_render.engine.finish.antialias import antialias
 from genai_render.engine.grade.grading import graded, lattice

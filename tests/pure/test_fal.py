@@ -16,9 +16,9 @@ from genai_render.backends.cloud import fal
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.refresh import refreshed
-from genai_render.core import catalog, cost, model_lists, output_spec
-from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.events import CancelToken
+from genai_render.core.keys.credentials import Credentials, Secret
+from genai_render.core.models import catalog, cost, model_lists, output_spec
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
 from tests.servers.fal_api import KEY, PRICES, SCHEMAS, FalServer, Refusal, fault

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core import storage
 from genai_render.core.errors import StorageError
-from genai_render.core.file_names import MAX_BYTES, file_name, numbered
+from genai_render.core.files import storage
+from genai_render.core.files.file_names import MAX_BYTES, file_name, numbered
 
 ROOT = Path(__file__).parents[2]
 

@@ -22,11 +22,12 @@ from genai_render.backends.http.errors import (
     TimedOut,
 )
 from genai_render.backends.http.settings import BackendSettings, Endpoint
-from genai_render.core import catalog, images
-from genai_render.core.cost import estimate
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, Refused, ServerError
 from genai_render.core.events import CancelToken, PartialImage
+from genai_render.core.image import images
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog
+from genai_render.core.models.cost import estimate
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
 from tests.servers.gemini_api import (

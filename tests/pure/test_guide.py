@@ -20,8 +20,8 @@ from PIL import Image
 from genai_render.backends.base import create_backend
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.comfyui import library
-from genai_render.core import catalog, cost, input_schema
-from genai_render.core.credentials import Credentials
+from genai_render.core.keys.credentials import Credentials
+from genai_render.core.models import catalog, cost, input_schema
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.acme_api import COST, KEY, AcmeServer
 from tests.servers.client import canvas, image, run

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from synthetic import canvas
 
-from genai_render.core import guides, images
 from genai_render.core.errors import InvalidInput
-from genai_render.core.guides import DepthScale
+from genai_render.core.image import images
+from genai_render.core.view import guides
+from genai_render.core.view.guides import DepthScale
 
 CURVES = ("disparity", "distance", "logarithm")
 

@@ -21,8 +21,6 @@ from history_samples import canvas, full_request, pixels, png, request, result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genai_render.core import guides, images, metadata
-from genai_render.core.canvas import View
 from genai_render.core.errors import (
     GenAIError,
     ImageError,
@@ -35,6 +33,9 @@ from genai_render.core.errors import (
 from genai_render.core.history.index import MIGRATIONS, HistoryIndex
 from genai_render.core.history.record import SCHEMA
 from genai_render.core.history.store import HistoryStore, Rebuilt, new_id
+from genai_render.core.image import images, metadata
+from genai_render.core.view import guides
+from genai_render.core.view.canvas import View
 
 
 @pytest.fixture

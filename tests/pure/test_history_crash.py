@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from genai_render.core import images
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.image import images
 
 ROOT = Path(__file__).parents[2]
 KILLS = 60

@@ -19,11 +19,11 @@ import pytest
 from history_samples import full_request, request, result
 
 from genai_render.core.errors import GenAIError, NotFound, StorageError
+from genai_render.core.files.locks import FileLock, Held
 from genai_render.core.history import schema
 from genai_render.core.history import store as history_store
 from genai_render.core.history.folders import MARK
 from genai_render.core.history.store import INDEX, HistoryStore, Rebuilding
-from genai_render.core.locks import FileLock, Held
 from tests.faults import corruptions
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ import history_samples as samples
 import numpy as np
 import pytest
 
-from genai_render.core import mask
 from genai_render.core.errors import ImageError, InvalidInput, NotFound, StorageError
 from genai_render.core.history.kept_ids import origin
 from genai_render.core.history.store import HistoryStore
-from genai_render.core.ids import Ids, Layer, Thing, compact, from_samples
+from genai_render.core.masks import mask
+from genai_render.core.view.ids import Ids, Layer, Thing, compact, from_samples
 
 
 def halves(width: int = 32, height: int = 20) -> Ids:

@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
-from genai_render.core import containers, images, plain_images
+from genai_render.core import plain_images
 from genai_render.core.errors import ImageError, InvalidInput, StorageError
+from genai_render.core.image import containers, images
 
 
 def gradient(width: int = 40, height: int = 24) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import synthetic
 
-from genai_render.core import in_between
-from genai_render.core.in_between import KeyFrame, Moved
+from genai_render.core.view import in_between
+from genai_render.core.view.in_between import KeyFrame, Moved
 
 _BALL = 0.5
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core import input_schema
-from genai_render.core.catalog import Model, with_schema
 from genai_render.core.errors import InvalidInput
+from genai_render.core.models import input_schema
+from genai_render.core.models.catalog import Model, with_schema
 
 
 def document(required=(), **properties):

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genai_render.core import images
 from genai_render.core.errors import ImageError
 from genai_render.core.events import CancelToken, Notice, Progress, Result
-from genai_render.core.inside_mask import combined, kept_outside
+from genai_render.core.image import images
+from genai_render.core.masks.inside_mask import combined, kept_outside
 from genai_render.core.request import RenderRequest
 
 HEIGHT, WIDTH = 90, 160

@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from genai_render.core import images, known_secrets
-from genai_render.core.credentials import Secret, redact
 from genai_render.core.history.store import HistoryStore
-from genai_render.core.image_secrets import without_secrets
-from genai_render.core.redaction import redact_json, redact_keys
+from genai_render.core.image import images
+from genai_render.core.image.image_secrets import without_secrets
+from genai_render.core.keys import known_secrets
+from genai_render.core.keys.credentials import Secret, redact
+from genai_render.core.keys.redaction import redact_json, redact_keys
 
 KEY = "sk-proj-MARKEDspelling0123456789ABCDEFxyzQ"
 PASSWORD = "Tr0ub4dor3x"

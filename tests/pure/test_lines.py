@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from synthetic import canvas
 
-from genai_render.core.canvas import View
+from genai_render.core.view.canvas import View
 from genai_render.engine.lines import pen
 from genai_render.engine.lines.edges import detect_edges
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from genai_render.backends.offline import LivePictures
-from genai_render.core import catalog
 from genai_render.core.errors import NotFound
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.pure import synthetic
 

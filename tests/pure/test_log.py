@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from genai_render.core import log, log_file
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import GenAIError, StorageError
 from genai_render.core.jobs import JobQueue
+from genai_render.core.keys.credentials import Secret
 from genai_render.core.request import RenderRequest
 
 

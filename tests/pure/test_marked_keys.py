@@ -25,10 +25,10 @@ from genai_render.backends.base import create_backend
 from genai_render.backends.cloud import fal, google_login
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint
-from genai_render.core import catalog
-from genai_render.core.credentials import Secret
 from genai_render.core.history.store import HistoryStore
 from genai_render.core.jobs import Finished, JobQueue
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.pure.test_credentials import _bytes_under, _forms
 from tests.servers import fal_api, json_providers, vertex_api

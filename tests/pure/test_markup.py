@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genai_render.core import images
-from genai_render.core.catalog import Catalog, load
 from genai_render.core.errors import InvalidInput
-from genai_render.core.markup import Stroke, drawn
+from genai_render.core.image import images
+from genai_render.core.masks.markup import Stroke, drawn
+from genai_render.core.models.catalog import Catalog, load
 from genai_render.core.preflight import prepare
 from genai_render.core.request import RenderRequest
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genai_render.core import images
 from genai_render.core.errors import InvalidInput
-from genai_render.core.mask_shape import Shaping, grown
+from genai_render.core.image import images
+from genai_render.core.masks.mask_shape import Shaping, grown
 
 SIDE = 101
 

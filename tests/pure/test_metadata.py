@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from genai_render.core import containers, images, metadata
 from genai_render.core.errors import ImageError
-from genai_render.core.metadata import (
+from genai_render.core.image import containers, images, metadata
+from genai_render.core.image.metadata import (
     COMPOSITE,
     CREATION,
     TRAINED,

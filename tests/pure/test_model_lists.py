@@ -14,11 +14,11 @@ pytest.importorskip("httpx2")
 from genai_render.backends.http.errors import OnlineAccessOff
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.refresh import refreshed
-from genai_render.core import catalog, cost, model_lists
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken
-from genai_render.core.model_lists import KnownList, Listed
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog, cost, model_lists
+from genai_render.core.models.model_lists import KnownList, Listed
 from genai_render.core.request import RenderRequest
 from tests.servers import json_providers
 from tests.servers.client import canvas, run

@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
-from genai_render.core import catalog, model_marks
 from genai_render.core.errors import StorageError
-from genai_render.core.model_marks import ModelMarks
-from genai_render.core.model_picker import found, on_shelf, sizes, terms
-from genai_render.core.tasks import SHELVES, TASKS
+from genai_render.core.models import catalog, model_marks
+from genai_render.core.models.model_marks import ModelMarks
+from genai_render.core.models.model_picker import found, on_shelf, sizes, terms
+from genai_render.core.models.tasks import SHELVES, TASKS
 
 KNOWN = catalog.shipped()
 TODAY = date(2026, 11, 28)

@@ -10,12 +10,15 @@ import pytest
 import synthetic
 
 from genai_render.backends.offline import OfflineBackend
-from genai_render.core import catalog, images, look_match, next_camera
+from genai_render.core import next_camera
 from genai_render.core.errors import InvalidInput
 from genai_render.core.events import CancelToken, Result
-from genai_render.core.inside_mask import kept_outside
+from genai_render.core.image import images
+from genai_render.core.masks.inside_mask import kept_outside
+from genai_render.core.models import catalog
 from genai_render.core.prompt import build_prompt
 from genai_render.core.request import RenderRequest
+from genai_render.core.view import look_match
 
 
 def _made(request: RenderRequest) -> Result:

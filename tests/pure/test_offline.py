@@ -17,9 +17,9 @@ from PIL import Image
 from genai_render.backends.base import create_backend
 from genai_render.backends.http.settings import BackendSettings
 from genai_render.backends.offline import OfflineBackend, fitted, varied
-from genai_render.core import catalog
 from genai_render.core.errors import Cancelled, ImageError, InvalidInput, NotFound
 from genai_render.core.events import CancelToken, Notice, Progress, Result
+from genai_render.core.models import catalog
 from genai_render.core.request import Reference, RenderRequest
 from genai_render.engine import Look, Stage
 from genai_render.engine.finish import neural_style

@@ -18,11 +18,12 @@ from genai_render.backends.http import retry
 from genai_render.backends.http.errors import BadAnswer, OnlineAccessOff, Rejected
 from genai_render.backends.http.reach import Reach, may_be_fetched, reach_of_name
 from genai_render.backends.http.settings import BackendSettings, Endpoint, access
-from genai_render.core import catalog, images
-from genai_render.core.catalog import Catalog, Model, Option
-from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.errors import Refused
 from genai_render.core.events import CancelToken
+from genai_render.core.image import images
+from genai_render.core.keys.credentials import Credentials, Secret
+from genai_render.core.models import catalog
+from genai_render.core.models.catalog import Catalog, Model, Option
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, our_threads, run
 from tests.servers.http import Answer, Server

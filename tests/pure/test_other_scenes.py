@@ -11,8 +11,8 @@ import pytest
 import synthetic
 from synthetic import Box, Ground, Scene, Sphere
 
-from genai_render.core import catalog
-from genai_render.core.canvas import Canvas
+from genai_render.core.models import catalog
+from genai_render.core.view.canvas import Canvas
 from genai_render.engine import Look, Stage, read, render, stage_for
 from genai_render.engine.lines.captured_lines import find_captured_lines
 from genai_render.engine.scene.analysis import analyze_scene, lay_floor

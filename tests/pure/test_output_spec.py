@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core import catalog
-from genai_render.core.catalog import Model
 from genai_render.core.errors import InvalidInput
 from genai_render.core.framing import ASPECTS, RESOLUTIONS
-from genai_render.core.output_spec import output_spec
+from genai_render.core.models import catalog
+from genai_render.core.models.catalog import Model
+from genai_render.core.models.output_spec import output_spec
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image
 

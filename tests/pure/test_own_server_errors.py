@@ -18,7 +18,7 @@ from genai_render.backends.self_hosted import a1111
 from genai_render.backends.self_hosted.comfyui import backend as comfyui
 from genai_render.backends.self_hosted.comfyui import library, scheduler
 from genai_render.backends.self_hosted.errors import UnexpectedStatus, WrongResult, WrongServer
-from genai_render.core import catalog
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.servers.a1111_api import A1111Server
 from tests.servers.client import Run, canvas, our_threads, run

@@ -16,13 +16,13 @@ from PIL import Image
 
 from genai_render.backends.http.settings import BackendSettings
 from genai_render.backends.offline import OfflineBackend
-from genai_render.core import placement
 from genai_render.core.batch import contact_sheet, packs, plan, report
 from genai_render.core.batch.rows import Row
 from genai_render.core.errors import InvalidInput, NotFound
 from genai_render.core.events import CancelToken, Result
 from genai_render.core.framing import ASPECTS
 from genai_render.core.request import RenderRequest
+from genai_render.core.view import placement
 
 GUIDE = Path(__file__).parents[2] / "docs" / "packs.md"
 

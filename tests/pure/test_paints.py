@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from genai_render.backends.painted_things import in_paint, in_paint_within
-from genai_render.core.canvas import Canvas, View
-from genai_render.core.ids import Ids, Layer, Thing
+from genai_render.core.view.canvas import Canvas, View
+from genai_render.core.view.ids import Ids, Layer, Thing
 from genai_render.engine import named, read, repainted, wishes
 from genai_render.engine.look import color_words
 from genai_render.engine.raster.color import oklab

@@ -14,13 +14,15 @@ from PIL import Image
 
 from genai_render.backends.action_requests import Picture, Wish, prepared
 from genai_render.backends.base import create_backend
-from genai_render.core import actions, catalog, images
-from genai_render.core.canvas import Canvas
+from genai_render.core import actions
 from genai_render.core.errors import GenAIError, InvalidInput
 from genai_render.core.events import CancelToken, Event, Result
-from genai_render.core.inside_mask import kept_outside
+from genai_render.core.image import images
+from genai_render.core.masks.inside_mask import kept_outside
+from genai_render.core.models import catalog
 from genai_render.core.preflight import Prepared
 from genai_render.core.request import Reference, RenderRequest
+from genai_render.core.view.canvas import Canvas
 from genai_render.engine.actions import matting
 from genai_render.engine.actions.subject import find_subject
 

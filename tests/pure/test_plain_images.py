@@ -10,7 +10,8 @@ import pytest
 from foreign_images import PLACE, deep_png, display_p3, photo, saved, upright
 from PIL import Image, PngImagePlugin
 
-from genai_render.core import catalog, containers, images
+from genai_render.core.image import containers, images
+from genai_render.core.models import catalog
 from genai_render.core.plain_images import plain, sendable
 from genai_render.core.preflight import prepare
 from genai_render.core.request import Reference, RenderRequest

@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from genai_render.core import catalog
-from genai_render.core.catalog import Style
+from genai_render.core.models import catalog
+from genai_render.core.models.catalog import Style
 from genai_render.core.prompt import ImageRole, SentImage, build_prompt, compose, describe
 from genai_render.core.request import ROLES, RenderRequest
 from tests.servers.client import image, layer

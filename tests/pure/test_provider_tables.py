@@ -11,10 +11,10 @@ import pytest
 from genai_render.backends.base import BACKENDS, check_access, create_backend
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint, endpoint_name
-from genai_render.core import catalog
-from genai_render.core.credentials import Credentials, Secret
 from genai_render.core.errors import CredentialsError, InvalidInput, NotFound
 from genai_render.core.events import CancelToken
+from genai_render.core.keys.credentials import Credentials, Secret
+from genai_render.core.models import catalog
 from genai_render.core.provider import at, filled
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_render.core.redaction import base_name, redact, redact_json, redact_keys
+from genai_render.core.keys.redaction import base_name, redact, redact_json, redact_keys
 
 A40 = "abcdefghij" * 4
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from synthetic import SCENES, Ground, Scene, Sphere, canvas
 
-from genai_render.core import reprojection
-from genai_render.core.canvas import Canvas
 from genai_render.core.errors import InvalidInput
+from genai_render.core.view import reprojection
+from genai_render.core.view.canvas import Canvas
 
 
 def _agreement(one: Canvas, other: Canvas, **options) -> tuple[float, float]:

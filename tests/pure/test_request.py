@@ -12,10 +12,10 @@ from history_samples import canvas, pixels, png
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genai_render.core import images
 from genai_render.core.bounds import MAX_SEED, PROMPT_LIMIT
 from genai_render.core.errors import ImageError, InvalidInput, StorageError
 from genai_render.core.framing import ASPECTS, RESOLUTIONS
+from genai_render.core.image import images
 from genai_render.core.request import (
     MODES,
     ROLES,

@@ -10,8 +10,8 @@ import pytest
 import synthetic
 from PIL import Image
 
-from genai_render.core import scene_match
-from genai_render.core.canvas import Canvas
+from genai_render.core.view import scene_match
+from genai_render.core.view.canvas import Canvas
 
 LIMIT = 6.0
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from genai_render.core.cost import Estimate
 from genai_render.core.events import Result
 from genai_render.core.history.seen_costs import seen_costs
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.models.cost import Estimate
+from genai_render.core.models.seen_costs import LAST, NO_CORRECTION, SeenCost, correction
 from genai_render.core.request import RenderRequest
-from genai_render.core.seen_costs import LAST, NO_CORRECTION, SeenCost, correction
 from tests.servers.client import image
 
 

@@ -14,9 +14,9 @@ from genai_render.backends.base import create_backend
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.servers import from_environment, servers_of
 from genai_render.console import Console
-from genai_render.core import catalog
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import CredentialsError, GenAIError, InvalidInput
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.servers.a1111_api import A1111Server
 from tests.servers.client import run

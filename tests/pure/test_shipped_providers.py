@@ -8,12 +8,12 @@ import pytest
 from genai_render.backends.base import check_access, create_backend
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint
-from genai_render.core import catalog, cost
-from genai_render.core.credentials import Secret
 from genai_render.core.events import CancelToken
+from genai_render.core.keys.credentials import Secret
+from genai_render.core.models import catalog, cost
+from genai_render.core.models.tasks import TASKS
 from genai_render.core.provider import at
 from genai_render.core.request import Reference, RenderRequest
-from genai_render.core.tasks import TASKS
 from tests.servers.client import canvas, image, our_threads, run, run_and_cancel
 from tests.servers.http import Answer, Cut, Forever
 from tests.servers.json_providers import (
@@ -240,7 +240,7 @@ def test_one_image_and_several_go_to_xai_s_two_fields():
 def test_a_large_view_is_made_light_enough_for_nanogpt():
     import numpy as np
 
-    from genai_render.core import images
+    from genai_render.core.image import images
 
     model = KNOWN.model("nanogpt/gpt-image-2")
     noise = np.random.default_rng(1).integers(0, 255, (1800, 1800, 3), np.uint8)

@@ -9,8 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from genai_render.core import catalog
-from genai_render.core.catalog import Model, Price
 from genai_render.core.errors import (
     CredentialsError,
     GenAIError,
@@ -21,6 +19,8 @@ from genai_render.core.errors import (
 from genai_render.core.events import CancelToken, Event, Failed, Result
 from genai_render.core.framing import Size
 from genai_render.core.jobs import JobQueue
+from genai_render.core.models import catalog
+from genai_render.core.models.catalog import Model, Price
 from genai_render.core.preflight import Prepared, prepare
 from genai_render.core.request import RenderRequest
 from genai_render.core.submission import Gate, Limits, RunSpending

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from genai_render.core import system_clipboard
 from genai_render.core.errors import ImageError, StorageError
+from genai_render.core.image import system_clipboard
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Linux's clipboard")
 

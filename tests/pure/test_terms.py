@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_render.core import catalog
 from genai_render.core.errors import InvalidInput
+from genai_render.core.models import catalog
 from genai_render.engine.look.look import Look
 from genai_render.engine.look.terms import GROUPS, parse, read, vocabulary
 

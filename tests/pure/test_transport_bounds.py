@@ -26,9 +26,9 @@ from genai_render.backends.http.settings import (
     Endpoint,
     check_key_may_go,
 )
-from genai_render.core.credentials import Secret
 from genai_render.core.errors import Cancelled, CredentialsError, GenAIError
 from genai_render.core.events import CancelToken
+from genai_render.core.keys.credentials import Secret
 from genai_render.core.request import RenderRequest
 from tests.servers.bombs import zeros
 from tests.servers.http import Answer, Pause, Server

@@ -13,9 +13,9 @@ import pytest
 from genai_render.backends.base import check_access, create_backend
 from genai_render.backends.cloud import google_login
 from genai_render.backends.http.settings import BackendSettings, Endpoint, access, address_of
-from genai_render.core.credentials import Credentials, redact
 from genai_render.core.errors import CredentialsError, InvalidInput
 from genai_render.core.events import CancelToken
+from genai_render.core.keys.credentials import Credentials, redact
 from genai_render.core.request import RenderRequest
 from tests.servers.client import canvas, our_threads, run
 from tests.servers.http import Answer, Server

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from genai_render.core import images
+from genai_render.core.image import images
 
 from .http import Answer, Received, Server
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genai_render.backends.base import Backend
-from genai_render.core import images
-from genai_render.core.canvas import Canvas, View
 from genai_render.core.errors import GenAIError
 from genai_render.core.events import (
     CancelToken,
@@ -22,7 +20,9 @@ from genai_render.core.events import (
     Progress,
     Result,
 )
+from genai_render.core.image import images
 from genai_render.core.request import RenderRequest
+from genai_render.core.view.canvas import Canvas, View
 
 PATIENCE = 20.0
 """Seconds after which a test gives up on what should long have ended."""

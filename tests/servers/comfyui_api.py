@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genai_render.core import images
+from genai_render.core.image import images
 
 from .http import Answer, Pause, Received, Server
 

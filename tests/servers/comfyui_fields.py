@@ -21,8 +21,8 @@ from typing import Any
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.self_hosted.comfyui.client import ComfyClient, Message
 from genai_render.backends.self_hosted.servers import servers_of
-from genai_render.core import images
 from genai_render.core.events import CancelToken
+from genai_render.core.image import images
 
 from .client import image
 from .comfyui_real import running

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from genai_render.core import images
+from genai_render.core.image import images
 
 from .http import Answer, Received, Server
 from .painter import painted

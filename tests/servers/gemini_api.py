@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from genai_render.core import images
+from genai_render.core.image import images
 
 from .http import Answer, Received, Server
 from .painter import painted

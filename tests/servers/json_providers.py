@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from genai_render.core import images
+from genai_render.core.image import images
 
 from .http import Answer, Received, Server
 from .painter import painted

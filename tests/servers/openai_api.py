@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from genai_render.core import images
+from genai_render.core.image import images
 
 from .http import Answer, Received, Server
 from .painter import painted

@@ -22,7 +22,7 @@ GEMINI_MODEL = "gemini-3.1-flash-image"
 # A keyring in memory instead of the system's, which no test may touch.
 _KEYRING = """
 from importlib import import_module
-core = import_module("bl_ext.user_default.genai_render.core.credentials")
+core = import_module("bl_ext.user_default.genai_render.core.keys.credentials")
 class Memory:
     def __init__(self):
         self.kept = {}

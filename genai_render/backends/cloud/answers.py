@@ -11,11 +11,11 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...core import images
-from ...core.cost import Usage
-from ...core.credentials import origin_of
 from ...core.errors import GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken
+from ...core.image import images
+from ...core.keys.credentials import origin_of
+from ...core.models.cost import Usage
 from ..http import envelopes, errors, json_answers
 from ..http.reach import may_be_fetched, reach_of_server
 from ..http.retry import retry_after

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core import images
-from ...core import mask as mask_of
-from ...core.canvas import Canvas
-from ...core.catalog import Model
 from ...core.errors import InvalidInput
-from ...core.guides import encode_depth, encode_normal
+from ...core.image import images
+from ...core.masks import mask as mask_of
+from ...core.models.catalog import Model
 from ...core.prompt import ImageRole, SentImage
 from ...core.request import RenderRequest
+from ...core.view.canvas import Canvas
+from ...core.view.guides import encode_depth, encode_normal
 
 GUIDES_OPTION = "guides"
 """The option by which the user chooses among color, depth and normals."""

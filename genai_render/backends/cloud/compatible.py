@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...core import prompt
-from ...core.catalog import Model
 from ...core.events import CancelToken, Event, Notice, Result
-from ...core.model_lists import Listed
+from ...core.models.catalog import Model
+from ...core.models.model_lists import Listed
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.settings import Access, access, endpoint_name

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fal, and whatever speaks as it does: each model has a schema of its own, which says what it
-takes. Our images go to the fields whose names and descriptions say so (see core/input_schema.py).
+takes. Our images go to the fields whose names and descriptions say so (core/models/input_schema.py).
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from ...core import images, input_schema, mask, prompt
-from ...core.catalog import Model
+from ...core import prompt
 from ...core.errors import Cancelled, GenAIError, InvalidInput, ServerError
 from ...core.events import CancelToken, Event, Failed, Notice, Progress, Result
-from ...core.input_schema import LEFT_OUT, Fields
-from ...core.model_lists import Listed
-from ...core.output_spec import OutputSpec, output_spec
+from ...core.image import images
+from ...core.masks import mask
+from ...core.models import input_schema
+from ...core.models.catalog import Model
+from ...core.models.input_schema import LEFT_OUT, Fields
+from ...core.models.model_lists import Listed
+from ...core.models.output_spec import OutputSpec, output_spec
 from ...core.prompt import SentImage
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...core import input_schema
-from ...core.credentials import origin_of
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken
-from ...core.input_schema import InputField
+from ...core.keys.credentials import origin_of
+from ...core.models import input_schema
+from ...core.models.input_schema import InputField
 from ..http import errors
 from ..http.reach import may_be_fetched, reach_of_server
 from ..http.retry import retry_after

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ...core import images, prompt
-from ...core.catalog import Model
-from ...core.cost import Usage, actual
+from ...core import prompt
 from ...core.errors import CredentialsError, GenAIError, ImageError
 from ...core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
-from ...core.model_lists import Listed
-from ...core.output_spec import OutputSpec, output_spec
+from ...core.image import images
+from ...core.models.catalog import Model
+from ...core.models.cost import Usage, actual
+from ...core.models.model_lists import Listed
+from ...core.models.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.retry import retry_after, trying_again

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.credentials import Secret, origin_of
 from ...core.errors import CredentialsError, GenAIError
 from ...core.events import CancelToken
+from ...core.keys.credentials import Secret, origin_of
 from ..http import errors
 from ..http.settings import Endpoint, is_loopback
 from ..http.vertex import LOG_IN, Vertex, check_file

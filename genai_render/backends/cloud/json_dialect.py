@@ -12,14 +12,15 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...core import images, prompt
+from ...core import prompt
 from ...core.bounds import MAX_SEED
-from ...core.catalog import Model
-from ...core.cost import actual
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
-from ...core.model_lists import Listed, listed
-from ...core.output_spec import OutputSpec, output_spec
+from ...core.image import images
+from ...core.models.catalog import Model
+from ...core.models.cost import actual
+from ...core.models.model_lists import Listed, listed
+from ...core.models.output_spec import OutputSpec, output_spec
 from ...core.provider import at, filled, names_in
 from ...core.request import RenderRequest
 from ..http import errors

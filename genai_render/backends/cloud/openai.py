@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...core import images, prompt
-from ...core.catalog import Model
-from ...core.cost import Usage, actual
-from ...core.credentials import origin_of
+from ...core import prompt
 from ...core.errors import GenAIError
 from ...core.events import CancelToken, Event, Failed, Notice, PartialImage, Progress, Result
-from ...core.model_lists import Listed, listed
-from ...core.output_spec import OutputSpec, output_spec
+from ...core.image import images
+from ...core.keys.credentials import origin_of
+from ...core.models.catalog import Model
+from ...core.models.cost import Usage, actual
+from ...core.models.model_lists import Listed, listed
+from ...core.models.output_spec import OutputSpec, output_spec
 from ...core.request import RenderRequest
 from ..http import errors
 from ..http.retry import trying_again

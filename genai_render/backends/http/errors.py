@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from ...core.credentials import redact
 from ...core.errors import CredentialsError, GenAIError, InvalidInput, Refused, ServerError
+from ...core.keys.credentials import redact
 
 _LONGEST = 400
 

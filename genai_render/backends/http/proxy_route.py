@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import urllib.parse
 
-from ...core.credentials import Secret
 from ...core.errors import InvalidInput
+from ...core.keys.credentials import Secret
 from .errors import plain
 from .proxies import NO_PROXY, SYSTEM_PROXY
 from .reach import is_loopback

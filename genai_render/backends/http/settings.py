@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...core import catalog
-from ...core.catalog import Catalog, Model
-from ...core.credentials import Credentials, Secret, origin_of
 from ...core.errors import CredentialsError, InvalidInput
+from ...core.keys.credentials import Credentials, Secret, origin_of
+from ...core.models import catalog
+from ...core.models.catalog import Catalog, Model
 from ...core.provider import Provider
 from . import vertex
 from .errors import OnlineAccessOff

@@ -27,9 +27,9 @@ import httpcore2
 import httpx2
 
 from ...core import log
-from ...core.credentials import Secret, origin_of, redact
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import CancelToken
+from ...core.keys.credentials import Secret, origin_of, redact
 from .errors import (
     ONCE,
     BadAnswer,

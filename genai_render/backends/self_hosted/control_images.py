@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...core import images, lazy
-from ...core.canvas import Canvas
-from ...core.guides import encode_depth, encode_normal
+from ...core import lazy
+from ...core.image import images
+from ...core.view.canvas import Canvas
+from ...core.view.guides import encode_depth, encode_normal
 
 if TYPE_CHECKING:
     import numpy as np

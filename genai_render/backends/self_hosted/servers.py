@@ -12,8 +12,8 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...core.credentials import Secret
 from ...core.errors import CredentialsError, GenAIError, InvalidInput
+from ...core.keys.credentials import Secret
 from ..base import BACKENDS, of_kind
 from ..http.settings import Access, BackendSettings, Endpoint, access
 

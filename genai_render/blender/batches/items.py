@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import placement
 from ...core.batch.plan import BatchItem
 from ...core.batch.progress import Progress
 from ...core.batch.run import FOLDER, Picture, read_plan
-from ...core.catalog import Catalog
 from ...core.errors import GenAIError, InvalidInput, SceneError
+from ...core.models.catalog import Catalog
 from ...core.preflight import Prepared, prepare
 from ...core.request import ROLES, Reference, RenderRequest
+from ...core.view import placement
 from ..capture import CaptureSpec, camera_aspect, placing
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...core import storage
-from ...core.canvas import Canvas, View
 from ...core.errors import InvalidInput
-from ...core.ids import Ids
+from ...core.files import storage
+from ...core.view.canvas import Canvas, View
+from ...core.view.ids import Ids
 
 _PLANES = ("color", "depth", "normal", "albedo")
 _IDS = "ids of "  # before the names of the files that say which object each pixel shows

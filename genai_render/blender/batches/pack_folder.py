@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ...core.batch import packs
 from ...core.batch.packs import Pack
-from ...core.catalog import Catalog
 from ...core.errors import GenAIError, NotFound
+from ...core.files.toml_tables import suggest
+from ...core.models.catalog import Catalog
 from ...core.preflight import prepare
 from ...core.request import RenderRequest
-from ...core.toml_tables import suggest
 from .. import backend_settings
 from ..settings import pack_choice
 from ..settings.model_marks import marks

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import bpy
 
-    from ...core.canvas import Canvas
+    from ...core.view.canvas import Canvas
     from .camera import camera_aspect
     from .spec import CaptureSpec
 

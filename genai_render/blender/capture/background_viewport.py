@@ -19,7 +19,7 @@ from . import missing_files, passes, viewport, viewport_frame
 from .gpu_probe import find_gpu
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas, View
+    from ...core.view.canvas import Canvas, View
     from .spec import CaptureSpec
 
 

@@ -17,7 +17,7 @@ from ...core.errors import SceneError
 from ...core.framing import fit_view
 
 if TYPE_CHECKING:
-    from ...core.canvas import Matrix4, View
+    from ...core.view.canvas import Matrix4, View
 
 FULL_FRAME_MM = 36.0
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import ids, lazy
+from ...core import lazy
+from ...core.view import ids
 from .exr import read_header, read_passes
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ...core import ids, lazy
+from ...core import lazy
+from ...core.view import ids
 from .cryptomatte import Surroundings
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from . import passes
 if TYPE_CHECKING:
     import bpy
 
-    from ...core.canvas import View
-    from ...core.ids import Ids
+    from ...core.view.canvas import View
+    from ...core.view.ids import Ids
 
 
 def ids_now(context: bpy.types.Context, view: View) -> tuple[Ids, list[str]]:

@@ -25,8 +25,8 @@ import bpy
 from mathutils import Matrix, Vector
 
 from ...core import lazy
-from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
+from ...core.view.canvas import Canvas, View
 from ..settings import scene_settings
 from . import camera as camera_frame
 from . import cryptomatte, missing_files, notices, placing, scene_copy
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ...core.ids import Ids
+    from ...core.view.ids import Ids
     from .camera import CameraFrame, RenderShape
     from .scene_copy import SceneCopy
     from .spec import CaptureSpec

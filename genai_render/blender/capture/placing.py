@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from mathutils import Matrix, Vector
 
-from ...core import lazy, placement
+from ...core import lazy
 from ...core.errors import SceneError
+from ...core.view import placement
 from .camera import CameraFrame
 
 if TYPE_CHECKING:

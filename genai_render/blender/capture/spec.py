@@ -10,8 +10,8 @@ from ...core.bounds import MAX_SIDE, MIN_SIDE
 from ...core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from ...core.canvas import View
-    from ...core.placement import Placement
+    from ...core.view.canvas import View
+    from ...core.view.placement import Placement
 
 MODES = ("auto", "fast", "balanced", "quality")
 

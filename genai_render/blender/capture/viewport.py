@@ -21,9 +21,9 @@ import bpy
 from mathutils import Matrix
 
 from ...core import lazy
-from ...core.canvas import Canvas, View
 from ...core.errors import SceneError
 from ...core.framing import Size
+from ...core.view.canvas import Canvas, View
 from .. import addon
 from .camera import FULL_FRAME_MM
 from .drawn_ids import SAMPLES, DrawnIds, IdsShader, Surfaces

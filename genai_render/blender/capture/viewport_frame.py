@@ -24,7 +24,7 @@ from .camera import (
 )
 
 if TYPE_CHECKING:
-    from ...core.canvas import View
+    from ...core.view.canvas import View
 
 _MARGIN = 6  # pixels
 _SAME_PIXELS = 3  # that two views of the same place may be apart, which numbers of 32 bits cause

@@ -11,8 +11,9 @@ import bpy
 
 from ...backends import action_requests
 from ...console import Console
-from ...core import actions, images
+from ...core import actions
 from ...core.errors import InvalidInput
+from ...core.image import images
 from ...core.preflight import prepare
 from ...core.request import Reference
 from ..history_place import open_history

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ...console import Console
-from ...core import images, in_between, next_camera
+from ...core import next_camera
 from ...core.errors import InvalidInput, SceneError
-from ...core.in_between import KeyFrame, Moved
-from ...core.inside_mask import OFFLINE
+from ...core.image import images
+from ...core.masks.inside_mask import OFFLINE
 from ...core.preflight import Prepared, prepare
+from ...core.view import in_between
+from ...core.view.in_between import KeyFrame, Moved
 from .. import catalog as catalogs
 from ..capture.camera import rows, unit_metres
 from ..history_place import open_history
@@ -29,9 +31,9 @@ from . import making, movie, shots
 from .history import folder_of
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas, Matrix4
-    from ...core.catalog import Model
     from ...core.history.store import HistoryStore
+    from ...core.models.catalog import Model
+    from ...core.view.canvas import Canvas, Matrix4
 
 _Places = dict[str, tuple["Matrix4", tuple[float, float, float], tuple[float, float, float]]]
 

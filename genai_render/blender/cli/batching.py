@@ -16,15 +16,15 @@ from ...backends.self_hosted import servers
 from ...console import Console
 from ...core.batch import plan, report
 from ...core.batch.run import CANVASES, BatchRun, Picture, sums
-from ...core.canvas import Canvas
-from ...core.catalog import Catalog
 from ...core.errors import Cancelled, GenAIError, OverBudget, StorageError
 from ...core.events import Notice, Result
+from ...core.history.rescue import rescue
 from ...core.history.store import HistoryStore
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
+from ...core.models.catalog import Catalog
 from ...core.request import RenderRequest
-from ...core.rescue import rescue
 from ...core.submission import Gate, Limits, RunSpending
+from ...core.view.canvas import Canvas
 from .. import addon, backend_settings
 from ..batches import items as batch_items
 from ..batches import kept_canvas

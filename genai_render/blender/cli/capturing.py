@@ -9,7 +9,7 @@ import json
 from ...console import Console
 from ...core.errors import SceneError
 from ...core.framing import size_for
-from ...core.images import encode_png
+from ...core.image.images import encode_png
 from ..capture.exr import write_exr
 from . import shots
 from .output_folder import OutputFolder

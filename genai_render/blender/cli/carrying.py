@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ...console import Console
-from ...core import images, next_camera
+from ...core import next_camera
 from ...core.errors import InvalidInput, SceneError
+from ...core.image import images
 from ...core.preflight import Prepared, prepare
 from ..capture import CaptureSpec, capture, scene_bounds
 from ..history_place import open_history
@@ -21,9 +22,9 @@ from .history import existing_item, folder_of
 from .interrupt import shielded
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas, View
     from ...core.history.store import HistoryStore
     from ...core.next_camera import Accepted
+    from ...core.view.canvas import Canvas, View
 
 
 @dataclass(frozen=True, slots=True)

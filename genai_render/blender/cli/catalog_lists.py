@@ -9,11 +9,11 @@ from dataclasses import asdict
 from ...backends.http.errors import OnlineAccessOff
 from ...backends.refresh import Answered, refreshed
 from ...console import Console
-from ...core import cost
-from ...core.catalog import Catalog, Model
 from ...core.errors import GenAIError
 from ...core.events import CancelToken
-from ...core.model_lists import KnownList
+from ...core.models import cost
+from ...core.models.catalog import Catalog, Model
+from ...core.models.model_lists import KnownList
 from .. import backend_settings
 from .. import catalog as catalogs
 

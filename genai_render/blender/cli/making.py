@@ -15,10 +15,7 @@ import bpy
 from ...backends.base import check_ready, create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
-from ...core import closeness, cost, images
 from ...core.bounds import MAX_SEED
-from ...core.canvas import View
-from ...core.catalog import Catalog, Model
 from ...core.errors import (
     Cancelled,
     GenAIError,
@@ -29,14 +26,18 @@ from ...core.errors import (
 )
 from ...core.events import CancelToken, Notice, Progress, Result
 from ...core.history import scene_matches
+from ...core.history.rescue import rescue
 from ...core.history.seen_costs import seen_costs
 from ...core.history.store import INDEX
+from ...core.image import images
 from ...core.jobs import Finished, Job, JobEvent, JobQueue, Run, Saved
+from ...core.models import closeness, cost
+from ...core.models.catalog import Catalog, Model
+from ...core.models.seen_costs import correction
 from ...core.preflight import Prepared, prepare
 from ...core.request import OptionValue, RenderRequest
-from ...core.rescue import rescue
-from ...core.seen_costs import correction
 from ...core.submission import Gate, Limits, RunSpending
+from ...core.view.canvas import View
 from .. import addon, backend_settings, scene_description
 from .. import catalog as catalogs
 from ..batches import items
@@ -46,7 +47,7 @@ from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
 if TYPE_CHECKING:
-    from ...core.scene_match import Match
+    from ...core.view.scene_match import Match
 
 # The next shot is captured while the last one is drawn; more would only fill the memory.
 _AHEAD = 2

@@ -8,10 +8,10 @@ import argparse
 import bpy
 
 from ...console import Console
-from ...core import images
 from ...core.errors import InvalidInput
 from ...core.history.kept_ids import origin
-from ...core.mask_shape import Shaping
+from ...core.image import images
+from ...core.masks.mask_shape import Shaping
 from ..capture.old_views import ids_now
 from ..history_place import open_history
 from .history import folder_of

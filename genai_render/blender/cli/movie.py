@@ -9,9 +9,9 @@ from typing import Any
 
 import bpy
 
-from ...core import images
 from ...core.errors import StorageError
-from ...core.file_names import numbered
+from ...core.files.file_names import numbered
+from ...core.image import images
 from ..capture import scene_copy
 
 

@@ -8,11 +8,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from ...core import storage
 from ...core.errors import StorageError
-from ...core.file_names import numbered
+from ...core.files import storage
+from ...core.files.file_names import numbered
 from ...core.history.store import HistoryStore, Item
-from ...core.images import Format
+from ...core.image.images import Format
 
 _TRIED_BYTES = 2**18
 

@@ -13,9 +13,9 @@ from ...console import PROGRAM, Console
 from ...core.batch import packs as shot_packs
 from ...core.batch.packs import Pack, Wishes
 from ...core.batch.run import Picture, planned
-from ...core.catalog import Catalog
 from ...core.errors import GenAIError, InvalidInput, SceneError
-from ...core.toml_tables import suggest
+from ...core.files.toml_tables import suggest
+from ...core.models.catalog import Catalog
 from ..batches import items as batch_items
 from ..batches import pack_folder
 from ..capture import placing

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import bpy
 
-from ...core.canvas import Canvas
 from ...core.errors import SceneError
 from ...core.framing import Size
+from ...core.view.canvas import Canvas
 from ..capture import CaptureSpec, camera_aspect, capture, viewport_aspect
 from . import arguments
 from .interrupt import shielded

@@ -17,9 +17,9 @@ from ...backends import base
 from ...backends.http import errors as http_errors
 from ...backends.http import settings as connections
 from ...core import log
-from ...core.credentials import Credentials
 from ...core.errors import Cancelled, GenAIError
 from ...core.events import CancelToken
+from ...core.keys.credentials import Credentials
 from .. import addon, background, redraw
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .. import addon, backend_settings, background, catalog
 from . import keys
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
     from ...core.provider import Provider
 
 _BLINK_SECONDS = 0.15

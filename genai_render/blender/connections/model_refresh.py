@@ -14,7 +14,7 @@ from ...core.events import CancelToken
 from .. import addon, backend_settings, background, catalog, redraw
 
 if TYPE_CHECKING:
-    from ...core.model_lists import KnownList
+    from ...core.models.model_lists import KnownList
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...backends.http import settings as http_settings
-from ...core.credentials import origin_of
+from ...core.keys.credentials import origin_of
 from .. import catalog
 from ..backend_settings import for_connection
 from . import keys

@@ -25,7 +25,7 @@ from . import keys
 
 if TYPE_CHECKING:
     from ...backends.http.settings import Endpoint
-    from ...core.catalog import Catalog, Model
+    from ...core.models.catalog import Catalog, Model
 
 
 def _no_key(self: Any) -> str:
@@ -250,7 +250,7 @@ class GenAIServerConnection(Connection, PropertyGroup):
     def catalog_models(self, known: "Catalog") -> "list[Model]":
         names = [name.strip() for name in self.models.split(",")]
         price = self.price if self.price_known else None
-        from ...core.catalog import server_model
+        from ...core.models.catalog import server_model
 
         return [server_model(self.name, name, price) for name in dict.fromkeys(names) if name]
 

@@ -17,14 +17,14 @@ import bpy
 
 from ...core import lazy
 from ...core.errors import InvalidInput
-from ...core.markup import Stroke, drawn
+from ...core.masks.markup import Stroke, drawn
 from ..capture.camera import unit_metres
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...core.canvas import View
+    from ...core.view.canvas import View
 else:
     np = lazy.module("numpy")
 

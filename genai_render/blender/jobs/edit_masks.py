@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from ...core import images, lazy
-from ...core import mask as mask_pictures
+from ...core import lazy
 from ...core.errors import GenAIError, ImageError, InvalidInput, NotFound
 from ...core.history.kept_ids import Origin, origin
-from ...core.mask_shape import Shaping
+from ...core.image import images
+from ...core.masks import mask as mask_pictures
+from ...core.masks.mask_shape import Shaping
 from .. import addon
 from . import session
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ...core.ids import Ids
+    from ...core.view.ids import Ids
 else:
     np = lazy.module("numpy")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core.canvas import View
 from ...core.errors import GenAIError
 from ...core.history.lineage import view_holder
 from ...core.jobs import Finished, JobEvent, Saved
+from ...core.view.canvas import View
 from .. import addon, redraw
 from ..settings import scene_settings, window_state
 from . import pack_jobs, session

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...core import cost
-from ...core.model_picker import terms
+from ...core.models import cost
+from ...core.models.model_picker import terms
 from .. import addon
 from ..connections import model_access
 from . import request_builder, session
@@ -14,7 +14,7 @@ from . import request_builder, session
 if TYPE_CHECKING:
     import bpy
 
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
 
 
 class Prices:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import closeness, cost, log
+from ...core import log
 from ...core.batch import packs as shot_packs
 from ...core.batch import report
 from ...core.batch.packs import Pack, Wishes
@@ -25,6 +25,7 @@ from ...core.batch.plan import BatchItem, item_of
 from ...core.batch.run import BatchRun, Picture, Sums, read_plan, sums
 from ...core.errors import GenAIError, InvalidInput, NotFound, SceneError
 from ...core.jobs import Finished, JobEvent, Saved
+from ...core.models import closeness, cost
 from ...core.submission import RunSpending
 from .. import addon, background, catalog, redraw
 from ..batches import items as batch_items
@@ -36,8 +37,8 @@ from ..settings import choices, options, pack_choice, reference_store, scene_set
 from . import listeners, request_builder, session
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas
     from ...core.history.store import HistoryStore
+    from ...core.view.canvas import Canvas
     from .work import Work
 
 TICK_SECONDS = 0.15  # Blender draws in between

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import closeness
 from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import GenAIError, InvalidInput, SceneError
 from ...core.framing import ASPECTS, AUTO
+from ...core.models import closeness
 from ...core.preflight import Prepared, prepare
 from ...core.request import Reference, RenderRequest, check_prompt, prompt_length
 from .. import addon, backend_settings, catalog, scene_changes, scene_description
@@ -25,7 +25,7 @@ from ..settings import choices, options, reference_store, scene_settings
 from . import session
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
     from ...core.request import Closeness
 
 _SURFACES = {

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from ...core import images, jobs
+from ...core import jobs
 from ...core.errors import GenAIError
+from ...core.image import images
 from .. import addon, background
 from . import listeners, session
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ...core import storage
 from ...core.errors import GenAIError
+from ...core.files import storage
 from ..addon import state, user_folder
 from . import session
 

@@ -10,7 +10,7 @@ from ..translation import translated
 
 if TYPE_CHECKING:
     from ...core.history.item import Item
-    from ...core.scene_match import Match
+    from ...core.view.scene_match import Match
 
 _KEPT = 256
 

@@ -17,11 +17,11 @@ import bpy
 from ...backends.base import create_backend
 from ...core.errors import GenAIError, InvalidInput
 from ...core.events import Notice, PartialImage, Progress, Result
+from ...core.history.rescue import rescue
 from ...core.history.seen_costs import seen_costs
 from ...core.jobs import Finished, JobEvent, JobQueue, Prepare, Saved
-from ...core.rescue import rescue
-from ...core.seen_costs import NO_CORRECTION, Correction
-from ...core.seen_costs import correction as correction_of
+from ...core.models.seen_costs import NO_CORRECTION, Correction
+from ...core.models.seen_costs import correction as correction_of
 from ...core.submission import Gate, Limits, RunSpending
 from .. import addon, backend_settings, background, catalog, redraw
 from ..history_place import open_history
@@ -33,11 +33,11 @@ from .work import Place, Work
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...core.canvas import Canvas
     from ...core.history.item import Item
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
-    from ...core.scene_match import Match
+    from ...core.view.canvas import Canvas
+    from ...core.view.scene_match import Match
 
 TICK_SECONDS = 0.1
 KEPT_MESSAGES = 3

@@ -16,10 +16,10 @@ from ..translation import translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas
     from ...core.next_camera import Accepted
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
+    from ...core.view.canvas import Canvas
 
 _WIDTH = 380
 _VIEW, _ALL, _TURNTABLE, _ONE = "VIEW", "ALL", "TURNTABLE", "CAMERA "
@@ -143,7 +143,8 @@ over, and only what it does not show is made, by the model of the panel"""
 
     def _captured(self, context: bpy.types.Context, accepted: "Accepted") -> "list[Canvas]":
         """Each view that is meant, before anything is sent. Raises SceneError."""
-        from ...core import images, next_camera
+        from ...core import next_camera
+        from ...core.image import images
         from ..capture import scene_bounds
 
         size = images.probe(accepted.image)

@@ -11,8 +11,8 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from ...core import file_names
 from ...core.errors import GenAIError, StorageError
+from ...core.files import file_names
 from .. import addon, background, redraw
 from ..jobs import history_page, session
 from ..settings import window_state

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import images, mask_shape, preflight, request
+from ...core import preflight, request
 from ...core.errors import GenAIError, NotFound
+from ...core.image import images
+from ...core.masks import mask_shape
 from ..jobs import annotated, edit_masks, generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings, window_state
@@ -17,9 +19,9 @@ from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
+    from ...core.view.canvas import Canvas
     from ..jobs.edit_masks import Chosen
 _WIDTH = 480
 _NAMED = ("OBJECT", "COLLECTION", "MATERIAL")

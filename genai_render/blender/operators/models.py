@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...core import catalog as catalog_files
+from ...core.models import catalog as catalog_files
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import model_access, model_refresh
 from ..connections.providers import connection

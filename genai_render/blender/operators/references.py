@@ -14,8 +14,8 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ...core import images, system_clipboard
 from ...core.errors import GenAIError, ImageError, StorageError
+from ...core.image import images, system_clipboard
 from .. import addon, background, redraw
 from ..jobs import session
 from ..settings import reference_store, scene_settings

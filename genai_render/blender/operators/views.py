@@ -18,7 +18,7 @@ from .reporting import ItemOperator, TellingOperator
 from .results import new_image
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas, View
+    from ...core.view.canvas import Canvas, View
 
 
 def _has_view(cls: Any, context: bpy.types.Context) -> bool:

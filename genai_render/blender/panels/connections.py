@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends.base import BACKENDS, of_kind
 from ...backends.http.proxies import OWN_PROXY
-from ...core import credentials
 from ...core.errors import CredentialsError, GenAIError
+from ...core.keys import credentials
 from .. import backend_settings, catalog
 from ..connections import keys, plain_keys, providers
 from ..translation import translated

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...core.closeness import LABELS
+from ...core.models.closeness import LABELS
 from .. import catalog
 from ..jobs import history_page, scene_state
 from ..settings import thumbnails

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import model_picker as facts_of
-from ...core.tasks import TASKS
+from ...core.models import model_picker as facts_of
+from ...core.models.tasks import TASKS
 from .. import catalog
 from ..connections import model_access, model_refresh
 from ..jobs import model_facts, session
@@ -19,7 +19,7 @@ from ..settings.model_marks import marks
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
 
 _WIDEST = 860
 _SHELVES = 0.2  # of the width

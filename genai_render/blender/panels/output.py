@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import closeness
+from ...core.models import closeness
 from ..jobs import request_builder
 from ..settings import choices, options, scene_settings
 from ..translation import translated
@@ -18,7 +18,7 @@ from .main import SidebarPanel
 from .wrapping import room, shortened, wrapped
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
     from ...core.request import OptionValue
 
 _TITLE_PIXELS = 84

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import cost as prices
+from ...core.models import cost as prices
 from .. import catalog
 from ..jobs import history_page, scene_state
 from ..settings import window_state

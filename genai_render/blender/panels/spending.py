@@ -7,8 +7,8 @@ from typing import Any
 
 import bpy
 
-from ...core import cost
 from ...core.errors import GenAIError
+from ...core.models import cost
 from .. import addon
 from ..jobs import session
 from ..settings import choices, scene_settings

@@ -25,9 +25,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...core.canvas import Canvas, View
-from ...core.display_transform import Inverse
 from ...core.errors import Cancelled, GenAIError, SceneError
+from ...core.image.display_transform import Inverse
+from ...core.view.canvas import Canvas, View
 from .. import addon
 
 _LOOK_SECONDS = 0.1

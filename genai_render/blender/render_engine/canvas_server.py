@@ -19,8 +19,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import display_transform, log
+from ...core import log
 from ...core.errors import GenAIError, SceneError
+from ...core.image import display_transform
 from ..capture import CaptureSpec, capture
 from ..capture.passes import use_srgb_display
 from ..capture.planes import linear_from_rec709

@@ -18,11 +18,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import images
 from ...core.bounds import MAX_SEED
-from ...core.display_transform import linear_srgb
 from ...core.errors import Cancelled, GenAIError, InvalidInput
 from ...core.framing import Size
+from ...core.image import images
+from ...core.image.display_transform import linear_srgb
 from .. import addon, backend_settings, catalog
 from ..capture.camera import camera_aspect, region
 from ..capture.planes import linear_from_rec709
@@ -33,8 +33,8 @@ from .canvas_process import CanvasProcess
 from .result_pixels import ResultPixels
 
 if TYPE_CHECKING:
-    from ...core.canvas import Canvas
     from ...core.preflight import Prepared
+    from ...core.view.canvas import Canvas
     from ..jobs.session import Work
 
 _LOOK_SECONDS = 0.05

@@ -13,7 +13,7 @@ from . import thumbnails
 from .id_choice import Entry, IdChoice
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model, Style
+    from ...core.models.catalog import Model, Style
 
 DEFAULT_MODEL = "offline"
 DEFAULT_STYLE = "auto"
@@ -52,7 +52,7 @@ def _model_entries() -> dict[str, Entry]:
 
 def _about(model: Model) -> str:
     """What helps to choose: what it does, what it is good at, how fast it is and what it costs."""
-    from ...core import cost
+    from ...core.models import cost
 
     facts = [model.description, model.good_for and f"Good for: {model.good_for}"]
     usd = cost.per_image(model, "1K")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import EnumProperty
 
-from ...core import closeness
+from ...core.models import closeness
 from .. import catalog
 from .choices import known_model
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
     from ...core.request import Closeness
 
 # Blender keeps no copy of the texts of a dynamic enum's items: something has to hold them.

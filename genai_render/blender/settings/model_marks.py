@@ -7,12 +7,12 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core import model_marks
 from ...core.errors import StorageError
+from ...core.models import model_marks
 from .. import addon
 
 if TYPE_CHECKING:
-    from ...core.model_marks import ModelMarks
+    from ...core.models.model_marks import ModelMarks
 
 _FOLDER = "models"
 

@@ -11,15 +11,15 @@ import bpy
 from bpy.props import CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from ...core import model_picker
-from ...core.tasks import SHELVES
+from ...core.models import model_picker
+from ...core.models.tasks import SHELVES
 from .. import catalog
 from . import scene_settings
 from .choices import MODEL
 from .model_marks import marks
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model
+    from ...core.models.catalog import Model
 
 _NO_ROW = -1
 

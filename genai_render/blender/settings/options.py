@@ -23,7 +23,7 @@ from .choices import MODEL, STYLE
 from .id_choice import Entry, IdChoice
 
 if TYPE_CHECKING:
-    from ...core.catalog import Model, Option
+    from ...core.models.catalog import Model, Option
     from ...core.request import OptionValue
 
 _OPTIONS = "genai_render_options"

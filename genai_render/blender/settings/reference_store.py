@@ -10,8 +10,9 @@ from typing import Any
 
 import bpy
 
-from ...core import images, storage
 from ...core.errors import NotFound
+from ...core.files import storage
+from ...core.image import images
 from ...core.request import Reference
 from ..addon import user_folder
 

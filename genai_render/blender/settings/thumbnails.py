@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import bpy.utils.previews
 
-from ...core import images, lazy
+from ...core import lazy
 from ...core.errors import GenAIError
+from ...core.image import images
 from .. import addon, background, redraw
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...core.catalog import Style
+    from ...core.models.catalog import Style
 else:
     np = lazy.module("numpy")
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...core.canvas import Canvas
     from ...core.framing import Size
+    from ...core.view.canvas import Canvas
 else:
     np = lazy.module("numpy")
 

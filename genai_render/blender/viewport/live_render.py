@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...backends.offline import LivePictures
-    from ...core.canvas import View
     from ...core.framing import Size
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
+    from ...core.view.canvas import View
     from ..capture.viewport import Drawn, Geometry
     from ..capture.viewport_frame import Frame
     from ..jobs.work import Place

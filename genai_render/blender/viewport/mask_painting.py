@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import images, lazy
+from ...core import lazy
 from ...core.errors import GenAIError, ImageError
+from ...core.image import images
 from .. import addon
 from ..jobs import edit_masks, session
 from . import drawing, image_editors

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import events, framing, images, jobs, lazy
+from ...core import events, framing, jobs, lazy
 from ...core.errors import GenAIError
+from ...core.image import images
 from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
 from ..jobs import annotated, generating, history_page, listeners, request_builder, session, work
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...core.canvas import View
     from ...core.events import PartialImage
     from ...core.jobs import JobEvent
+    from ...core.view.canvas import View
     from ..jobs.work import Place, Work
     from .drawing import Rectangle
 else:

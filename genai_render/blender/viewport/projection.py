@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...core.canvas import View
+    from ...core.view.canvas import View
 else:
     np = lazy.module("numpy")
 

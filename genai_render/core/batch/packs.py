@@ -22,8 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import framing, placement, toml_tables
+from .. import framing
 from ..errors import GenAIError, InvalidInput, NotFound
+from ..files import toml_tables
+from ..view import placement
 from . import plan
 from .plan import BatchItem
 

@@ -22,9 +22,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import placement, toml_tables
 from ..errors import InvalidInput, StorageError
+from ..files import toml_tables
 from ..request import MAX_SEED
+from ..view import placement
 
 MOST = 100_000
 LISTS = (

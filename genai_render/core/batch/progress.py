@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import storage
 from ..errors import StorageError
+from ..files import storage
 
 State = Literal["sent", "done", "failed"]
 _SUFFIX = ".jsonl"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import storage
+from ..files import storage
 from . import contact_sheet
 from .rows import Row
 

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import cost, locks, storage
 from ..errors import GenAIError, InvalidInput, NotFound, StorageError
+from ..files import locks, storage
+from ..models import cost
 from . import plan
 from .plan import BatchItem
 from .progress import Progress

@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import images, storage
-from ..canvas import View
 from ..errors import GenAIError, ImageError
 from ..events import Result
-from ..image_secrets import without_secrets
-from ..locks import FileLock, Held
+from ..files import storage
+from ..files.locks import FileLock, Held
+from ..image import images
+from ..image.image_secrets import without_secrets
 from ..request import RenderRequest
+from ..view.canvas import View
 from . import record as records
 from .folders import this_computer
 from .item import ID

@@ -22,9 +22,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import storage
 from ..errors import NotFound, StorageError
-from ..locks import FileLock, Held
+from ..files import storage
+from ..files.locks import FileLock, Held
 from .index import BIN
 from .item import ID, new_id
 

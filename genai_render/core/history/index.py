@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import locks, storage
 from ..errors import GenAIError, StorageError
+from ..files import locks, storage
 from . import schema
 from .item import ID
 from .ledger import Payment, payment, payment_of_row

@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..canvas import View
 from ..errors import NotFound
+from ..view.canvas import View
 from . import record as records
 
 if TYPE_CHECKING:
-    from ..ids import Ids
+    from ..view.ids import Ids
     from .store import HistoryStore
 
 _GENERATIONS = 1000  # records that name each other in a circle end here

@@ -11,8 +11,8 @@ import json
 import os
 from pathlib import Path
 
-from .. import storage
 from ..errors import StorageError
+from ..files import storage
 
 _MOST = 200
 _MAX_BYTES = 2**20

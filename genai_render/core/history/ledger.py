@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import locks, storage
 from ..errors import StorageError
+from ..files import locks, storage
 
 _LOCK_SECONDS = 30.0
 _MAX_BYTES = 2**30

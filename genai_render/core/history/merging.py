@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import storage
 from ..errors import InvalidInput, NotFound
+from ..files import storage
 from .folders import Folders, is_item
 from .index import BIN
 from .ledger import Ledger

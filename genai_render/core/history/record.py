@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import PIL
 
-from .. import guides, images, lazy, storage
-from ..canvas import Canvas, View
+from .. import lazy
 from ..errors import GenAIError, InvalidInput, StorageError
 from ..events import Result
-from ..ids import Ids
-from ..image_secrets import without_secrets
-from ..known_secrets import SHORTEST
-from ..metadata import Metadata, source_type
-from ..redaction import base_name, redact, redact_json, redact_keys
+from ..files import storage
+from ..image import images
+from ..image.image_secrets import without_secrets
+from ..image.metadata import Metadata, source_type
+from ..keys.known_secrets import SHORTEST
+from ..keys.redaction import base_name, redact, redact_json, redact_keys
 from ..request import RenderRequest
+from ..view import guides
+from ..view.canvas import Canvas, View
+from ..view.ids import Ids
 from .item import ID, THUMBNAIL
 from .schema import STATUSES
 

@@ -12,15 +12,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import images, lazy, scene_match, storage
+from .. import lazy
 from ..errors import GenAIError
-from ..scene_match import Match
+from ..files import storage
+from ..image import images
+from ..view import scene_match
+from ..view.scene_match import Match
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from ..canvas import Canvas
+    from ..view.canvas import Canvas
     from .store import HistoryStore
 else:
     np = lazy.module("numpy")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import NotFound, StorageError
-from ..seen_costs import LAST, SeenCost
+from ..models.seen_costs import LAST, SeenCost
 
 if TYPE_CHECKING:
     from .store import HistoryStore

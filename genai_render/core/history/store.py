@@ -38,13 +38,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
-from .. import images, storage
-from ..canvas import Canvas, View
 from ..errors import GenAIError, InvalidInput, NotFound, Refused, StorageError
 from ..events import Result
-from ..metadata import convert
-from ..redaction import base_name
+from ..files import storage
+from ..image import images
+from ..image.metadata import convert
+from ..keys.redaction import base_name
 from ..request import RenderRequest
+from ..view.canvas import Canvas, View
 from . import catching_up, known
 from . import record as records
 from .arrived import Arrivals, Arrived

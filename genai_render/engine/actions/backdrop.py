@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core.canvas import Canvas, View
+from ...core.view.canvas import Canvas, View
 from ..look.look import Look, hex_color
 from ..picture import render
 from ..raster.progress import Step

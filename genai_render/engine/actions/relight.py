@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.canvas import Canvas
+from ...core.view.canvas import Canvas
 from ..look.look import Color, Grade, Light, Look, Sky, hex_color
 from ..picture import render
 from ..raster.progress import Step

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ...core.canvas import Canvas
 from ...core.errors import InvalidInput
+from ...core.view.canvas import Canvas
 from ..raster.resample import blur
 from ..scene.camera import Camera, dot
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ...core.canvas import Canvas
+from ...core.view.canvas import Canvas
 from ..raster.arrays import Floats, smoothstep
 from ..raster.color import brightness
 from ..raster.parallel import each_band

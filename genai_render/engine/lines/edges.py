@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.canvas import View
+from ...core.view.canvas import View
 from ..raster.arrays import Floats, inner, smoothstep
 from ..raster.parallel import each_band, run_all
 from ..raster.progress import Step

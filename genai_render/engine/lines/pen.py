@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...core.canvas import View
+from ...core.view.canvas import View
 from ..raster.arrays import Floats, smoothstep
 from ..raster.noise import fbm
 from ..raster.parallel import alongside, each_band

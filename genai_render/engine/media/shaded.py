@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.canvas import View
+from ...core.view.canvas import View
 
 if TYPE_CHECKING:
     from ..lines.edges import Edges

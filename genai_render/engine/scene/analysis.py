@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.canvas import View
+from ...core.view.canvas import View
 from ..raster.arrays import Plane
 from ..raster.color import luminance
 from .camera import Vector, dot

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.canvas import View
+from ...core.view.canvas import View
 from ..raster.arrays import Plane
 
 Vector = tuple[float, float, float]

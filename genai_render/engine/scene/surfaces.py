@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core.canvas import Canvas
+from ...core.view.canvas import Canvas
 from ..raster.arrays import Plane
 from ..raster.color import LINEAR
 from ..raster.parallel import each_band

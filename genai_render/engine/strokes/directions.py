@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ...core.canvas import View
+from ...core.view.canvas import View
 from ..raster.arrays import Floats, inner
 from ..raster.resample import blur, gradient
 

@@ -18,13 +18,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....core import images, mask, prompt
+from ....core import prompt
 from ....core.bounds import MAX_SEED
-from ....core.catalog import Model
 from ....core.errors import Cancelled, GenAIError, ImageError, InvalidInput
 from ....core.events import CancelToken, Event, Notice, PartialImage, Progress, Result
-from ....core.model_lists import Listed
-from ....core.output_spec import OutputSpec, output_spec
+from ....core.image import images
+from ....core.masks import mask
+from ....core.models.catalog import Model
+from ....core.models.model_lists import Listed
+from ....core.models.output_spec import OutputSpec, output_spec
 from ....core.prompt import SentImage
 from ....core.request import RenderRequest
 from ...http import errors as http_errors

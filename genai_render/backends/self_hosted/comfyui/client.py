@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ....core.credentials import Secret
 from ....core.errors import Cancelled, GenAIError
 from ....core.events import CancelToken
+from ....core.keys.credentials import Secret
 from ...http import envelopes, json_answers
 from ...http import errors as http_errors
 from ...http.settings import Access

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ....core import catalog
-from ....core.catalog import DATA, Catalog, Model, Price
 from ....core.errors import GenAIError, InvalidInput, NotFound, StorageError
 from ....core.framing import RESOLUTIONS
+from ....core.models import catalog
+from ....core.models.catalog import DATA, Catalog, Model, Price
 from .workflow import Workflow, of_graph, read
 
 SHIPPED = DATA / "workflows"

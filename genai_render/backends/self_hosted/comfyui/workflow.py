@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ....core.catalog import Option, OptionKind
 from ....core.errors import GenAIError, InvalidInput, StorageError
+from ....core.models.catalog import Option, OptionKind
 from ....core.request import OptionValue
 from ..errors import InvalidWorkflow, MissingPart
 from .inputs import IMAGE_INPUTS, INPUTS, LABELS
