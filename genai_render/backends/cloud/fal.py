@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fal, and whatever speaks as it does: each model has a schema of its own, which says what it
-takes. Our images go to the fields whose names and descriptions say so (core/models/input_schema.py).
+takes. Our images go to the fields whose names and descriptions say so (see input_schema).
 """
 
 from __future__ import annotations
