@@ -582,7 +582,9 @@ def test_no_sdk_is_loaded_before_a_job_runs():
     code = (
         "import sys\n"
         "from genai_render.backends import base\n"
-        "from genai_render.core import catalog, cost, credentials, jobs, output_spec\n"
+        "from genai_render.core import jobs\n"
+        "from genai_render.core.keys import credentials\n"
+        "from genai_render.core.models import catalog, cost, output_spec\n"
         "for name in base.BACKENDS:\n"
         "    base.create_backend(name)\n"
         "catalog.shipped()\n"

@@ -246,7 +246,7 @@ def test_a_medium_in_a_copy_of_the_add_on(tmp_path):
         from pathlib import Path
         from genai_render.backends.base import create_backend
         from genai_render.backends.http.settings import BackendSettings
-        from genai_render.core import catalog
+        from genai_render.core.models import catalog
         from genai_render.core.events import CancelToken, Result
         from genai_render.core.request import Reference, RenderRequest
         known = catalog.load([Path({str(tmp_path / "dots.toml")!r})])

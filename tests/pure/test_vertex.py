@@ -94,7 +94,7 @@ def test_no_package_is_needed_to_sign():
         "from pathlib import Path; from genai_render.backends.cloud import gemini, google_login;"
         "from genai_render.backends.http.settings import Access, Endpoint;"
         "from genai_render.backends.http.vertex import Vertex; from google import genai;"
-        "from genai_render.core import catalog;"
+        "from genai_render.core.models import catalog;"
         "p = catalog.shipped().providers['gemini'];"
         "v = Vertex('p', 'global', Path('x'), '');"
         "a = Access(p, Endpoint(), 'https://aiplatform.googleapis.com', None, '', v);"
