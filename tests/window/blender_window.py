@@ -108,12 +108,11 @@ class BlenderWindow:
     def open_tab(self, name: str = "GenAI") -> None:
         """Show a tab of the sidebar, as a click on it would."""
         self.run("area().spaces.active.show_region_ui = True")
-        self.settle(0.5)  # the sidebar has no tabs before it has been drawn
-        self.run(
-            "next(part for part in area().regions if part.type == 'UI')"
-            f".active_panel_category = {name!r}"
-        )
-        self.settle(0.5)
+        end = time.monotonic() + 60
+        while not self.run(f"name = {name!r}\n{_SHOW_TAB}"):
+            assert time.monotonic() < end, f"the sidebar has no tab {name}"
+            time.sleep(0.1)
+        self.settle(0.4)
 
     def disable(self) -> None:
         self.run(f"import addon_utils; addon_utils.disable({MODULE!r}, default_set=True)")
@@ -353,6 +352,14 @@ class BlenderWindow:
         subprocess.run(["xdotool", *words], env=self.environment, check=True, timeout=60)
 
 
+# The sidebar has no tabs before it has been drawn.
+_SHOW_TAB = """
+import contextlib
+part = next(part for part in area().regions if part.type == "UI")
+with contextlib.suppress(TypeError):
+    part.active_panel_category = name
+answer = part.active_panel_category == name
+"""
 _UNDER_MOUSE = """
 answer = ""
 wm = bpy.context.window_manager
