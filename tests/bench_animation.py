@@ -74,12 +74,11 @@ def main() -> None:
     side = asked.side
     model = catalog.load().model("offline")
     backend = OfflineBackend(BackendSettings(belong_together=True))
-    run = kept_outside(backend.run)
 
     def made(request: RenderRequest) -> np.ndarray:
-        for event in run(request, CancelToken()):
+        for event in backend.run(request, CancelToken()):
             if isinstance(event, Result):
-                return images.decode(event.image)[..., :3]
+                return images.decode(kept_outside(request, event)[0].image)[..., :3]
         raise AssertionError
 
     canvases, places, alone = [], [], []

@@ -16,6 +16,7 @@ from . import log
 from .errors import Cancelled, GenAIError, StorageError
 from .events import CancelToken, Event, Failed, Notice, Result
 from .keys.credentials import redact
+from .masks.inside_mask import kept_outside
 from .request import RenderRequest
 
 Run = Callable[[RenderRequest, CancelToken], Iterator[Event]]
@@ -291,7 +292,10 @@ class JobQueue:
 
     def _keep_all(self, job: Job, came: list[tuple[Result, float]]) -> None:
         while came:
-            result, seconds = came.pop(0)
+            arrived, seconds = came.pop(0)
+            result, told = kept_outside(job.request, arrived)
+            if told:
+                self._events.put((job, Notice(told)))
             try:
                 id = self._save(job.request, result, seconds)
             except Exception as failure:

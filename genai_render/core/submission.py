@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .errors import GenAIError, InvalidInput
 from .events import CancelToken, Event, Failed, Result
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
-from .masks.inside_mask import kept_outside
+from .masks.inside_mask import drawn_where_new
 from .models import closeness, cost
 from .models.cost import Reservations
 
@@ -148,8 +148,8 @@ class Gate:
         self._reservations.hold(
             number, usd, self._spent_this_month() if limit is not None else 0.0, limit
         )
-        if request.mask is not None or request.carried:
-            run_backend = kept_outside(run_backend)
+        if request.carried:
+            run_backend = drawn_where_new(run_backend)
         run_backend = _noting(run_backend, prepared)
         job = self._queue.submit(
             request, run_backend, complete, "" if usd == 0 else prepared.estimate.text

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genai_render.core.errors import Cancelled, StorageError
@@ -17,6 +18,7 @@ from genai_render.core.events import CancelToken, Progress, Result
 from genai_render.core.files import storage
 from genai_render.core.history.rescue import rescue
 from genai_render.core.history.store import HistoryStore
+from genai_render.core.image import images
 from genai_render.core.jobs import Finished, JobQueue, JobState, Saved
 from genai_render.core.request import Reference, RenderRequest
 from tests.servers.client import canvas, image
@@ -24,6 +26,16 @@ from tests.servers.client import canvas, image
 PATIENCE = 20.0
 REQUEST = RenderRequest(
     prompt="A red house", model="gpt-image-2", references=(Reference(image()),), canvas=canvas()
+)
+
+MASK = np.full((30, 40, 4), 255, np.uint8)
+MASK[:, 20:, 3] = 0
+EDIT = RenderRequest(
+    "A red house",
+    model="gpt-image-2",
+    kind="edit",
+    source=image(tone=20),
+    mask=images.encode_png(MASK),
 )
 
 
@@ -43,7 +55,7 @@ def finished(queue: JobQueue) -> Finished:
 
 
 def test_what_came_is_in_history_though_the_process_was_killed_before_it_was_saved(tmp_path):
-    work = textwrap.dedent(
+    _killed(
         """
         import os, sys
         from tests.pure.test_arrived import REQUEST, result
@@ -52,14 +64,9 @@ def test_what_came_is_in_history_though_the_process_was_killed_before_it_was_sav
         store.arrive(REQUEST, result())
         print("there", flush=True)
         os.kill(os.getpid(), 9)
-        """
+        """,
+        tmp_path,
     )
-    root = Path(__file__).parents[2]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(Path(__file__).parent)))}
-    told = subprocess.run(
-        [sys.executable, "-c", work, str(tmp_path)], cwd=root, env=environ, capture_output=True
-    )
-    assert told.stdout.strip() == b"there", told.stderr
     with HistoryStore(tmp_path) as store:
         (item,) = store.search()
         assert store.image(item.id) == result().image
@@ -70,6 +77,49 @@ def test_what_came_is_in_history_though_the_process_was_killed_before_it_was_sav
     assert list((tmp_path / "arrived").iterdir()) == []
     with HistoryStore(tmp_path) as store:  # and once only
         assert len(store.search()) == 1
+
+
+def test_an_edit_keeps_to_its_mask_though_the_process_was_killed_while_they_were_combined(tmp_path):
+    _killed(
+        """
+        import os, sys
+        from genai_render.core import jobs
+        from genai_render.core.history.store import HistoryStore
+        from tests.pure.test_arrived import EDIT, result
+
+        def combined(request, came):
+            print("there", flush=True)
+            os.kill(os.getpid(), 9)
+
+        jobs.kept_outside = combined
+        store = HistoryStore(sys.argv[1], "one run")
+        queue = jobs.JobQueue(lambda *_: "", arrive=store.arrive)
+        queue.submit(EDIT, lambda *_: iter([result()]))
+        queue.next_event(20), queue.next_event(20)
+        """,
+        tmp_path,
+    )
+    with HistoryStore(tmp_path) as store:
+        (item,) = store.search()
+        kept = images.decode(store.image(item.id))
+    source, drawn = images.decode(EDIT.source or b""), images.decode(result().image)
+    assert (kept[:, :20] == source[:, :20]).all()
+    assert (kept[:, 20:] == drawn[:, 20:]).all()
+    assert (source[:, :20] != drawn[:, :20]).any()
+
+
+def _killed(work: str, history: Path) -> None:
+    """Run it, which says "there" and then dies at once."""
+    root = Path(__file__).parents[2]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(Path(__file__).parent)))}
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(work), str(history)],
+        cwd=root,
+        env=environ,
+        capture_output=True,
+        check=False,
+    )
+    assert told.stdout.strip() == b"there", told.stderr
 
 
 def test_what_lies_there_belongs_to_who_is_at_work_on_it(tmp_path):

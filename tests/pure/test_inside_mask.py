@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from genai_render.core.errors import ImageError
-from genai_render.core.events import CancelToken, Notice, Progress, Result
+from genai_render.core.events import Result
 from genai_render.core.image import images
 from genai_render.core.masks.inside_mask import combined, kept_outside
 from genai_render.core.request import RenderRequest
@@ -82,15 +82,9 @@ def test_another_shape_cannot_be_laid_over_the_source():
 def test_a_paid_picture_that_cannot_be_combined_is_kept_and_it_is_said():
     drawn = _result(_picture(100, 100))
 
-    def run(request, cancel):
-        yield Progress(0.5, "Drawing")
-        yield drawn
-
     request = RenderRequest(
         prompt="a hat", kind="edit", source=images.encode_png(_picture()), mask=_mask()
     )
-    progress, notice, kept = kept_outside(run)(request, CancelToken())
-    assert isinstance(progress, Progress)
-    assert isinstance(notice, Notice)
-    assert "outside of the mask" in notice.text
+    kept, told = kept_outside(request, drawn)
+    assert "outside of the mask" in told
     assert kept is drawn

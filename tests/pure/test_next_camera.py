@@ -14,7 +14,7 @@ from genai_render.core import next_camera
 from genai_render.core.errors import InvalidInput
 from genai_render.core.events import CancelToken, Result
 from genai_render.core.image import images
-from genai_render.core.masks.inside_mask import kept_outside
+from genai_render.core.masks.inside_mask import drawn_where_new, kept_outside
 from genai_render.core.models import catalog
 from genai_render.core.prompt import build_prompt
 from genai_render.core.request import RenderRequest
@@ -22,9 +22,9 @@ from genai_render.core.view import look_match
 
 
 def _made(request: RenderRequest) -> Result:
-    for event in kept_outside(OfflineBackend().run)(request, CancelToken()):
+    for event in OfflineBackend().run(request, CancelToken()):
         if isinstance(event, Result):
-            return event
+            return kept_outside(request, event)[0]
     raise AssertionError
 
 
@@ -90,7 +90,7 @@ def test_where_all_was_seen_no_model_is_asked(accepted) -> None:
         raise AssertionError("it was asked")
         yield
 
-    (result,) = kept_outside(asked)(request, CancelToken())
+    (result,) = drawn_where_new(asked)(request, CancelToken())
     assert isinstance(result, Result)
     assert result.cost_usd == 0
     assert (images.decode(result.image)[..., :3] == accepted.pixels).all()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +15,12 @@ from genai_render.backends.action_requests import Picture, Wish, prepared
 from genai_render.backends.base import create_backend
 from genai_render.core import actions
 from genai_render.core.errors import GenAIError, InvalidInput
-from genai_render.core.events import CancelToken, Event, Result
+from genai_render.core.events import CancelToken, Result
 from genai_render.core.image import images
 from genai_render.core.masks.inside_mask import kept_outside
 from genai_render.core.models import catalog
 from genai_render.core.preflight import Prepared
-from genai_render.core.request import Reference, RenderRequest
+from genai_render.core.request import Reference
 from genai_render.core.view.canvas import Canvas
 from genai_render.engine.actions import matting
 from genai_render.engine.actions.subject import find_subject
@@ -163,14 +162,8 @@ def test_a_model_changes_the_background_only(picture: Picture) -> None:
     assert request is not None
     assert request.mask is not None
     assert one.estimate.usd
-
-    def red(asked: RenderRequest, _cancel: CancelToken) -> Iterator[Event]:
-        image = images.encode_png(np.full((96, 128, 3), (200, 0, 0), np.uint8))
-        yield Result(image, "image/png", 128, 96)
-
-    (result,) = (
-        event for event in kept_outside(red)(request, CancelToken()) if isinstance(event, Result)
-    )
+    red = images.encode_png(np.full((96, 128, 3), (200, 0, 0), np.uint8))
+    result, _ = kept_outside(request, Result(red, "image/png", 128, 96))
     subject = pixels(request.mask)[..., 3] == 255
     made, source = pixels(result.image)[..., :3], pixels(picture.data)
     assert int((made[subject] != source[subject]).sum()) == 0

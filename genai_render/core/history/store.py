@@ -44,6 +44,7 @@ from ..files import storage
 from ..image import images
 from ..image.metadata import convert
 from ..keys.redaction import base_name
+from ..masks.inside_mask import kept_outside
 from ..request import RenderRequest
 from ..view.canvas import Canvas, View
 from . import catching_up, known
@@ -267,8 +268,9 @@ class HistoryStore:
     def _add_arrived(self, left: Arrived) -> None:
         """Keep what came when the process that had asked for it died."""
         if not any(self._folders.is_there(left.id, in_bin) for in_bin in (False, True)):
-            cost = left.result.cost_usd
-            self._add(left.request, left.result, None, cost, None, left.view, None, left.session)
+            result, _ = kept_outside(left.request, left.result)
+            cost = result.cost_usd
+            self._add(left.request, result, None, cost, None, left.view, None, left.session)
 
     # ---- finding ------------------------------------------------------------------------------
 

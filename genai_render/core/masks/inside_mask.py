@@ -7,13 +7,13 @@ own. Here the source's own pixels come back wherever the mask says that they sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import lazy
 from ..errors import GenAIError, ImageError
-from ..events import CancelToken, Event, Notice, Result
+from ..events import CancelToken, Event, Result
 from ..image import images
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..jobs import Run
     from ..request import RenderRequest
+
+    Run = Callable[[RenderRequest, CancelToken], Iterator[Event]]
 else:
     np = lazy.module("numpy")
     Image = lazy.module("PIL.Image")
@@ -32,26 +33,29 @@ OFFLINE = "offline"  # the model of the embedded engine, which knows what to do 
 _BAND = 512  # rows that are mixed at a time
 
 
-def kept_outside(run: Run) -> Run:
-    """A backend's `run` whose pictures keep the source outside of the request's mask."""
+def kept_outside(request: RenderRequest, result: Result) -> tuple[Result, str]:
+    """What is kept of a result: outside of the request's mask, the source as it is.
 
-    def masked(request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
-        """In the worker."""
+    With what there is to say where that cannot be: it was paid for, and stays as it came.
+    """
+    if request.mask is None or request.source is None:
+        return result, ""
+    try:
+        return combined(request.source, request.mask, result), ""
+    except GenAIError as error:
+        return result, f"The image was changed outside of the mask, too. {error.text}"
+
+
+def drawn_where_new(run: Run) -> Run:
+    """A backend's `run` that asks no model where a carried picture has all that is to be seen."""
+
+    def asked(request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
         if request.carried and request.mask is None and request.model != OFFLINE:
             yield _whole(request)
-            return
-        for event in run(request, cancel):
-            if not isinstance(event, Result) or request.mask is None or request.source is None:
-                yield event
-                continue
-            try:
-                yield combined(request.source, request.mask, event)
-            except GenAIError as error:
-                # It was paid for: what came is kept as it is.
-                yield Notice(f"The image was changed outside of the mask, too. {error.text}")
-                yield event
+        else:
+            yield from run(request, cancel)
 
-    return masked
+    return asked
 
 
 def _whole(request: RenderRequest) -> Result:
