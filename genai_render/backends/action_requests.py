@@ -49,9 +49,11 @@ class Picture:
 class Wish:
     """What is to be done, as far as the action asks for it.
 
-    words: for a new background or for what is beyond the edges. behind: "color", "gradient",
-    "sky", "image", as data/actions.toml has it. light: options of the relighting. day: pictures of
-    one day of light; 0 for one picture by `light`.
+    words: for a new background, for what is beyond the edges, or of a material. behind: "color",
+    "gradient", "sky", "image", as data/actions.toml has it. image: that one, or what a swap or a
+    material goes by. mask: where the picture may change; what: the objects that are meant, by name.
+    light: options of the relighting. day: pictures of one day of light; 0 for one picture by
+    `light`.
     """
 
     action: str
@@ -62,6 +64,8 @@ class Wish:
     color: str = "#d6d3cf"
     color_below: str = "#8f8b86"
     image: Reference | None = field(default=None, repr=False)
+    mask: bytes | None = field(default=None, repr=False)
+    what: tuple[str, ...] = ()
     distance: float = 0.0
     floor: subject.Floor = "auto"
     aspect: str = "16:9"
@@ -81,7 +85,7 @@ def from_history(store: HistoryStore, item_id: str, with_canvas: bool = True) ->
 
 
 def needs_canvas(action: str) -> bool:
-    return action in ("cutout", "background", "relight")
+    return action in ("cutout", "background", "relight", "material")
 
 
 def prepared(
@@ -139,6 +143,8 @@ def _offline(
     options: dict[str, OptionValue],
     detail: str = "",
 ) -> RenderRequest:
+    if wish.action == "material":
+        return _repainted(wish, model, picture)
     if wish.action == "upscale":
         detail = f"{wish.times}×"
     elif wish.action == "reframe":
@@ -164,9 +170,31 @@ def _offline(
     )
 
 
+def _repainted(wish: Wish, model: Model, picture: Picture) -> RenderRequest:
+    """By the embedded engine, which paints what a mask shows of the view."""
+    if wish.mask is None:
+        raise InvalidInput(
+            "It is not said what is to get the material.",
+            "This computer does not know by itself what a picture shows.",
+            "Choose the object, or a model that knows it.",
+        )
+    return RenderRequest(
+        prompt=actions.words_for_engine(wish.words, wish.what),
+        kind="edit",
+        model=model.id,
+        seed=wish.seed,
+        source=picture.data,
+        mask=wish.mask,
+        canvas=picture.canvas,
+        references=() if wish.image is None else (wish.image,),
+        parent=picture.parent,
+    )
+
+
 def _by_model(wish: Wish, model: Model, picture: Picture) -> RenderRequest:
     options: dict[str, OptionValue] = {}
-    source, mask = picture.data, None
+    source, mask = picture.data, wish.mask
+    by_reference = wish.action in actions.REFERRING and wish.image is not None
     if wish.action == "upscale":
         options = actions.upscale_options(model, wish.times)
     elif wish.action == "cutout":
@@ -180,9 +208,10 @@ def _by_model(wish: Wish, model: Model, picture: Picture) -> RenderRequest:
         else:
             source, mask = _with_room(picture.data, sides)
     return RenderRequest(
-        prompt=actions.words_for_model(wish.action, wish.words),
+        prompt=actions.words_for_model(wish.action, wish.words, wish.what, by_reference),
         kind="edit",
         model=model.id,
+        references=(wish.image,) if by_reference and wish.image is not None else (),
         resolution=_resolution(source),
         seed=wish.seed,
         source=source,

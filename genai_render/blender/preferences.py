@@ -70,6 +70,11 @@ class GenAIRenderPreferences(
         subtype="DIR_PATH",
         update=_session_changed,
     )
+    knows_consent: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Knows About Consent",
+        description="The note on the use of other people's faces has been read",
+        options={"HIDDEN"},
+    )
     models_file: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="More Models",
         description="A TOML file with models and styles of your own, in the form of the ones "

@@ -8,6 +8,7 @@ or by a model that the user has chosen, with words and a mask in its place.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -17,9 +18,18 @@ from .framing import ASPECTS, check_aspect
 
 if TYPE_CHECKING:
     from .models.catalog import Model
-    from .request import OptionValue
+    from .request import OptionValue, Role
 
-ActionId = Literal["upscale", "cutout", "background", "reframe", "relight"]
+ActionId = Literal[
+    "upscale",
+    "cutout",
+    "background",
+    "reframe",
+    "relight",
+    "swap-subject",
+    "swap-face",
+    "material",
+]
 ACTIONS: tuple[str, ...] = get_args(ActionId)
 
 LABELS: dict[str, str] = {
@@ -28,8 +38,20 @@ LABELS: dict[str, str] = {
     "background": "Change Background",
     "reframe": "Reframe",
     "relight": "Relight",
+    "swap-subject": "Swap Subject",
+    "swap-face": "Swap Face",
+    "material": "Change Material",
 }
 """What each is called."""
+
+REFERRING: dict[str, Role] = {
+    "swap-subject": "subject",
+    "swap-face": "subject",
+    "material": "material",
+}
+"""The actions that go by a reference image, and what is taken from it."""
+
+CONSENT = "Use only the face of a person who has agreed to this picture."
 
 POSITIONS: dict[str, tuple[float, float]] = {
     "top-left": (0.0, 0.0),
@@ -53,12 +75,23 @@ _WORDS_FOR_REFRAME = (
     "Continue the picture seamlessly into the empty area around it, in the same place, light and "
     "style. Change nothing else."
 )
+_WORDS_FOR_SUBJECT = (
+    "Replace {what} in Image 1 with the subject of the reference image. Keep the place, the size, "
+    "the pose and the light that it has in Image 1, and everything around it."
+)
+_WORDS_FOR_FACE = (
+    "Give the person in Image 1 the face of the person in the reference image. Keep the pose, the "
+    "hair, the clothes and the light of Image 1, and everything around it."
+)
+_NUMBER = re.compile(r"\.\d{3,}$")  # Blender's, of a second object of a name
 _FACTORS = ("times", "upscale_factor")
 
 
 def offline_model(action: str) -> str:
-    """The id of the model that carries it out on this computer."""
-    return f"offline-{action}"
+    """The id of the model that carries it out on this computer; "" where none can."""
+    if action in ("swap-subject", "swap-face"):
+        return ""
+    return "offline" if action == "material" else f"offline-{action}"
 
 
 def prompt(action: str, before: str, words: str = "", detail: str = "") -> str:
@@ -78,9 +111,16 @@ def _subject(before: str) -> str:
     return rest.strip() if colon and named else ("" if named else before.strip())
 
 
-def words_for_model(action: str, words: str) -> str:
+def words_for_model(
+    action: str, words: str, what: tuple[str, ...] = (), referring: bool = False
+) -> str:
     """What a generative model is told to do. Raises InvalidInput where it takes the user's words
-    and there are none."""
+    and there are none.
+
+    what: the objects that are meant, by name. referring: whether a reference goes along.
+    """
+    if action in REFERRING:
+        return _words_by_reference(action, words.strip(), _named(what), referring)
     if action == "cutout":
         return _WORDS_FOR_CUTOUT
     if action == "reframe":
@@ -98,6 +138,46 @@ def words_for_model(action: str, words: str) -> str:
     return words.strip() or "Enlarge the image and keep it as it is."
 
 
+def _words_by_reference(action: str, words: str, what: str, referring: bool) -> str:
+    if action != "material" and not referring:
+        raise InvalidInput(
+            "There is no image to take it from.",
+            action="Add one as a reference.",
+        )
+    if action == "swap-subject":
+        return f"{_WORDS_FOR_SUBJECT.format(what=what or 'the main subject')} {words}".strip()
+    if action == "swap-face":
+        return f"{_WORDS_FOR_FACE} {words}".strip()
+    if not (words or referring):
+        raise InvalidInput(
+            "It is not said which material.",
+            action='Say it, such as "brushed brass", or add an image of it as a reference.',
+        )
+    to = ", ".join(
+        filter(None, (words, "the material of the reference image" if referring else ""))
+    )
+    return (
+        f"Make {what or 'the main subject'} of {to}. Keep its shape and the light on it, and "
+        "everything around it."
+    )
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """As a person would say them: "Chair.001" is a chair."""
+    said = dict.fromkeys(_NUMBER.sub("", name).replace("_", " ").strip() for name in names)
+    return " and ".join(f"the {name}" for name in said if name)
+
+
+def words_for_engine(words: str, what: tuple[str, ...]) -> str:
+    """What the embedded engine is told of the objects: "brass lamp". Raises InvalidInput."""
+    if not words.strip():
+        raise InvalidInput(
+            "It is not said which material.", action='Say it, such as "brass" or "dark oak".'
+        )
+    said = dict.fromkeys(_NUMBER.sub("", name).replace("_", " ").strip() for name in what)
+    return ", ".join(f"{words.strip()} {name}" for name in said if name) or words.strip()
+
+
 def check_model(action: str, model: Model) -> None:
     """Raises InvalidInput for a model that cannot do it."""
     able = {
@@ -106,6 +186,7 @@ def check_model(action: str, model: Model) -> None:
         "background": bool(model.extra.get("mask")),
         "reframe": bool(model.extra.get("mask")) or _has_margins(model),
         "relight": False,
+        **dict.fromkeys(REFERRING, model.online and model.max_references > 0),
     }
     if model.backend == "offline":
         able[action] = model.id == offline_model(action)

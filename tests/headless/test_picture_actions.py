@@ -130,6 +130,38 @@ def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
         assert sum(item.parent == first for item in store.search()) == 3
 
 
+def test_another_material_on_the_command_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the mask says, and with that reference; without a model no face is swapped."""
+    first = kept()
+    addon.discard_all()
+    mask = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+    mask[40:80, 50:110, 3] = 0
+    (tmp_path / "mask.png").write_bytes(images.encode_png(mask))
+    out = io.StringIO()
+
+    def say(*words: str) -> int:
+        return cli.run([*words, "--history", str(folder)], out)
+
+    by_mask = ("--mask", str(tmp_path / "mask.png"))
+    assert say("material", first, *by_mask, "--prompt", "red") == 0
+    assert say("material", first, "--prompt", "red") == 2
+    assert say("material", first, *by_mask) == 2
+    assert say("swap-face", first, "--image", str(tmp_path / "mask.png")) == 2
+    asked = ("--image", str(tmp_path / "mask.png"), "--model", "gpt-image-2", "--dry-run")
+    assert say("swap-face", first, *asked) == 0
+    assert "Use only the face of a person who has agreed" in capsys.readouterr().err
+    with HistoryStore(folder) as store:
+        newest = store.search()[0]
+        assert (newest.parent, newest.prompt, newest.model) == (first, "red", "offline")
+        made = np.asarray(Image.open(io.BytesIO(store.image(newest.id))).convert("RGB"))
+        source = np.asarray(Image.open(io.BytesIO(store.image(first))).convert("RGB"))
+    kept_part = mask[..., 3] == 255
+    assert np.array_equal(made[kept_part], source[kept_part])
+    assert (made[~kept_part] != source[~kept_part]).any()
+
+
 def test_a_camera_sees_more_on_the_side_that_is_asked_for() -> None:
     """The picture's part of the wider view is the old view, wherever it lies in it."""
     bpy.ops.mesh.primitive_monkey_add()

@@ -64,7 +64,9 @@ def ready(wish: Wish, picture: Picture, model: str = "") -> Prepared:
 
 
 def test_every_action_has_a_model_that_is_free() -> None:
-    for action in actions.ACTIONS:
+    free = [action for action in actions.ACTIONS if action not in actions.REFERRING]
+    assert len(free) == 5
+    for action in free:
         model = KNOWN.model(actions.offline_model(action))
         assert model.extra["action"] == action
         actions.check_model(action, model)
@@ -244,3 +246,49 @@ def test_names_do_not_pile_up() -> None:
     assert once == "Relight 1/3: a red house: at night"
     assert actions.prompt("upscale", once, detail="2×") == "Upscale 2×: a red house: at night"
     assert actions.prompt("background", once, "sunset") == "Change Background: sunset"
+
+
+def test_a_swap_goes_by_a_reference(picture: Picture) -> None:
+    face = Reference(picture.data, "face.png", "subject")
+    one = ready(Wish("swap-face", image=face), picture, "gpt-image-2")
+    assert one.request is not None
+    assert one.request.references == (face,)
+    assert "face of the person in the reference image" in one.request.prompt
+    what = Wish("swap-subject", image=face, what=("Arm_Chair.001",), words="in red")
+    other = ready(what, picture, "gpt-image-2").request
+    assert other is not None
+    assert other.prompt.startswith("Replace the Arm Chair in Image 1")
+    assert other.prompt.endswith("in red")
+    with pytest.raises(InvalidInput, match="no image to take it from"):
+        ready(Wish("swap-face"), picture, "gpt-image-2")
+    with pytest.raises(InvalidInput, match="cannot do this: Swap Face"):
+        ready(Wish("swap-face", image=face), picture, "offline")
+
+
+def test_a_material_by_words_or_by_a_reference(canvas: Canvas, picture: Picture) -> None:
+    oak = Reference(picture.data, "oak.png", "material")
+    by_words = ready(Wish("material", "oak", what=("Table.002",)), picture, "gpt-image-2").request
+    by_image = ready(Wish("material", image=oak), picture, "gpt-image-2").request
+    assert by_words is not None
+    assert by_image is not None
+    assert by_words.prompt.startswith("Make the Table of oak.")
+    assert by_image.prompt.startswith("Make the main subject of the material of the reference")
+    assert by_image.references == (oak,)
+    with pytest.raises(InvalidInput, match="not said which material"):
+        ready(Wish("material"), picture, "gpt-image-2")
+
+
+def test_this_computer_changes_the_material_where_it_is_told(picture: Picture) -> None:
+    with pytest.raises(InvalidInput, match="what is to get the material"):
+        ready(Wish("material", "red"), picture)
+    mask = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+    mask[40:80, 50:110, 3] = 0
+    wish = Wish("material", "red", mask=images.encode_png(mask), what=("Pot.001",), seed=1)
+    one = ready(wish, picture)
+    assert one.request is not None
+    assert one.request.prompt == "red Pot"
+    drawn = done(wish, picture)[1]
+    kept, _ = kept_outside(one.request, drawn)
+    made, source = pixels(kept.image)[..., :3], pixels(picture.data)
+    assert (made[mask[..., 3] == 255] == source[mask[..., 3] == 255]).all()
+    assert (made != source).any()

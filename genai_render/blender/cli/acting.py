@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`upscale`, `cutout`, `background`, `reframe`, `relight`: actions on a picture that is there."""
+"""Actions on a picture that is there: `upscale`, `cutout`, `relight`, `material` and others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...core.image import images
 from ...core.preflight import prepare
 from ...core.request import Reference
 from ..history_place import open_history
-from . import making, shots
+from . import making, masking, shots
 from .history import existing_item, folder_of
 
 _LIGHT = ("azimuth", "elevation", "sun", "warmth", "sky", "lamps")
@@ -25,14 +25,25 @@ _LIGHT = ("azimuth", "elevation", "sun", "warmth", "sky", "lamps")
 
 def act(parsed: argparse.Namespace, console: Console) -> int:
     action = parsed.command
+    if action in actions.REFERRING:
+        masking.check(parsed)
     if parsed.model is None:
         parsed.model = actions.offline_model(action)
+    if not parsed.model:
+        raise InvalidInput(
+            f"{actions.LABELS[action]} needs a model that takes references.",
+            action='Name one with --model; "models" lists them.',
+        )
+    if action == "swap-face":
+        console.notice(actions.CONSENT)
     catalog, model = making.model_of(parsed, console)
     picture = _picture(parsed)
     name = f"{Path(parsed.image).stem}-{action}"
     if action == "reframe" and parsed.from_scene:
         return _seen_wider(parsed, console, picture.parent, name)
     wish = _wish(parsed)
+    if action in actions.REFERRING:
+        wish = _by_reference(parsed, console, wish, picture)
     made = action_requests.prepared(wish, model, picture, lambda _id: making.seen(parsed, model))
     names = [name] if len(made) == 1 else [f"{name}-{at:02}" for at in range(1, len(made) + 1)]
     run = making.Making(parsed, console, catalog, made[0], len(names))
@@ -65,10 +76,31 @@ def _wish(parsed: argparse.Namespace) -> action_requests.Wish:
         if parsed.new_sky:
             light["new_sky"] = True
         return replace(wish, light=tuple(light.items()), day=parsed.day)
+    if parsed.command in actions.REFERRING:
+        return wish
     wish = replace(wish, distance=parsed.distance, floor=parsed.floor)
     if parsed.command == "background":
         wish = replace(wish, words=parsed.prompt, **_behind(parsed))
     return wish
+
+
+def _by_reference(
+    parsed: argparse.Namespace,
+    console: Console,
+    wish: action_requests.Wish,
+    picture: action_requests.Picture,
+) -> action_requests.Wish:
+    image = None
+    if parsed.taken_from is not None:
+        role = actions.REFERRING[parsed.command]
+        image = Reference.from_path(parsed.taken_from, role)
+    return replace(
+        wish,
+        words=parsed.prompt,
+        image=image,
+        mask=masking.mask(parsed, console, picture.data, picture.parent),
+        what=(*parsed.object, *parsed.material, *parsed.collection),
+    )
 
 
 def _behind(parsed: argparse.Namespace) -> dict[str, object]:

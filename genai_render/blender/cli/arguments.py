@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 import bpy
 
 from ...console import PROGRAM
-from ...core.actions import POSITIONS
+from ...core.actions import POSITIONS, REFERRING
 from ...core.errors import InvalidInput
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
 from ...core.request import CLOSENESS, MODES, ROLES
@@ -28,6 +28,9 @@ ACTING = {
     "background": "put another background behind what an image shows",
     "reframe": "give an image another shape, with more around it",
     "relight": "put an image under another sun",
+    "swap-subject": "put what a reference shows in the place of an image's subject",
+    "swap-face": "give the person in an image the face of a reference",
+    "material": "make an object in an image of another material",
 }
 COMMANDS = (
     *("render", "capture", "edit", *ACTING, "carry", "batch", "pack"),
@@ -237,6 +240,12 @@ def _capture(parser: argparse.ArgumentParser) -> None:
 
 def _edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE|ID", help="a file, or an id in History")
+    _mask(parser)
+    parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
+    _making(parser)
+
+
+def _mask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", type=Path, metavar="PATH", help="PNG, transparent where to edit")
     for kind in ("object", "material", "collection"):
         parser.add_argument(
@@ -260,8 +269,6 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--feather", type=float, default=0.0, metavar="PIXELS", help="how softly the mask ends"
     )
-    parser.add_argument("--markup", type=Path, metavar="PATH", help="PNG laid over the image")
-    _making(parser)
 
 
 def _acting(parser: argparse.ArgumentParser, action: str) -> None:
@@ -296,6 +303,17 @@ def _acting(parser: argparse.ArgumentParser, action: str) -> None:
         )
     elif action == "relight":
         _light(parser)
+    elif action in REFERRING:
+        _mask(parser)
+        parser.add_argument(
+            "--image",
+            dest="taken_from",
+            type=Path,
+            required=action != "material",
+            metavar="PATH",
+            help="the reference that it is taken from",
+        )
+        parser.add_argument("--prompt", default="", metavar="TEXT", help="the material, or more")
     else:
         parser.add_argument(
             "--distance",

@@ -5,6 +5,7 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportInvalidTypeForm=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -19,10 +20,11 @@ from bpy.props import (
 
 from ...backends import action_requests
 from ...core.errors import GenAIError, InvalidInput
-from .. import catalog
-from ..jobs import generating, history_page, request_builder, session
+from ...core.masks import mask_shape
+from .. import addon, catalog
+from ..jobs import edit_masks, generating, history_page, request_builder, session
 from ..panels.wrapping import wrapped
-from ..settings import choices, scene_settings
+from ..settings import choices, scene_settings, window_state
 from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
@@ -37,7 +39,20 @@ _ACTIONS = (
     ("background", "Change Background", "Put something else behind the subject"),
     ("reframe", "Reframe", "Give the image another shape, with more around it"),
     ("relight", "Relight", "Put the image under another sun"),
+    (
+        "swap-subject",
+        "Swap Subject",
+        "Put what the first reference shows in the place of the image's subject",
+    ),
+    ("swap-face", "Swap Face", "Give the person in the image the face of the first reference"),
+    (
+        "material",
+        "Change Material",
+        "Make an object in the image of another material, by words or by the first reference",
+    ),
 )
+_BY_MODEL_ONLY = ("swap-subject", "swap-face")
+_REFERRING = (*_BY_MODEL_ONLY, "material")
 _ASPECTS = tuple((name, name, "") for name in ("1:1", "16:9", "4:3", "3:2", "21:9", "9:16", "3:4"))
 _POSITIONS = (
     ("top-left", "Top Left", ""),
@@ -54,8 +69,13 @@ _DEPTH = ("distance", "floor")
 _LIGHT = ("azimuth", "elevation", "sun", "warmth", "sky", "lamps", "new_sky")
 _SET = (
     *("by", "times", "method", "words", "behind", "color", "color_below", *_DEPTH),
-    *("aspect", "position", "from_scene", *_LIGHT, "day"),
+    *("aspect", "position", "from_scene", *_LIGHT, "day", "part", "part_name"),
 )
+
+
+def _names(self: Any, context: bpy.types.Context, typed: str) -> list[str]:
+    # self has the properties only. They are of the dialog that is open.
+    return edit_masks.of(self.id or window_state.window(context).selected).names("OBJECT")
 
 
 class GENAI_RENDER_OT_picture_action(ItemOperator):
@@ -189,6 +209,28 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         options={"SKIP_SAVE"},
     )
 
+    part: EnumProperty(
+        name="Change",
+        translation_context=CONTEXT,
+        items=(
+            ("NONE", "All of It", "Any part of the image may change"),
+            (
+                "SELECTED",
+                "Selected Objects",
+                "What the image shows of the objects that are selected now",
+            ),
+            ("OBJECT", "Object", "What the image shows of an object"),
+        ),
+        description="Which part of the image may change",
+        options={"SKIP_SAVE"},
+    )
+    part_name: StringProperty(
+        name="Name",
+        description="Of the object, as the image knows it",
+        search=_names,
+        options={"SKIP_SAVE"},
+    )
+
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
         text = next(text for name, _, text in _ACTIONS if name == properties.action)
@@ -198,6 +240,9 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         # Read once: the dialog is drawn again at every move of the mouse.
         self._picture = self._read(context)
         self._known: tuple[Any, list[Prepared]] | None = None
+        edit_masks.forget()  # what is selected may be another by now
+        if self.action in _REFERRING and context.selected_objects:
+            self.part = "SELECTED" if self.action == "material" else "NONE"
         view = history_page.made_from_view(self.item_id(context)) == self.item_id(context)
         self.from_scene = self.action == "reframe" and view and not bpy.app.background
         title = next(label for name, label, _ in _ACTIONS if name == self.action)
@@ -210,11 +255,14 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         layout.use_property_split = True
         layout.use_property_decorate = False
         by_model = self._by_model(context)
-        if self._model_label(context):
+        if self._model_label(context) and self.action not in _BY_MODEL_ONLY:
             row = layout.row(align=True)
             row.prop_enum(self, "by", "OFFLINE")
             row.prop_enum(self, "by", "MODEL", text=self._model_label(context))
-        getattr(self, f"_draw_{self.action}")(layout, by_model)
+        if self.action in _REFERRING:
+            self._draw_by_reference(context, layout)
+        else:
+            getattr(self, f"_draw_{self.action}")(layout, by_model)
         prepared = self._prepared_for_dialog(context)
         problem = prepared[0].problem
         if problem is not None:
@@ -280,6 +328,33 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         layout.prop(self, "lamps", slider=True)
         layout.prop(self, "new_sky")
 
+    def _draw_by_reference(self, context: bpy.types.Context, layout: Any) -> None:
+        row = layout.row()
+        row.activate_init = True
+        material = self.action == "material"
+        hint = "Which material?" if material else "Anything else?"
+        row.prop(self, "words", text="", placeholder=hint)
+        slots = scene_settings.references(scene_settings.settings(context))
+        first = next((slot.file_name for slot in slots if slot.digest), "")
+        split = layout.split(factor=0.4)
+        label = split.row()
+        label.alignment = "RIGHT"
+        label.label(text="Reference 1")
+        split.label(text=first or translated("None"), icon="IMAGE_REFERENCE", translate=False)
+        if self.action != "swap-face":
+            layout.prop(self, "part")
+            if self.part == "OBJECT":
+                layout.prop(self, "part_name")
+        prefs = addon.preferences()
+        if self.action == "swap-face" and (prefs is None or not prefs.knows_consent):
+            wrapped(
+                layout,
+                context,
+                translated("Use only the face of a person who has agreed to this picture."),
+                icon="INFO",
+                width=_WIDTH,
+            )
+
     def act(self, context: bpy.types.Context) -> set[str]:
         if not getattr(self, "_picture", None):
             self._picture = self._read(context)
@@ -288,6 +363,9 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             return {"FINISHED"}
         for prepared in self._prepare(context):
             generating.submit(context, prepared)
+        prefs = addon.preferences()
+        if self.action == "swap-face" and prefs is not None and not bpy.app.background:
+            prefs.knows_consent = True
         return {"FINISHED"}
 
     def _read(self, context: bpy.types.Context) -> "action_requests.Picture":
@@ -305,7 +383,8 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         return POSITIONS[self.position]
 
     def _by_model(self, context: bpy.types.Context) -> bool:
-        return self.by == "MODEL" and bool(self._model_label(context))
+        by_model = self.by == "MODEL" or self.action in _BY_MODEL_ONLY
+        return by_model and bool(self._model_label(context))
 
     def _model_label(self, context: bpy.types.Context) -> str:
         """Of the panel's model, where that can carry the action out."""
@@ -334,7 +413,7 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             if self._sees_more():
                 item_id = self.item_id(context)
                 return [request_builder.wider(item_id, self.aspect)]
-            if self._by_model(context):
+            if self._by_model(context) or self.action in _BY_MODEL_ONLY:
                 model = choices.chosen_model(scene_settings.settings(context))
             else:
                 model = catalog.catalog().model(offline_model(self.action))
@@ -354,6 +433,8 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
                     "There is no image in the panel's first slot.", action="Add a reference."
                 )
             image = slots[0]
+        if self.action in _REFERRING:
+            return self._wish_by_reference(context)
         light = {name: getattr(self, name) for name in _LIGHT}
         light["azimuth"] = math.degrees(self.azimuth)
         light["elevation"] = math.degrees(self.elevation)
@@ -372,6 +453,25 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             position=self.position,
             light=tuple(light.items()),
             day=self.day,
+        )
+
+    def _wish_by_reference(self, context: bpy.types.Context) -> "Wish":
+        from ...core.actions import REFERRING
+
+        slots = request_builder.chosen_references(scene_settings.settings(context))
+        image = replace(slots[0], role=REFERRING[self.action]) if slots else None
+        names: tuple[str, ...] = ()
+        if self.part == "SELECTED":
+            names = tuple(sorted(thing.name for thing in context.selected_objects))
+        elif self.part == "OBJECT":
+            names = (self.part_name,)
+        masks = edit_masks.of(self.item_id(context))
+        chosen = edit_masks.Chosen(self.part, "", names, mask_shape.Shaping(False, 0, 0.0))
+        mask = masks.mask(self._picture.data, chosen)
+        if mask is not None:  # a camera that is selected, too, is not meant
+            names = tuple(name for name in names if name in masks.names("OBJECT"))
+        return action_requests.Wish(
+            self.action, words=self.words, image=image, mask=mask, what=names
         )
 
 

@@ -93,6 +93,9 @@ def draw_all(layout: Any, context: bpy.types.Context) -> None:
         ("background", "Change Background", "IMAGE_BACKGROUND"),
         ("reframe", "Reframe", "CLIPUV_HLT"),
         ("relight", "Relight", "LIGHT_SUN"),
+        ("material", "Change Material", "MATERIAL"),
+        ("swap-subject", "Swap Subject", "MESH_MONKEY"),
+        ("swap-face", "Swap Face", "USER"),
     ):
         layout.operator(_ACTION, text=text, icon=icon).action = action
     layout.separator()
