@@ -12,7 +12,7 @@ import pytest
 from genai_render.blender.capture import CaptureSpec, capture
 from genai_render.blender.jobs import annotated
 from genai_render.core.image import images
-from genai_render.core.masks.markup import drawn
+from genai_render.core.masks.markup import Stroke, drawn
 
 from . import stage
 
@@ -38,6 +38,7 @@ class Points(list):
 def layer(points, **values):
     stroke = SimpleNamespace(points=Points(points))
     facts = {
+        "info": "Note",
         "annotation_hide": False,
         "is_ruler": False,
         "color": (1.0, 0.2, 0.0),
@@ -110,3 +111,37 @@ def test_on_an_image() -> None:
     (stroke,) = annotated.of_image(marks, 400, 200)
     assert stroke.points.tolist() == [[100, 50], [300, 50]]
     assert annotated.of_image(None, 400, 200) == []
+
+
+def test_a_layer_with_a_name_is_a_numbered_marker() -> None:
+    line = [(0.25, 0.75, 0.0), (0.75, 0.75, 0.0)]
+    layers = [
+        layer(line, info="remove the lamp"),
+        layer(line),
+        layer(line, info="hidden", annotation_hide=True),
+        layer([(0.5, 0.25, 0.0), (0.6, 0.25, 0.0)], info="make it red"),
+    ]
+    image = SimpleNamespace(get=lambda _name: "one")
+    editor = SimpleNamespace(
+        type="IMAGE_EDITOR",
+        spaces=SimpleNamespace(
+            active=SimpleNamespace(image=image, annotation=SimpleNamespace(layers=layers))
+        ),
+    )
+    screen = SimpleNamespace(screen=SimpleNamespace(areas=[editor]))
+    context = SimpleNamespace(window_manager=SimpleNamespace(windows=[screen]))
+    marks = annotated.marks(context, "one", None, 400, 200)  # pyright: ignore[reportArgumentType]
+    assert marks.instructions == ("remove the lamp", "make it red")
+    assert marks.with_prompt("tidy up") == (
+        "tidy up\nAt marker 1: remove the lamp\nAt marker 2: make it red"
+    )
+    strokes = annotated.of_image(SimpleNamespace(layers=layers), 400, 200)
+    assert [stroke.number for stroke in strokes] == [1, 0, 2]
+    # A number stands beside the beginning of each marker, and of nothing else.
+    plain = [Stroke(stroke.points, stroke.color, stroke.width) for stroke in strokes]
+    numbers = images.decode(marks.picture) != images.decode(drawn(plain, 400, 200))
+    rows, columns = np.nonzero(numbers.any(-1))
+    assert len(rows) > 100
+    assert (np.hypot(rows - 50, columns - 100) < 60).sum() > 50
+    assert (np.hypot(rows - 150, columns - 200) < 60).sum() > 50
+    assert rows.min() >= 0

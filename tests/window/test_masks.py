@@ -250,8 +250,8 @@ def test_annotate_over_the_view(scene: BlenderWindow) -> None:
         "origin = import_module('bl_ext.user_default.genai_render.core.history.kept_ids').origin\n"
         f"view_of = origin(ours('jobs.session').session().store, {made!r}).view\n"
         "with override() as context:\n"
-        f"    data = ours('jobs.annotated').markup(bpy.context, {made!r}, view_of, 1000, 1000)\n"
-        "answer = base64.b64encode(data).decode()"
+        f"    marks = ours('jobs.annotated').marks(bpy.context, {made!r}, view_of, 1000, 1000)\n"
+        "answer = base64.b64encode(marks.picture).decode()"
     )
     with Image.open(io.BytesIO(base64.b64decode(marked))) as image:
         image.save(scene.shots / "annotated-markup.png")

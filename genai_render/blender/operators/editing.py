@@ -19,6 +19,7 @@ from ..translation import CONTEXT, translated
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
+    from ...core.masks.markup import Marks
     from ...core.preflight import Prepared
     from ...core.request import RenderRequest
     from ...core.view.canvas import Canvas
@@ -147,6 +148,10 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             row.prop(self, "grow")
             row.prop(self, "feather")
         prepared = self._prepared_for_dialog(context)
+        if self.mask_from == "MARKS" and prepared.request is not None:
+            for line in prepared.request.prompt.splitlines():
+                if line not in self.prompt:  # what the markers ask for, each by its number
+                    wrapped(layout, context, line, icon="DOT", width=_WIDTH)
         problem = prepared.problem
         if problem is not None and (self.prompt.strip() or isinstance(problem, NotFound)):
             wrapped(layout, context, problem.text, icon="INFO", width=_WIDTH)
@@ -204,8 +209,9 @@ class GENAI_RENDER_OT_edit(ItemOperator):
             return preflight.Prepared(None, None, problem=error)
 
         def build() -> "RenderRequest":
+            marks = self._marks(context, source)
             return request.RenderRequest(
-                prompt=self.prompt,
+                prompt=self.prompt if marks is None else marks.with_prompt(self.prompt),
                 kind="edit",
                 model=model.id,
                 style=choices.chosen_style(settings).id,
@@ -218,20 +224,20 @@ class GENAI_RENDER_OT_edit(ItemOperator):
                 source=source,
                 # It is lit and drawn again with the depth and normals of the view it is from.
                 canvas=self._view_of(context) if model.backend == "offline" else None,
-                markup=self._markup(context, source),
+                markup=None if marks is None else marks.picture,
                 mask=edit_masks.of(self.item_id(context)).mask(source, self._chosen(context)),
                 parent=self.item_id(context),
             )
 
         return preflight.prepare(model, build, seen=session.correction(model.id).ratio)
 
-    def _markup(self, context: bpy.types.Context, source: bytes) -> bytes | None:
+    def _marks(self, context: bpy.types.Context, source: bytes) -> "Marks | None":
         if self.mask_from != "MARKS":
             return None
         item_id = self.item_id(context)
         size = images.probe(source)
         view = edit_masks.of(item_id).origin.view
-        return annotated.markup(context, item_id, view, size.width, size.height)
+        return annotated.marks(context, item_id, view, size.width, size.height)
 
     def _chosen(self, context: bpy.types.Context) -> "Chosen":
         kind = self.mask_from

@@ -16,6 +16,7 @@ import bpy
 from ...core import events, framing, jobs, lazy
 from ...core.errors import GenAIError
 from ...core.image import images
+from ...core.masks import markup
 from .. import addon, background, catalog, redraw
 from ..capture import viewport_frame
 from ..jobs import annotated, generating, history_page, listeners, request_builder, session, work
@@ -438,10 +439,14 @@ def _draw_annotations(context: Any, overlay: Overlay, shown: Shown, box: Rectang
     if view is None:
         return
     width, height = round(box[2] - box[0]), round(box[3] - box[1])
-    for stroke in annotated.of_scene(context.scene, view, width, height):
+    strokes = annotated.of_scene(context.scene, view, width, height)
+    for stroke in strokes:
         places = [(box[0] + x, box[3] - y) for x, y in stroke.points.tolist()]
         if len(places) > 1:
             drawing.lines(places, stroke.color, max(stroke.width, 1.5))
+    for number, stroke in markup.number_places(strokes).items():
+        x, y = stroke.points[0].tolist()
+        drawing.label(box[0] + x + 8, box[3] - y + 8, str(number))
 
 
 def _own_place(
