@@ -23,6 +23,7 @@ import synthetic  # noqa: E402
 from genai_render.blender import addon, cli  # noqa: E402
 from genai_render.blender.capture import CaptureSpec, capture  # noqa: E402
 from genai_render.blender.jobs import history_page, session  # noqa: E402
+from genai_render.blender.viewport import overlay  # noqa: E402
 from genai_render.core.events import Result  # noqa: E402
 from genai_render.core.history.store import HistoryStore  # noqa: E402
 from genai_render.core.image import images  # noqa: E402
@@ -92,6 +93,18 @@ def test_the_line_of_an_image(folder: Path) -> None:
     assert [item.id for item in line.before] == [first, second.id]
     assert not line.after
     assert [item.id for item in history_page.line(first).after] == [second.id]
+    # One image stands for its line, and is compared with what it was made from.
+    bpy.context.window_manager.genai_render.only_last = True
+    history_page.invalidate()
+    assert [item.id for item in history_page.page(bpy.context).items] == [third.id]
+    bpy.context.window_manager.genai_render.only_last = False
+    assert bpy.ops.genai_render.compare(id=third.id, line=True) == {"FINISHED"}
+    shown = overlay.shown()
+    assert shown is not None
+    assert shown.compared
+    assert list(shown.ids) == [first, second.id, third.id]
+    with pytest.raises(RuntimeError, match="made from no other one"):
+        bpy.ops.genai_render.compare(id=first, line=True)
 
 
 def test_a_day_is_several_images(folder: Path) -> None:

@@ -305,6 +305,25 @@ def test_search_filters(store: HistoryStore, filled: dict[str, str]):
     assert store.known("style") == ["auto", "comic", "movie"]
 
 
+def test_of_a_line_of_edits_only_the_last_is_found(store: HistoryStore):
+    first = store.add(request("a house"), result(1)).id
+    other = store.add(request("a tree"), result(2)).id
+    edit = request("a red house", kind="edit", source=png(1), parent=first)
+    second = store.add(edit, result(3)).id
+
+    def last() -> list[str]:
+        found = [item.id for item in store.search(last=True)]
+        assert store.count(last=True) == len(found)
+        assert store.count("house", last=True) == sum(
+            "tree" not in store.get(i).prompt for i in found
+        )
+        return found
+
+    assert last() == [second, other]
+    store.delete(second)  # what it was made from stands for itself again
+    assert last() == [other, first]
+
+
 def test_pages_follow_each_other_even_while_new_items_come(store: HistoryStore):
     ids = [store.add(request(f"number {n}"), result()).id for n in range(7)][::-1]
     first = store.search(limit=3)

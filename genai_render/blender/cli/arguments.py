@@ -456,6 +456,9 @@ def _history(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--until", metavar="YYYY-MM-DD")
     listing.add_argument("--blend", metavar="NAME", help="made from this .blend file")
     listing.add_argument("--favourite", action="store_true", help="only favorites")
+    listing.add_argument(
+        "--last", action="store_true", help="without images from which others were made by an edit"
+    )
     listing.add_argument("--bin", action="store_true", help="what was deleted")
     listing.add_argument("--limit", type=int, default=50, metavar="N")
     action("show", "everything that is known of a result", ids="+")

@@ -70,6 +70,7 @@ def _list(store: HistoryStore, parsed: argparse.Namespace, console: Console) -> 
         "until": _day(parsed.until, end=True),
         "blend": parsed.blend,
         "favourite": True if parsed.favourite else None,
+        "last": True if parsed.last else None,
         "in_bin": parsed.bin,
     }
     for item in store.search(parsed.search, limit=parsed.limit, **filters):

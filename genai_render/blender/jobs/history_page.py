@@ -137,6 +137,7 @@ def _filters(context: bpy.types.Context) -> dict[str, Any]:
     return {
         "text": state.search,
         "favourite": True if state.only_favourites else None,
+        "last": True if state.only_last and not state.show_bin else None,
         "blend": bpy.path.basename(bpy.data.filepath) if state.only_this_file else None,
         "style": settings.style if state.only_style else None,
         "model": settings.model if state.only_model else None,

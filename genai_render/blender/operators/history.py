@@ -161,9 +161,23 @@ class GENAI_RENDER_OT_compare(ItemOperator):
     count: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Images", description="How many to show", min=2, max=overlay.MOST_COMPARED, default=2
     )
+    line: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Made From",
+        description="The image beside those that it was made from, the last ones of them",
+        options={"SKIP_SAVE"},
+    )
 
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
+        if self.line:
+            before = [one.id for one in history_page.line(item.id).before]
+            if not before:
+                raise GenAIError(
+                    "This image was made from no other one.", action="Compare it with its neighbor."
+                )
+            line = [*before, item.id][-overlay.MOST_COMPARED :]
+            overlay.show(context, line, compared=True)
+            return {"FINISHED"}
         ids = [one.id for one in history_page.page(context).items]
         at = ids.index(item.id) + 1 if item.id in ids else 0
         others = [one for one in (*ids[at:], *ids[:at][::-1]) if one != item.id]

@@ -109,7 +109,7 @@ def draw_deleted(layout: Any) -> None:
 
 def _filtered(state: Any) -> bool:
     flags = (state.only_favourites, state.only_this_file, state.only_style, state.only_model)
-    flags = (*flags, state.only_pack)
+    flags = (*flags, state.only_pack, state.only_last)
     return bool(state.search) or any(flags) or state.period != "ALL"
 
 
@@ -170,7 +170,14 @@ def ago(when: datetime) -> str:
 
 
 def draw_filters(layout: Any, state: Any) -> None:
-    for name in ("only_this_file", "only_model", "only_style", "only_pack", "show_bin"):
+    for name in (
+        "only_this_file",
+        "only_model",
+        "only_style",
+        "only_last",
+        "only_pack",
+        "show_bin",
+    ):
         layout.prop(state, name)
 
 

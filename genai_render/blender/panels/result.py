@@ -78,8 +78,12 @@ def _draw_line(layout: Any, context: Any, item: Item) -> None:
         if items:
             column = layout.column(align=True)
             row = column.row()
-            row.active = False
-            row.label(text=title)
+            label = row.row()
+            label.active = False
+            label.label(text=title)
+            if items is line.before:
+                compare = row.operator("genai_render.compare", text="", icon="SPLIT_VERTICAL")
+                compare.id, compare.line = item.id, True
             tiles.draw(column, items, _ACROSS, width)
 
 

@@ -154,6 +154,12 @@ class GenAIWindow(PropertyGroup):
         description="Show only what was made with the model that is chosen now",
         options={"SKIP_SAVE"},
     )
+    only_last: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Last of Each Line",
+        description="Leave out images from which others were made by an edit: they stand under the "
+        "image that came of them",
+        options={"SKIP_SAVE"},
+    )
     only_pack: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="This Pack",
         description="Show only the shots of the pack that is chosen now",

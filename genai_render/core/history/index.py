@@ -613,6 +613,8 @@ _CONDITIONS = {
     "since": "items.created >= ?",
     "until": "items.created < ?",
     "before": "items.id < ?",
+    # Asked once for all: the images that others were made from.
+    "last": "(items.id NOT IN (SELECT parent FROM items WHERE kind = 'edit' AND in_bin = 0)) = ?",
 }
 
 _LONGEST_PATTERN = 5000  # SQLite takes no longer ones in LIKE than ten times that, in bytes

@@ -86,7 +86,7 @@ class Filters(TypedDict, total=False):
     """What `search` can ask for; None asks for nothing.
 
     since, until: from that moment on, and before that moment.
-    blend: the .blend's file name. parent: the id that edits came from.
+    blend: the .blend's file name. parent: the id that edits came from. last: no edit came from it.
     """
 
     model: str | None
@@ -101,6 +101,7 @@ class Filters(TypedDict, total=False):
     status: Status | None
     parent: str | None
     session: str | None
+    last: bool | None
     in_bin: bool
 
 
