@@ -11,9 +11,11 @@ from ..core.errors import Cancelled, CredentialsError, GenAIError, InvalidInput
 from ..core.events import CancelToken
 from ..core.models.model_lists import KnownList, Listed, new_in
 from ..core.provider import Provider
-from .base import create_backend
+from ..core.server_lists import ServerList
+from .base import BACKENDS, create_backend
 from .http.errors import OnlineAccessOff
 from .http.settings import BackendSettings, access
+from .self_hosted import offers, servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,26 @@ class Answered:
     problem: GenAIError | None = None
 
 
-def refreshed(settings: BackendSettings, cancel: CancelToken) -> Iterator[Answered]:
-    """The lists of the providers that have a key, one after the other; costs nothing. For a worker
-    thread. Raises Cancelled, and where nobody was asked OnlineAccessOff, or CredentialsError: no
-    provider has a key."""
+@dataclass(frozen=True, slots=True)
+class ServersAnswered:
+    """What the user's own servers of one kind said. problem: why none of them said anything."""
+
+    kind: str
+    known: ServerList | None = None
+    problem: GenAIError | None = None
+
+    @property
+    def label(self) -> str:
+        """For people: "Your ComfyUI servers"."""
+        return f"Your {BACKENDS[self.kind].label} servers"
+
+
+def refreshed(
+    settings: BackendSettings, cancel: CancelToken
+) -> Iterator[Answered | ServersAnswered]:
+    """The lists of the providers that have a key and of the user's own servers, one after the
+    other; costs nothing. For a worker thread. Raises Cancelled, and where nobody was asked
+    OnlineAccessOff, or CredentialsError: no provider has a key."""
     catalog, asked = settings.models(), 0
     offline: OnlineAccessOff | None = None
     day = date.today().isoformat()
@@ -54,6 +72,22 @@ def refreshed(settings: BackendSettings, cancel: CancelToken) -> Iterator[Answer
             yield Answered(provider, problem=error.with_traceback(None))
             continue
         yield Answered(provider, KnownList(day, models), tuple(new_in(catalog, provider, models)))
+    for kind in servers.KINDS:
+        if not servers.names_of(settings, kind):
+            continue
+        try:
+            known = offers.offers(settings, kind, cancel)
+        except Cancelled:
+            raise
+        except OnlineAccessOff as error:
+            offline = offline or error
+            continue
+        except GenAIError as error:
+            asked += 1
+            yield ServersAnswered(kind, problem=error.with_traceback(None))
+            continue
+        asked += 1
+        yield ServersAnswered(kind, known)
     if not asked and offline is not None:
         raise offline.with_traceback(None)
     if not asked:

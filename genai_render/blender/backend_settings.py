@@ -122,6 +122,8 @@ def for_all(known: Catalog) -> BackendSettings:
     for one in all_connections(prefs) if prefs is not None else ():
         with contextlib.suppress(InvalidInput):
             endpoints[one.endpoint] = one.to_endpoint(prefs)
+    for kind in servers.KINDS:
+        endpoints |= own_endpoints(prefs, kind, [])
     return _settings(endpoints, known)
 
 

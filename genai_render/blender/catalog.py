@@ -17,6 +17,7 @@ import bpy
 
 from ..backends.http import settings as http_settings
 from ..backends.self_hosted import servers
+from ..core import input_maps, server_lists
 from ..core.errors import GenAIError
 from ..core.keys.credentials import origin_of
 from ..core.models import catalog as files
@@ -27,10 +28,11 @@ from .backend_settings import all_connections, own_endpoints
 if TYPE_CHECKING:
     from ..core.models.catalog import Catalog
     from ..core.models.model_lists import KnownList
+    from ..core.server_lists import ServerList
 
 Listener = Callable[[], object]
 
-_LISTS_FOLDER = "lists"
+_LISTS_FOLDER, _MODELS_FOLDER = "lists", "models"
 
 # Of all catalogues that there ever were: what was made for one is never taken for another's.
 _revisions = itertools.count(1)
@@ -152,6 +154,17 @@ def keep_lists(lists: Mapping[str, KnownList]) -> None:
     reload()
 
 
+def keep_server_lists(lists: Mapping[str, ServerList]) -> None:
+    """The same for what the user's own servers said. Raises StorageError."""
+    file = addon.user_folder(_LISTS_FOLDER) / server_lists.FILE
+    server_lists.write(file, {**server_lists.read(file), **lists})
+    reload()
+
+
+def _kept_server_lists() -> dict[str, ServerList]:
+    return server_lists.read(addon.user_folder(_LISTS_FOLDER, create=False) / server_lists.FILE)
+
+
 def _kept_lists() -> dict[str, KnownList]:
     return model_lists.read(addon.user_folder(_LISTS_FOLDER, create=False) / model_lists.FILE)
 
@@ -166,7 +179,20 @@ def _with_own(known: Catalog, prefs: Any | None, problems: list[GenAIError]) -> 
             known = _with_servers(known, prefs, kind, problems)
         except GenAIError as error:
             problems.append(error)
-    return known
+    known = server_lists.applied(known, _kept_server_lists())
+    return input_maps.applied(known, own_input_maps())
+
+
+def own_input_maps() -> dict[str, dict[str, str]]:
+    """By model, which of its inputs takes what, where the user has said so."""
+    return input_maps.read(addon.user_folder(_MODELS_FOLDER, create=False) / input_maps.FILE)
+
+
+def keep_input_map(model: str, roles: Mapping[str, str]) -> None:
+    """Keep what goes where for a model, and read the catalogue again. Raises StorageError."""
+    file = addon.user_folder(_MODELS_FOLDER) / input_maps.FILE
+    input_maps.write(file, {**input_maps.read(file), model: dict(roles)})
+    reload()
 
 
 def _with_servers(

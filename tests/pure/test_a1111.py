@@ -25,7 +25,7 @@ from genai_render.core.events import CancelToken
 from genai_render.core.image import images
 from genai_render.core.keys.credentials import Secret
 from genai_render.core.models import catalog
-from genai_render.core.request import RenderRequest
+from genai_render.core.request import Reference, RenderRequest
 from tests.servers.a1111_api import A1111Server
 from tests.servers.client import canvas, image, layer, our_threads, run, run_and_cancel
 from tests.servers.http import Answer, Server
@@ -241,6 +241,47 @@ def test_a_sampler_that_the_server_lacks_is_said_before_anything_is_sent():
             assert isinstance(error, InvalidInput)
             assert "Euler a" in error.action
             assert not server.made
+
+
+def test_a_checkpoint_that_the_server_lacks_is_said_and_not_drawn_with_another():
+    """All three of these servers say nothing of one, and draw with what they have loaded."""
+    for kind in ("a1111", "forge", "sdnext"):
+        with A1111Server(kind=kind) as server:
+            error = run(backend(server), request(options={"checkpoint": "dremer"})).error
+            assert isinstance(error, InvalidInput)
+            assert 'no checkpoint called "dremer"' in error.what
+            assert "sd/dreamer.safetensors [ab12cd34ef]" in error.action
+            assert not server.made
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sd/dreamer.safetensors [ab12cd34ef]", "sd/dreamer.safetensors", "sd_dreamer"),
+        *("dreamer", "dreamer [ab12cd34ef]", "ab12cd34ef", " dreamer "),
+    ],
+)
+def test_a_checkpoint_has_many_names(name):
+    with A1111Server() as server:
+        assert run(backend(server), request(options={"checkpoint": name})).error is None
+    assert server.made[0]["override_settings"] == {"sd_model_checkpoint": name.strip()}
+
+
+def test_what_stands_against_it_is_known_before_there_is_a_view():
+    given = {
+        "no sampler": request(options={"sampler": "Magic"}),
+        "no checkpoint": request(options={"checkpoint": "other"}),
+        "no ControlNet called": request(options={"depth_model": "other"}),
+        "no reference beside it": request(references=(Reference(image(), "a.png"),)),
+    }
+    with A1111Server() as server:
+        backend(server).ready(request(), CancelToken(), canvas_comes=True)
+        for words, asked in given.items():
+            with pytest.raises(InvalidInput, match=words):
+                backend(server).ready(asked, CancelToken(), canvas_comes=True)
+        assert not server.made
+    with pytest.raises(ServerGone):
+        backend("http://127.0.0.1:9").ready(request(), CancelToken(), True)
 
 
 def test_a_sampler_may_have_its_scheduler_behind_it():

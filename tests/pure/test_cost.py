@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_render.core.errors import OverBudget
+from genai_render.core.image import images
 from genai_render.core.models import catalog, cost
 from genai_render.core.models.catalog import Model, Price
 from genai_render.core.models.cost import Estimate, Reservations, Usage
@@ -285,3 +287,46 @@ def test_an_estimate_is_a_sum_only_of_what_is_known():
     assert Estimate(1.0, None).usd is None
     assert Estimate(1.0, 0.5).usd == 1.5
     assert Estimate(1.0, 0.5).text == "about $1.50"
+
+
+def test_each_megapixel_after_the_first_has_a_price_of_its_own_with_what_is_sent():
+    """FLUX.2 at fal: the first of 1024 by 1024 pixels, and each that follows, rounded up."""
+    view = canvas(1024, 1024)
+    max_edit, pro = "fal/fal-ai/flux-2-max/edit", "fal/fal-ai/flux-2-pro/edit"
+    one = estimate(max_edit, canvas=view, aspect="1:1", options={"guides": "color"})
+    assert (one.images, one.inputs) == (pytest.approx(0.07), pytest.approx(0.03))
+    large = estimate(max_edit, canvas=view, aspect="1:1", resolution="2K")
+    assert large.images == pytest.approx(0.07 + 3 * 0.03)
+    small = Reference(image(64, 48), "a.png")
+    two = estimate(
+        pro, canvas=view, aspect="1:1", options={"guides": "color"}, references=(small, small)
+    )
+    assert two.usd == pytest.approx(0.03 + 3 * 0.015)
+
+
+def test_the_first_image_that_is_sent_can_be_free():
+    view, model = canvas(1024, 1024), "fal/bytedance/seedream/v5/pro/edit"
+    assert estimate(model, canvas=view, options={"guides": "color"}).usd == pytest.approx(0.0675)
+    more = estimate(
+        model, canvas=view, options={"guides": "color"}, references=(Reference(image(), "a.png"),)
+    )
+    assert more.usd == pytest.approx(0.0675 + 0.0045)
+
+
+@pytest.mark.parametrize(("side", "usd"), [(1000, 0.08), (2600, 0.16), (4000, 0.32)])
+def test_an_enlargement_can_be_priced_by_how_large_it_becomes(side, usd):
+    source = images.encode_png(np.zeros((side, side, 3), np.uint8))
+    model = "fal/fal-ai/topaz/upscale/image"
+    options = {"upscale_factor": 2.0}
+    found = estimate(model, kind="edit", source=source, parent="x", options=options)
+    assert found.usd == pytest.approx(usd)
+
+
+def test_what_fal_tells_no_price_of_is_not_known_and_not_free():
+    for name in ("sdxl-controlnet-union", "birefnet/v2"):
+        model = MODELS[f"fal/fal-ai/{name}"]
+        assert model.price is None
+        assert cost.per_image(model, "1K") is None
+    priced = [m for m in MODELS.values() if m.provider == "fal" and m.price is not None]
+    assert len(priced) == 15
+    assert all(m.price is not None and m.price.source and m.price.date for m in priced)

@@ -203,6 +203,8 @@ def test_json_that_is_odd_is_made_harmless():
     }
     assert json_answers.parse('"\\ud83d\\ude00"') == "\U0001f600"
     assert json_answers.parse(str(2**62)) == 2**62
+    # As ComfyUI says it of each seed.
+    assert json_answers.parse('{"max": 18446744073709551615}') == {"max": float(2**64)}
 
 
 ODD = (

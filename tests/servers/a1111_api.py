@@ -125,8 +125,18 @@ class A1111Server(Server):
             self.interrupted.set()
             return Answer(204, {}, b"") if self.kind == "sdnext" else Answer.of_json({})
         if path == "/sdapi/v1/sd-models":
+            hash = "ab12cd34ef" + 54 * "0"
             return Answer.of_json(
-                [{"title": "dreamer.safetensors [1234]", "model_name": "dreamer"}]
+                [
+                    {
+                        "title": f"sd/dreamer.safetensors [{hash[:10]}]",
+                        "model_name": "sd_dreamer",
+                        "hash": hash[:10],
+                        "sha256": hash,
+                        "filename": "/srv/models/sd/dreamer.safetensors",
+                        "config": None,
+                    }
+                ]
             )
         if path == "/sdapi/v1/samplers":
             return Answer.of_json([{"name": n, "aliases": [], "options": {}} for n in _SAMPLERS])

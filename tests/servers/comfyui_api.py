@@ -67,7 +67,7 @@ NODES: dict[str, dict[str, Any]] = {
             "image": ["IMAGE"],
             "steps": ["INT", {"default": 5, "min": 1, "max": 1000}],
             "seconds": ["FLOAT", {"default": 0.1, "min": 0.0, "max": 10.0}],
-            "seed": ["INT", {"default": 0, "min": 0, "max": 2**32}],
+            "seed": ["INT", {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF}],
         }
     },
     "GenAIFail": {"required": {"image": ["IMAGE"], "how": _combo("bug", "memory")}},

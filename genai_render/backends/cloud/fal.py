@@ -289,8 +289,8 @@ class FalBackend:
         if kept[1] is not None:
             return units * kept[1].usd
         price = call.model.price
-        if price is None:
-            return None
+        if price is None or price.per_next_megapixel or price.up_to_megapixels:
+            return None  # what one of its units is, is not known
         if price.per_megapixel:
             return units * price.per_megapixel
         each = set(price.per_image.values())

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 MAX_DEPTH = 64
-_LONGEST_NUMBER = 18  # digits: what fits into 64 bits, and what a float can be divided by
+_LONGEST_WHOLE = 18  # digits that fit into 64 bits, whatever they are
 
 
 def parse(data: bytes | str) -> Any:
@@ -37,10 +37,10 @@ def _cleaned(value: Any, depth: int) -> Any:
     return value
 
 
-def _whole(text: str) -> int:
-    if len(text) > _LONGEST_NUMBER + 1:
-        raise ValueError("a number without end")
-    return int(text)
+def _whole(text: str) -> int | float:
+    """A longer one is only about so large: ComfyUI says 18446744073709551615 of what a seed can be
+    at most."""
+    return int(text) if len(text) <= _LONGEST_WHOLE + 1 else _finite(text)
 
 
 def _finite(text: str) -> float:

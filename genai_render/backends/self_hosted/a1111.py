@@ -118,6 +118,35 @@ class A1111Backend:
                     raise
             yield Notice(f"{server.label} went away: its job was given to another server.")
 
+    def ready(self, request: RenderRequest, cancel: CancelToken, canvas_comes: bool) -> None:
+        """Raises what the server that would get it lacks, or that none can be reached: before the
+        view is captured."""
+        model = self._settings.models().model(request.model)
+        if canvas_comes:
+            _check_start(request)
+        server = self._least_busy(servers_of(self._settings, "a1111"), cancel)
+        options = {option.id: option.value_in(request.options) for option in model.options}
+        self._check_names(server, options, cancel)
+        if canvas_comes and request.kind == "render":
+            weights = {kind: float(options[f"{kind}_strength"]) for kind in _CALLED}
+            if any(weights.values()):
+                with self._client(server, cancel) as client:
+                    controls = client.controls()
+                for kind, weight in weights.items():
+                    if weight:
+                        _control_model(kind, str(options[f"{kind}_model"]), controls)
+
+    def _check_names(self, server: Server, options: Mapping[str, Any], cancel: CancelToken) -> None:
+        """Raises InvalidInput for a sampler or a checkpoint that the server does not have."""
+        with self._client(server, cancel) as client:
+            _check_sampler(server, str(options["sampler"]), client.samplers())
+            wanted = str(options["checkpoint"]).strip()
+            if wanted and wanted not in (known := client.checkpoints()) and known:
+                raise InvalidInput(
+                    f'{server.label} has no checkpoint called "{wanted}".',
+                    action=f"It has: {', '.join(client.models()[:8])}.",
+                )
+
     def _never_got(self, server: Server, call: ProviderCall, cancel: CancelToken) -> bool:
         """Whether the server is there and has not got the job whose sending was cut."""
         try:
@@ -205,12 +234,11 @@ class A1111Backend:
             # By this A1111 and Forge tell how far the job is.
             "force_task_id": task,
         }
-        if options["checkpoint"]:
-            body["override_settings"] = {"sd_model_checkpoint": options["checkpoint"]}
+        if str(options["checkpoint"]).strip():
+            body["override_settings"] = {"sd_model_checkpoint": str(options["checkpoint"]).strip()}
             body["override_settings_restore_afterwards"] = True
         sent: dict[str, bytes] = {}
-        with self._client(server, cancel) as client:
-            _check_sampler(server, str(options["sampler"]), client.samplers())
+        self._check_names(server, options, cancel)
         start = self._start(request, sent)
         path = "/sdapi/v1/txt2img"
         if start is not None:
@@ -234,11 +262,7 @@ class A1111Backend:
         if request.kind == "edit" and request.source is not None:
             return _noted(sent, "source", request.source)
         if request.canvas is not None:
-            if request.references:
-                raise InvalidInput(
-                    "This server starts from the view and takes no reference beside it.",
-                    action="Remove the reference, or use a ComfyUI workflow.",
-                )
+            _check_start(request)
             sent["canvas.png"] = encoded(view_guide(request.canvas))
             return sent["canvas.png"]
         return _noted(sent, "reference", request.references[0].data) if request.references else None
@@ -533,6 +557,14 @@ def _for_sdnext(body: Mapping[str, Any], units: list[dict[str, Any]]) -> dict[st
     if "override_settings" in body:
         call["extra"] = body["override_settings"]
     return call
+
+
+def _check_start(request: RenderRequest) -> None:
+    if request.references:
+        raise InvalidInput(
+            "This server starts from the view and takes no reference beside it.",
+            action="Remove the reference, or use a ComfyUI workflow.",
+        )
 
 
 def _check_sampler(server: Server, wanted: str, known: list[str]) -> None:

@@ -88,6 +88,27 @@ class A1111Client:
             raise errors.wrong_server(self.label, "A1111")
         return [str(entry.get("title", "")) for entry in body if isinstance(entry, Mapping)]
 
+    def checkpoints(self) -> set[str]:
+        """All names by which the server's settings know its checkpoints. Of another one, each of
+        these servers says nothing and draws with what it has loaded."""
+        known: set[str] = set()
+        for entry in self._list("/sdapi/v1/sd-models"):
+            if not isinstance(entry, Mapping):
+                continue
+            hash = str(entry.get("sha256") or "")[:10]
+            file = re.split(r"[\\/]", str(entry.get("filename") or ""))[-1]
+            names = {
+                file,
+                file.rpartition(".")[0],
+                str(entry.get("title") or "").partition(" [")[0],
+            }
+            known |= {
+                str(entry.get(name) or "")
+                for name in ("title", "name", "model_name", "hash", "sha256")
+            }
+            known |= {hash, *names, *(f"{name} [{hash}]" for name in names)}
+        return known - {""}
+
     def samplers(self) -> list[str]:
         """With their other names; empty where the server does not tell."""
         names = []

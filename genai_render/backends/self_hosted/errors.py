@@ -78,6 +78,12 @@ class WrongResult(ServerError):
     code = "wrong_result"
 
 
+class NotAnswered(ServerError):
+    """It was asked whether it has what is needed, and has not answered so far."""
+
+    code = "not_answered"
+
+
 @dataclass(frozen=True, slots=True)
 class MissingPart:
     """A node class or a model file that a server lacks.
@@ -101,6 +107,13 @@ class MissingPart:
         place = f" ({self.where})" if self.where else ""
         source = f", from {self.source}" if self.source else ""
         return f'{self.kind} "{plain(self.name, 120)}"{place}{source}'
+
+
+def asking(model: str) -> NotAnswered:
+    return NotAnswered(
+        f'Your servers are being asked whether they have what "{model}" needs.',
+        action="Wait a moment.",
+    )
 
 
 def gone(label: str, why: str = "") -> ServerGone:

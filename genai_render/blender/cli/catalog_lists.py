@@ -7,15 +7,18 @@ import argparse
 from dataclasses import asdict
 
 from ...backends.http.errors import OnlineAccessOff
-from ...backends.refresh import Answered, refreshed
+from ...backends.refresh import Answered, ServersAnswered, refreshed
 from ...console import Console
 from ...core.errors import GenAIError
 from ...core.events import CancelToken
 from ...core.models import cost
 from ...core.models.catalog import Catalog, Model
 from ...core.models.model_lists import KnownList
+from ...core.server_lists import ServerList
 from .. import backend_settings
 from .. import catalog as catalogs
+
+_SUGGESTED = 8  # names that are printed of an option
 
 
 def known_catalog(console: Console) -> Catalog:
@@ -66,17 +69,28 @@ def models(parsed: argparse.Namespace, console: Console) -> int:
         for option in model.options:
             says = f"  {option.description}." if option.description else ""
             console.line(f"{'':{width}}    --option {option.id}=…{says}")
+            if option.suggested:
+                there = ", ".join(option.suggested[:_SUGGESTED])
+                more = " …" if len(option.suggested) > _SUGGESTED else ""
+                console.line(f"{'':{width}}      There is: {there}{more}")
     return 0
 
 
 def _refresh(console: Console) -> None:
-    """Ask the providers. Raises the first problem where none has answered."""
+    """Ask the providers and the user's own servers. Raises the first problem where none has
+    answered."""
     lists: dict[str, KnownList] = {}
+    server_lists: dict[str, ServerList] = {}
     problem: GenAIError | None = None
     known = known_catalog(console)
     try:
         for one in refreshed(backend_settings.for_all(known), CancelToken()):
             problem = problem or one.problem
+            if isinstance(one, ServersAnswered):
+                if one.known is not None:
+                    server_lists[one.kind] = one.known
+                _tell_of_servers(one, console)
+                continue
             if one.known is not None:
                 lists[one.provider.id] = one.known
             _tell(one, console)
@@ -84,9 +98,27 @@ def _refresh(console: Console) -> None:
         raise OnlineAccessOff(
             "The lists of models need the network.", "", backend_settings.how_to_allow()
         ) from None
-    if not lists and problem is not None:
+    if not lists and not server_lists and problem is not None:
         raise problem
-    catalogs.keep_lists(lists)
+    if lists:
+        catalogs.keep_lists(lists)
+    if server_lists:
+        catalogs.keep_server_lists(server_lists)
+
+
+def _tell_of_servers(one: ServersAnswered, console: Console) -> None:
+    if one.known is None:
+        text = one.problem.text if one.problem is not None else ""
+        console.event("not_refreshed", servers=one.kind, problem=text)
+        console.line(f"{one.label}: {text}")
+        return
+    lacking = {model: list(nodes) for model, nodes in one.known.lacking.items()}
+    console.event(
+        "refreshed", servers=one.kind, day=one.known.day, names=one.known.count, lacking=lacking
+    )
+    console.line(f"{one.label}: names to choose from: {one.known.count}.")
+    for model, nodes in lacking.items():
+        console.line(f"{model} cannot run there. Nodes that are missing: {', '.join(nodes)}.")
 
 
 def _tell(one: Answered, console: Console) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...backends.http.errors import OnlineAccessOff
-from ...backends.refresh import Answered, refreshed
+from ...backends.refresh import Answered, ServersAnswered, refreshed
 from ...core.errors import Cancelled, GenAIError
 from ...core.events import CancelToken
 from .. import addon, backend_settings, background, catalog, redraw
 
 if TYPE_CHECKING:
     from ...core.models.model_lists import KnownList
+    from ...core.server_lists import ServerList
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ModelRefresh:
         self.lines: list[Line] = []
         self._cancel: CancelToken | None = None
         self._lists: dict[str, KnownList] = {}
+        self._server_lists: dict[str, ServerList] = {}
 
     @property
     def running(self) -> bool:
@@ -42,7 +44,7 @@ class ModelRefresh:
         if self.running:
             return
         self._cancel = cancel = CancelToken()
-        self.lines, self._lists = [], {}
+        self.lines, self._lists, self._server_lists = [], {}, {}
         known = catalog.catalog()
         self._next(refreshed(backend_settings.for_all(known), cancel))
         _redraw()
@@ -52,10 +54,10 @@ class ModelRefresh:
         if self._cancel is not None:
             self._cancel.cancel()
 
-    def _next(self, answers: Iterator[Answered]) -> None:
+    def _next(self, answers: Iterator[Answered | ServersAnswered]) -> None:
         """Ask the next provider, in a thread; then this again."""
 
-        def work() -> Answered | GenAIError | None:
+        def work() -> Answered | ServersAnswered | GenAIError | None:
             try:
                 return next(answers, None)
             except GenAIError as error:
@@ -63,11 +65,20 @@ class ModelRefresh:
 
         background.run(work, lambda answer: self._take(answer, answers))
 
-    def _take(self, answer: Answered | GenAIError | None, answers: Iterator[Answered]) -> None:
+    def _take(
+        self,
+        answer: Answered | ServersAnswered | GenAIError | None,
+        answers: Iterator[Answered | ServersAnswered],
+    ) -> None:
         if isinstance(answer, Answered):
             self.lines.append(_line(answer))
             if answer.known is not None:
                 self._lists[answer.provider.id] = answer.known
+            self._next(answers)
+        elif isinstance(answer, ServersAnswered):
+            self.lines.append(_servers_line(answer))
+            if answer.known is not None:
+                self._server_lists[answer.kind] = answer.known
             self._next(answers)
         else:
             self._end(answer)
@@ -83,10 +94,11 @@ class ModelRefresh:
             self.lines.append(Line("Stopped"))
         elif problem is not None:
             self.lines.append(Line(problem.text, True))
-        if not self._lists:
-            return
         try:
-            catalog.keep_lists(self._lists)
+            if self._lists:
+                catalog.keep_lists(self._lists)
+            if self._server_lists:
+                catalog.keep_server_lists(self._server_lists)
         except GenAIError as error:
             self.lines.append(Line(error.text, True))
 
@@ -104,6 +116,17 @@ def _line(answer: Answered) -> Line:
         return Line(f"{label}: {answer.problem.text if answer.problem else ''}", True)
     count, new = len(answer.known.models), len(answer.new)
     return Line(f"{label}: {count} models, {new if new else 'none'} of them new here")
+
+
+def _servers_line(answer: ServersAnswered) -> Line:
+    if answer.known is None:
+        return Line(f"{answer.label}: {answer.problem.text if answer.problem else ''}", True)
+    count, lacking = answer.known.count, len(answer.known.lacking)
+    if lacking:
+        return Line(
+            f"{answer.label}: names to choose from: {count}; workflows that lack nodes: {lacking}"
+        )
+    return Line(f"{answer.label}: names to choose from: {count}")
 
 
 def _redraw() -> None:

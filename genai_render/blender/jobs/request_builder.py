@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...backends.self_hosted.errors import NotAnswered
 from ...core.bounds import PROMPT_LIMIT
 from ...core.errors import GenAIError, InvalidInput, SceneError
 from ...core.framing import ASPECTS, AUTO
@@ -20,7 +21,7 @@ from ...core.preflight import Prepared, prepare
 from ...core.request import Reference, RenderRequest, check_prompt, prompt_length
 from .. import addon, backend_settings, catalog, scene_changes, scene_description
 from ..capture import viewport_frame
-from ..connections import keys
+from ..connections import keys, server_readiness
 from ..settings import choices, options, reference_store, scene_settings
 from . import session
 
@@ -69,6 +70,7 @@ class Preparation:
     def _look_around(self, context: bpy.types.Context, known: Prepared) -> tuple[Any, ...]:
         """Everything outside the settings that decides whether it can be sent."""
         if known.problem is not None:
+            _servers_problem(known)  # their answer is there once that is put right
             return (known.problem.text,)
         view_problem = ""
         if scene_settings.settings(context).use_canvas:
@@ -81,7 +83,9 @@ class Preparation:
         if limits.month is not None and known.estimate.usd != 0:
             current = session.session()
             spent = round(current.spending().month + current.gate.coming, 6)
-        return view_problem, limits, spent, self._access_problem(known)
+        access = self._access_problem(known)
+        servers = _servers_problem(known) if access is None else None
+        return view_problem, limits, spent, access or servers
 
     def _anything_to_see(self, context: bpy.types.Context) -> bool:
         layer = context.view_layer
@@ -140,7 +144,8 @@ def wider(item_id: str, aspect: str) -> Prepared:
     def build() -> RenderRequest:
         return request.with_(canvas=None, aspect=aspect, parent=item_id, count=1, width=0, height=0)
 
-    return prepare(model, build, own, session.correction(model.id).ratio)
+    prepared = prepare(model, build, own, session.correction(model.id).ratio)
+    return prepared.but(_check_servers)
 
 
 def prompt_of(settings: Any) -> str:
@@ -277,6 +282,24 @@ def _why_no_access(model: Model) -> GenAIError | None:
     except GenAIError as error:
         return error.with_traceback(None)
     return None
+
+
+def _servers_problem(known: Prepared) -> GenAIError | None:
+    """What the user's own servers lack for it, as far as they have said so."""
+    if known.model is None or known.request is None:
+        return None
+    canvas_comes = known.canvas_size is not None
+    try:
+        return server_readiness.problem(known.model, known.request, canvas_comes)
+    except GenAIError as error:
+        return error.with_traceback(None)
+
+
+def _check_servers(known: Prepared) -> None:
+    """As far as they have answered: a dialog is not drawn again when they do."""
+    problem = _servers_problem(known)
+    if problem is not None and not isinstance(problem, NotAnswered):
+        raise problem
 
 
 def _reference(slot: Any) -> Reference:

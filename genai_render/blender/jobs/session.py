@@ -151,8 +151,9 @@ class Session:
         return work
 
     def works(self) -> list[Work]:
-        """Those that run and wait, in order."""
-        return [self._works[job.id] for job in self._queue.jobs() if job.id in self._works]
+        """Those that run and wait, in order; also one that has just ended, until what came of it
+        was taken: whoever finds none here knows that all is told."""
+        return list(self._works.values())
 
     def cancel(self, job_id: int) -> None:
         work = self._works.get(job_id)

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from ...backends.self_hosted import servers
 from ...core.models import catalog as catalog_files
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import model_access, model_refresh
@@ -137,8 +138,8 @@ class GENAI_RENDER_OT_favourite_model(_ModelOperator):
 
 
 class GENAI_RENDER_OT_refresh_models(TellingOperator):
-    """Ask every provider that has a key for the models that it has now, and keep the lists. It \
-costs nothing"""
+    """Ask every provider that has a key for the models that it has now, and your own servers for \
+their checkpoints, samplers and nodes, and keep the lists. It costs nothing"""
 
     bl_idname = "genai_render.refresh_models"
     bl_label = "Refresh Models"
@@ -149,7 +150,7 @@ costs nothing"""
         if model_refresh.state().running:
             cls.poll_message_set(translated("The providers are being asked already"))
             return False
-        if not bpy.app.online_access:
+        if not bpy.app.online_access and not _has_servers_here():
             how = backend_settings.how_to_allow().rstrip(".")
             cls.poll_message_set(translated(f"The lists of models need the network. {how}"))
             return False
@@ -159,6 +160,12 @@ costs nothing"""
         model_refresh.state().start()
         redraw.popup(context)
         return {"FINISHED"}
+
+
+def _has_servers_here() -> bool:
+    """Servers of the user's own on this computer, which need no network."""
+    known = catalog.catalog().models.values()
+    return any(model.backend in servers.KINDS and not model.online for model in known)
 
 
 class GENAI_RENDER_OT_stop_refresh(TellingOperator):

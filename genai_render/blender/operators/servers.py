@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of the user's own ComfyUI and A1111 servers, and where a workflow takes what."""
+"""The list of the user's own ComfyUI and A1111 servers, and where a workflow or a model takes
+what."""
 
 # Blender's stubs do not know a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
@@ -22,6 +23,7 @@ from ...backends.base import of_kind
 from ...backends.self_hosted.comfyui import library
 from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
 from ...backends.self_hosted.comfyui.inputs import INPUTS
+from ...core import input_maps
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import keys
 from ..settings import scene_settings
@@ -277,6 +279,89 @@ class GENAI_RENDER_OT_workflow_map(TellingOperator):
         return {"FINISHED"}
 
 
+# ---- the inputs of a model that tells them by a schema -------------------------------------------
+
+_BY_NAME, _NOTHING = "auto", "none"
+_ROLES = (
+    (_BY_NAME, "By Its Name", "What its name and its description say"),
+    (_NOTHING, "Nothing", "It stays empty"),
+    ("color", "View", "The view, or the image that is changed"),
+    ("depth", "Depth", "The depth of the view"),
+    ("normal", "Normals", "The normals of the view"),
+    ("mask", "Mask", "Where the image may change, in white"),
+    ("reference_1", "Reference 1", "The first reference image"),
+    ("reference_2", "Reference 2", "The second reference image"),
+    ("images", "All Images", "The view, its guides and the references, as a list"),
+)
+
+
+class GenAIInputField(PropertyGroup):
+    """An input of a model that can take an image; `name` is the provider's own."""
+
+    role: EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Takes", description="What goes to this input of the model", items=_ROLES
+    )
+
+
+class GENAI_RENDER_OT_input_map(TellingOperator):
+    """Choose which input of this model takes the view, its depth and normals, a mask or a \
+reference"""
+
+    bl_idname = "genai_render.input_map"
+    bl_label = "Inputs"
+    bl_options = {"INTERNAL"}
+
+    model: StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+    fields: CollectionProperty(type=GenAIInputField, options={"SKIP_SAVE"})  # pyright: ignore[reportInvalidTypeForm]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        return attempt(self, lambda: self._ask(context))
+
+    def _ask(self, context: bpy.types.Context) -> Any:
+        model = catalog.catalog().model(self.model)
+        own = catalog.own_input_maps().get(model.id, {})
+        self.fields.clear()
+        for one in input_maps.image_fields(model):
+            field = self.fields.add()
+            field.name = one.name
+            field.role = (own[one.name] or _NOTHING) if one.name in own else _BY_NAME
+        return context.window_manager.invoke_props_dialog(self, width=420)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        model = catalog.catalog().models.get(self.model)
+        if model is None:
+            return
+        layout.label(text=model.label, icon="NODETREE", translate=False)
+        there = input_maps.found(model, self._roles())
+        labels = {role: label for role, label, _ in _ROLES}
+        column = layout.column()
+        for field in self.fields:
+            row = column.split(factor=0.42)
+            row.label(text=field.name, translate=False)
+            part = row.split(factor=0.6)
+            part.prop(field, "role", text="")
+            said = part.row()
+            said.active = False
+            if field.role == _BY_NAME:
+                said.label(text=labels[there.get(field.name, _NOTHING)])
+
+    def _roles(self) -> dict[str, str]:
+        return {
+            field.name: "" if field.role == _NOTHING else field.role
+            for field in self.fields
+            if field.role != _BY_NAME
+        }
+
+    def act(self, context: bpy.types.Context) -> set[str]:
+        model, roles = catalog.catalog().model(self.model), self._roles()
+        input_maps.check(model, roles)
+        catalog.keep_input_map(model.id, roles)
+        redraw.sidebars()
+        redraw.preferences()
+        return {"FINISHED"}
+
+
 _CLASSES = (
     GENAI_RENDER_OT_own_server_add,
     GENAI_RENDER_OT_own_server_remove,
@@ -286,6 +371,8 @@ _CLASSES = (
     GenAIWorkflowWidget,
     GENAI_RENDER_UL_workflow_widgets,
     GENAI_RENDER_OT_workflow_map,
+    GenAIInputField,
+    GENAI_RENDER_OT_input_map,
 )
 
 

@@ -105,6 +105,13 @@ def _draw_folded(layout: Any, context: Any, connection: Any, provider: Provider)
     column = box.column()
     column.prop(connection, "base_url", placeholder=provider.base_url)
     column.prop(connection, "more_models", placeholder="Names, with commas between")
+    for model in catalog.catalog().models.values():
+        if model.provider == provider.id and "shipped_inputs" in model.extra:
+            row = column.row()
+            row.label(text=model.label, icon="NODETREE", translate=False)
+            part = row.row()
+            part.alignment = "RIGHT"
+            part.operator("genai_render.input_map").model = model.id
 
 
 def _draw_server(layout: Any, context: Any, server: Any, number: int) -> None:

@@ -146,8 +146,9 @@ def _draw_generate(layout: Any, settings: Any, prepared: Prepared) -> None:
     label = translated("Generate")
     if settings.count > 1:
         label = translated(f"Generate {settings.count} Images")
-    if prepared.cost:
-        label += f"  ({translated(prepared.cost)})"
+    cost = "price unknown" if prepared.cost == "unknown" else prepared.cost
+    if cost:
+        label += f"  ({translated(cost)})"
     row = layout.row()
     row.scale_y = 1.6
     row.operator("genai_render.generate", text=label, icon="RENDER_STILL", translate=False)

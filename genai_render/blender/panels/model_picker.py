@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ...core import input_maps
 from ...core.models import model_picker as facts_of
 from ...core.models.tasks import TASKS
 from .. import catalog
@@ -185,6 +186,11 @@ def draw_notes(column: Any, context: Any, model: Model, pixels: float = 0.0) -> 
     if seen:
         wrapped(column, context, f"{seen}.", icon="INFO", width=pixels)
     draw_end(column, context, model, pixels)
+    lacking = model.extra.get("lacking")
+    if lacking:
+        nodes, day = ", ".join(lacking), model.extra.get("lacking_day", "")
+        text = f"Your servers did not have all of its nodes on {day}. Missing: {nodes}."
+        wrapped(column, context, text, icon="ERROR", width=pixels)
     provider = model_access.provider_of(model)
     if provider is None or not model_access.needs_key(model):
         return
@@ -193,6 +199,12 @@ def draw_notes(column: Any, context: Any, model: Model, pixels: float = 0.0) -> 
     if provider.key_page:
         row.operator("wm.url_open", text="Get a Key", icon="URL").url = provider.key_page
     row.operator("genai_render.enter_key", icon="KEYINGSET").provider = provider.id
+
+
+def draw_inputs(layout: Any, model: Model) -> None:
+    """A button for which of its inputs takes what, for a model whose schema tells its inputs."""
+    if input_maps.image_fields(model):
+        layout.operator("genai_render.input_map", icon="NODETREE").model = model.id
 
 
 def draw_end(column: Any, context: Any, model: Model, pixels: float = 0.0) -> None:

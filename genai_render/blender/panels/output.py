@@ -50,7 +50,7 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = scene_settings.settings(context)
         model = choices.known_model(settings)
-        _draw_chosen(layout, context, settings, model)
+        draw_chosen(layout, context, settings, model)
         if model is not None:
             _draw_facts(layout, context, model)
             model_picker.draw_notes(layout.column(), context, model)
@@ -68,6 +68,7 @@ class GENAI_RENDER_PT_output(SidebarPanel, bpy.types.Panel):
         if model is not None:
             for reason in options.draw_options(layout, context.scene, model, decided):
                 wrapped(layout, context, reason, icon="INFO")
+            model_picker.draw_inputs(layout, model)
 
 
 def _summary(context: Any, model: Model | None, resolution: str) -> str:
@@ -83,15 +84,18 @@ def _summary(context: Any, model: Model | None, resolution: str) -> str:
     return shortened(context, short, pixels)
 
 
-def _draw_chosen(layout: Any, context: Any, settings: Any, model: Model | None) -> None:
-    """The model as a button that opens the list, by mouse and by keys."""
+def draw_chosen(
+    layout: Any, context: Any, settings: Any, model: Model | None, taken: float = 0.0
+) -> None:
+    """The model as a button that opens the list, by mouse and by keys. taken: how much of the
+    width something else has."""
     row = layout.row(align=True)
     row.alert = model is None
     name = model.label if model is not None else choices.MODEL.id_of(settings)
     text = name if model is not None else translated(f"Missing: {name}")
     row.operator(
         "genai_render.pick_model",
-        text=shortened(context, text, room(context) - _BUTTONS_PIXELS),
+        text=shortened(context, text, room(context) * (1 - taken) - _BUTTONS_PIXELS),
         icon="DOWNARROW_HLT",
         translate=False,
     )

@@ -8,9 +8,11 @@ from typing import Any
 
 import bpy
 
-from ..settings import scene_settings
+from ..panels import model_picker, output
+from ..settings import choices, scene_settings
 from ..settings.scene_settings import RENDER_ENGINE
 
+_NAMES = 0.4  # of the width, as Blender has it
 _SHARED = "BLENDER_RENDER"  # panels that any engine may show
 # Materials, worlds and lights are made for the engine that draws the canvas.
 _CANVAS = ("BLENDER_EEVEE_NEXT", "BLENDER_EEVEE")
@@ -38,7 +40,14 @@ class GENAI_RENDER_PT_engine(bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "prompt")
         column.prop(settings, "style")
-        column.prop(settings, "model")
+        model = choices.known_model(settings)
+        row = column.split(factor=_NAMES)
+        name = row.row()
+        name.alignment = "RIGHT"
+        name.label(text="Model")
+        output.draw_chosen(row, context, settings, model, _NAMES)
+        if model is not None:
+            model_picker.draw_notes(column.column(), context, model)
         column.prop(settings, "resolution")
         column.prop(settings, "mode")
         column.prop(settings, "closeness")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -122,6 +122,8 @@ def _option_property(option: Option) -> Any:
     if option.kind == "bool":
         return BoolProperty(default=bool(option.default), **named)
     if option.kind == "text":
+        if option.suggested:
+            named |= {"search": _search(option.suggested), "search_options": {"SUGGESTION"}}
         return StringProperty(default=str(option.default), **named)
     limits: dict[str, Any] = {}
     if option.minimum is not None:
@@ -134,6 +136,11 @@ def _option_property(option: Option) -> Any:
     return FloatProperty(
         default=float(option.default), subtype="FACTOR" if bounded else "NONE", **limits, **named
     )
+
+
+def _search(suggested: tuple[str, ...]) -> Callable[..., tuple[str, ...]]:
+    """For a field that suggests what there is: Blender itself looks for what was typed in it."""
+    return lambda _group, _context, _text: suggested
 
 
 def _option_choice(option: Option) -> IdChoice:

@@ -51,7 +51,8 @@ class Option:
     """A setting that one model has and others may not. Shown and checked by what is said here.
 
     closeness: its values from one that leaves the image free to one that holds it to the view;
-    empty where it has nothing to do with that (see `core.closeness`).
+    empty where it has nothing to do with that (see `core.closeness`). suggested: of a text, what
+    is known to be there; any other can be written, too.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     closeness: tuple[OptionValue, ...] = ()
+    suggested: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(OptionKind):
@@ -132,7 +134,11 @@ class Price:
 
     per_image: for one image, by resolution, {"1K": 0.04}, by quality and size or resolution,
         {"low 1024x1024": 0.009, "low 2K": 0.06}. per_megapixel: for a million pixels that come
-        out. per_input_image: for each image that is sent. Else it follows from tokens:
+        out. up_to_megapixels: for one image by the million pixels that come out at most, {"24":
+        0.08}. per_input_image: for each image that is sent, but for the first free_inputs.
+    per_next_megapixel: then per_megapixel is for the first of 1024 by 1024 pixels that the model
+        works on, and this for each that follows, what is sent counted in, each image rounded up.
+    Else it follows from tokens:
     per_million: for a million tokens, by kind: text_in, image_in, text_out, image_out.
     tokens_by_resolution: of one image, {"1K": 1120}.
     grid_by_quality: cells on the longer side, {"low": 16} (see `cost.grid_tokens`).
@@ -150,6 +156,9 @@ class Price:
     input_images: int | Literal["patches", "tiles", "unknown"] = "unknown"
     per_megapixel: float = 0.0
     per_input_image: float = 0.0
+    free_inputs: int = 0
+    per_next_megapixel: float = 0.0
+    up_to_megapixels: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

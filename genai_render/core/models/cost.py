@@ -209,8 +209,15 @@ def _image(
     for key in (f"{quality} {planned.size}", f"{quality} {planned.resolution}", planned.resolution):
         if key in price.per_image:
             return price.per_image[key]
+    pixels = planned.width * planned.height * planned.times**2
+    for most in sorted(price.up_to_megapixels, key=float):
+        if pixels <= float(most) * 1e6:
+            return price.up_to_megapixels[most]
+    if price.per_next_megapixel:
+        following = _megapixels(pixels) - 1
+        return price.per_megapixel + price.per_next_megapixel * following
     if price.per_megapixel:
-        return price.per_megapixel * planned.width * planned.height * planned.times**2 / 1e6
+        return price.per_megapixel * pixels / 1e6
     tokens: float | None = None
     if price.tokens_by_resolution:
         tokens = price.tokens_by_resolution.get(planned.resolution)
@@ -222,6 +229,11 @@ def _image(
     if request.count == 1 and price.tokens_per_partial:
         tokens += price.tokens_per_partial * int(model.value(request.options, "partials", 0))
     return tokens * rate / 1e6
+
+
+def _megapixels(pixels: float) -> int:
+    """Of 1024 by 1024 pixels, as they are counted where each that has begun is charged."""
+    return math.ceil(pixels / 1024**2)
 
 
 def grid_tokens(width: int, height: int, grid: int) -> int:
@@ -240,8 +252,10 @@ def _inputs(
 ) -> float | None:
     """What is sent with one call: the text, and every image."""
     sizes = _sent_sizes(model, request, canvas_size)
+    if price.per_next_megapixel:
+        return price.per_next_megapixel * sum(_megapixels(w * h) for w, h in sizes)
     if not price.per_million:
-        return price.per_input_image * len(sizes)
+        return price.per_input_image * max(0, len(sizes) - price.free_inputs)
     if sizes and price.input_images == "unknown":
         return None
     tokens = sum(_image_tokens(price, model, request, size) for size in sizes)

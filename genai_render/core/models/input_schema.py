@@ -122,14 +122,14 @@ def places(
     """Which of our inputs goes to which field, by names and descriptions.
 
     endpoint: its own words say what a control image is ("flux-control-lora-depth").
-    given: by field, what goes there, over what was found. Raises InvalidInput for one that is not.
+    given: by field, what goes there, before what is found. Raises InvalidInput for one that is not.
     """
     found: dict[str, str] = {}
-    references = iter(("reference_1", "reference_2"))
-    for field in taken.values():
+    given = given or {}
+    for field in sorted(taken.values(), key=lambda field: field.name not in given):
         if field.kind not in ("image", "images"):
             continue
-        if given is not None and field.name in given:
+        if field.name in given:
             role = given[field.name]
             if role and role not in IMAGE_INPUTS:
                 raise InvalidInput(
@@ -139,7 +139,8 @@ def places(
         else:
             role = _role(field, taken, endpoint.lower())
             if role == "reference":
-                role = next(references, "")
+                left = (one for one in ("reference_1", "reference_2") if one not in found)
+                role = next(left, "")
         if role and role not in found:
             found[role] = field.name
     return found

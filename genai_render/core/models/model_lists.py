@@ -65,7 +65,7 @@ def read(path: Path) -> dict[str, KnownList]:
         if contents["version"] != _VERSION:
             return {}
         return {
-            str(id): KnownList(_day(kept["day"]), tuple(map(_listed, kept["models"])))
+            str(id): KnownList(plain_day(kept["day"]), tuple(map(_listed, kept["models"])))
             for id, kept in contents["lists"].items()
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -293,7 +293,7 @@ def _sentence(text: str) -> str:
     return first if len(first) <= _DESCRIBED else f"{first[: _DESCRIBED - 1].rstrip()}…"
 
 
-def _day(text: Any) -> str:
+def plain_day(text: Any) -> str:
     """The day in a date; "" for what is none."""
     day = str(text or "")[:10]
     return day if _DAY.fullmatch(day) else ""
@@ -305,7 +305,7 @@ def _listed(values: Any) -> Listed:
         str(values["name"]),
         str(values.get("label") or ""),
         str(values.get("description") or ""),
-        _day(values.get("shutdown")),
+        plain_day(values.get("shutdown")),
         takes if isinstance(takes, dict) else None,
         bool(values.get("streams")),
         tuple(line for line in values.get("prices", ()) if isinstance(line, dict)),
@@ -315,4 +315,4 @@ def _listed(values: Any) -> Listed:
 
 def listed(name: str, shutdown: Any = None, **more: Any) -> Listed:
     """An entry of a list as a provider sends it: what is not a day is left out."""
-    return Listed(name, shutdown=_day(shutdown), **more)
+    return Listed(name, shutdown=plain_day(shutdown), **more)

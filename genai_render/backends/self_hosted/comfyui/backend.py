@@ -248,27 +248,39 @@ class ComfyUIBackend:
         def look(server: Server) -> tuple[int, list[MissingPart]]:
             with self._client(server, cancel, _LOOK_TIMEOUT) as client:
                 running, pending = client.queue()
-                specs = self._specs(client, server, call.workflow)
-                known = {name: spec or {} for name, spec in specs.items()}
-                names = dict.fromkeys(call.files, "")
-                values = self._values(call, names, 0, 1)
-                graph = call.workflow.filled(values, call.request.options, known)
-                parts = call.workflow.missing(graph, specs)
+                parts = self._lacking(client, server, call)
                 if not parts:
                     client.system_stats()
             return len(running) + len(pending), parts
 
         return look
 
+    def _lacking(
+        self, client: ComfyClient, server: Server, call: ProviderCall
+    ) -> list[MissingPart]:
+        values = self._values(call, dict.fromkeys(call.files, ""), 0, 1)
+        specs = self._specs(client, server, call.workflow)
+        for again in (True, False):
+            known = {name: spec or {} for name, spec in specs.items()}
+            graph = call.workflow.filled(values, call.request.options, known)
+            parts = call.workflow.missing(graph, specs)
+            if not parts or not again:
+                return parts
+            # What was missing a moment ago may have been put there since.
+            specs = self._specs(client, server, call.workflow, asked_since=time.monotonic())
+        return parts
+
     def _specs(
-        self, client: ComfyClient, server: Server, workflow: Workflow
+        self, client: ComfyClient, server: Server, workflow: Workflow, asked_since: float = 0.0
     ) -> dict[str, dict[str, Any] | None]:
-        """What the server says of the workflow's node classes; asked again after a while."""
+        """What the server says of the workflow's node classes; asked again after a while, or where
+        it was asked before a moment."""
         specs = {}
+        oldest = max(asked_since, time.monotonic() - _SPECS_SECONDS)
         for name in workflow.classes:
             key = server.address, name
             kept = _specs.get(key)
-            if kept is None or time.monotonic() - kept[0] > _SPECS_SECONDS or kept[1] is None:
+            if kept is None or kept[0] < oldest or kept[1] is None:
                 kept = time.monotonic(), client.node(name)
                 _specs[key] = kept
             specs[name] = kept[1]
