@@ -54,6 +54,7 @@ class BackendInfo(NamedTuple):
         these modules load theirs only in `run`, in the worker.
     usual_address: where such a server is if nobody says otherwise.
     variable: of the environment, with the addresses of such servers, commas in between.
+    batches: the module with its `Batches` (see `batch_endpoint`); "" where it has none.
     """
 
     id: str
@@ -64,6 +65,7 @@ class BackendInfo(NamedTuple):
     description: str = ""
     usual_address: str = ""
     variable: str = ""
+    batches: str = ""
 
     @property
     def connects(self) -> bool:
@@ -75,8 +77,14 @@ BACKENDS: dict[str, BackendInfo] = {
     row.id: row
     for row in (
         BackendInfo("offline", "Offline", "offline", ".offline", "OfflineBackend"),
-        BackendInfo("openai", "OpenAI", "cloud", ".cloud.openai", "OpenAIBackend"),
-        BackendInfo("gemini", "Google Gemini", "cloud", ".cloud.gemini", "GeminiBackend"),
+        BackendInfo(
+            *("openai", "OpenAI", "cloud", ".cloud.openai", "OpenAIBackend"),
+            batches=".cloud.openai_batches",
+        ),
+        BackendInfo(
+            *("gemini", "Google Gemini", "cloud", ".cloud.gemini", "GeminiBackend"),
+            batches=".cloud.gemini_batches",
+        ),
         BackendInfo(
             "compatible",
             "Compatible Server",
@@ -196,7 +204,7 @@ class _Guarded:
                 if event is None:
                     return
                 if isinstance(event, Result):
-                    event = _without_own_files(event, request)
+                    event = without_own_files(event, request)
                 elif isinstance(event, Failed) and self._own:
                     http_errors.without_charge(event.error)
                 yield event
@@ -253,7 +261,7 @@ class _Guarded:
         return reach.reach_of_name(host) in (reach.Reach.HERE, reach.Reach.LOCAL)
 
 
-def _without_own_files(result: Result, request: RenderRequest) -> Result:
+def without_own_files(result: Result, request: RenderRequest) -> Result:
     """What was sent, but for what History keeps as the user's own anyway."""
     from dataclasses import replace
 

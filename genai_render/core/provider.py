@@ -92,6 +92,16 @@ class ModelList:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchPrice:
+    """Of what is handed in as a batch and made within a day: factor times the usual price. source,
+    date: where and when that was read."""
+
+    factor: float
+    source: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """Who takes a key.
 
@@ -112,6 +122,7 @@ class Provider:
     out. image: the pattern of one image. words: how the provider calls a value of a place, such as
     { resolution = { "1K" = "1k" } }.
     like: the id of the provider whose models those that are only named are like.
+    batch: what its batch endpoint costs; None for one without.
     """
 
     id: str
@@ -140,6 +151,7 @@ class Provider:
     like: str = ""
     answer: Answer = field(default_factory=Answer)
     models: ModelList = field(default_factory=ModelList)
+    batch: BatchPrice | None = None
 
     @property
     def backend(self) -> str:

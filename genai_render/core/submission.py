@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from . import fingerprint
 from .errors import GenAIError, InvalidInput
 from .events import CancelToken, Event, Failed, Result
 from .jobs import Finished, Job, JobEvent, JobQueue, Prepare, Run, Saved
@@ -129,22 +130,51 @@ class Gate:
         if limits.month is not None and usd != 0:
             cost.check_month(usd, self._spent_this_month() + self.coming, limits.month)
 
+    def reserve(
+        self, prepared: Prepared, run: RunSpending, sent: bool = False
+    ) -> Callable[[], None]:
+        """For what goes out by another way than the queue and comes back later: what it will cost
+        counts until the function that this gives is called. Raises as `check` does.
+
+        sent: it went out before, so that no limit can stand against it any more.
+        """
+        if not sent:
+            self.check(prepared, run)
+        number, usd = next(self._numbers), prepared.estimate.usd
+        limit = None if sent else self._limits().month
+        self._reservations.hold(
+            number, usd, self._spent_this_month() if limit is not None else 0.0, limit
+        )
+        run.expect(-number, usd)  # the numbers of jobs are above 0
+
+        def release() -> None:
+            run.settle(-number)
+            self._reservations.release(number)
+
+        return release
+
     def submit(
         self,
         prepared: Prepared,
         run_backend: Run,
         complete: Prepare | None = None,
         run: RunSpending | None = None,
+        answered: bool = False,
     ) -> Job:
-        """Give it to the queue. complete: adds a canvas, in the worker. Raises as `check` does."""
+        """Give it to the queue. complete: adds a canvas, in the worker. Raises as `check` does.
+
+        answered: it was sent before, after `reserve`, and `run_backend` only has its answer.
+        """
         run = RunSpending() if run is None else run
-        self.check(prepared, run)
+        if not answered:
+            self.check(prepared, run)
         request = prepared.request
         assert request is not None, "it was checked"
-        if prepared.canvas_size is not None and complete is None and request.canvas is None:
+        to_capture = prepared.canvas_size is not None and not answered
+        if to_capture and complete is None and request.canvas is None:
             raise InvalidInput("The view was not captured.", action="Try again.")
         number, usd = next(self._numbers), prepared.estimate.usd
-        limit = self._limits().month
+        limit = None if answered else self._limits().month
         self._reservations.hold(
             number, usd, self._spent_this_month() if limit is not None else 0.0, limit
         )
@@ -178,8 +208,8 @@ class Gate:
 
 
 def _noting(run_backend: Run, prepared: Prepared) -> Run:
-    """The same, with what History is to know of each image besides: what it was said to cost, and
-    how it was held to the view."""
+    """The same, with what History is to know of each image besides: what it was said to cost, what
+    it was made of, and how it was held to the view."""
     asked, model, estimate = prepared.request, prepared.model, prepared.estimate
     assert asked is not None, "it was checked"
     assert model is not None, "it was checked"
@@ -189,6 +219,9 @@ def _noting(run_backend: Run, prepared: Prepared) -> Run:
         return None if usd is None else usd / asked.count
 
     def run(request: RenderRequest, cancel: CancelToken) -> Iterator[Event]:
+        more = {fingerprint.KEY: fingerprint.of(request)}
+        if held:
+            more["closeness"] = held
         events = run_backend(request, cancel)
         try:
             for event in events:
@@ -197,7 +230,7 @@ def _noting(run_backend: Run, prepared: Prepared) -> Run:
                         event,
                         estimated_usd=share(estimate.usd),
                         listed_usd=share(estimate.listed),
-                        info={**event.info, "closeness": held} if held else event.info,
+                        info={**event.info, **more},
                     )
                 yield event
         finally:

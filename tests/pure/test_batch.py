@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genai_render.core.batch import plan, report
-from genai_render.core.batch.progress import Progress
+from genai_render.core.batch.progress import Mark, Progress
 from genai_render.core.batch.rows import Row
 from genai_render.core.batch.run import BatchRun
 from genai_render.core.errors import InvalidInput, StorageError
@@ -146,3 +146,26 @@ def test_what_another_process_makes_is_not_begun_again_under_it(tmp_path):
         assert again.progress.marks == {}
         again.lock()  # it holds it already
         again.close()
+
+
+def test_what_a_provider_makes_is_not_forgotten_by_a_restart(tmp_path):
+    with HistoryStore(tmp_path) as store:
+        first = BatchRun(store, "night", "Night", [])
+        first.lock()
+        first.progress.write([Mark("aa", "sent", when=1.0, job="night-1", ticket="batch_1")])
+        first.close()
+        with pytest.raises(InvalidInput) as error:
+            BatchRun(store, "night", "Night", [], restart=True)
+        assert "--resume" in error.value.text
+        again = BatchRun(store, "night", "Night", [], restart=True, given_up=True)
+        assert again.progress.marks == {}
+        again.close()
+
+
+def test_what_is_out_of_date_is_to_be_made_again_until_it_is(tmp_path):
+    progress = Progress(tmp_path, "1")
+    progress.put("aa", "done", id="x")
+    progress.put("aa", "stale", id="x")
+    assert Progress(tmp_path, "2").state("aa") == "stale"
+    progress.put("aa", "done", id="y")
+    assert Progress(tmp_path, "2").marks["aa"].id == "y"

@@ -74,26 +74,30 @@ def read_order(request: Received) -> dict[str, Any]:
         raise Refusal(f"models/{found[1]} is not found for API version v1")
     if len(request.body) > _MOST_BYTES:
         raise Refusal(f"Request payload size exceeds the limit: {_MOST_BYTES} bytes.")
-    sizes, most = _MODELS[found[1]]
-    body = _camel(request.json)
-    _only(body, {"contents", "generationConfig"})
+    return order_of(found[1], camel(request.json))
+
+
+def order_of(model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What a body asks of a model, checked. Raises Refusal."""
+    sizes, most = _MODELS[model]
+    only(body, {"contents", "generationConfig"})
     if [content.get("role") for content in body["contents"]] != ["user"]:
         raise Refusal("Please use a valid role: user")
     parts = [_part(part) for part in body["contents"][0]["parts"]]
     if sum(not isinstance(part, str) for part in parts) > most:
         raise Refusal(f"At most {most} images")
     config = body["generationConfig"]
-    _only(config, {"responseModalities", "imageConfig", "thinkingConfig", "seed"})
+    only(config, {"responseModalities", "imageConfig", "thinkingConfig", "seed"})
     if config.get("responseModalities") != ["TEXT", "IMAGE"]:
         raise Refusal("responseModalities")
-    if "thinkingConfig" in config and found[1].endswith(("2.5-flash-image", "lite-image")):
+    if "thinkingConfig" in config and model.endswith(("2.5-flash-image", "lite-image")):
         raise Refusal("Thinking is not supported by this model")
     level = config.get("thinkingConfig", {}).get("thinkingLevel")
-    if level is not None and level not in _LEVELS.get(found[1], ()):
+    if level is not None and level not in _LEVELS.get(model, ()):
         raise Refusal(f"Thinking level {level} is not supported by this model")
     image = config.get("imageConfig", {})
-    _only(image, {"aspectRatio", "imageSize"})
-    shapes = {**_SHAPES, **(_LONG if found[1] in _LEVELS else {})}
+    only(image, {"aspectRatio", "imageSize"})
+    shapes = {**_SHAPES, **(_LONG if model in _LEVELS else {})}
     if image.get("aspectRatio") not in shapes:
         raise Refusal(f"aspect_ratio must be one of {list(shapes)}")
     if image.get("imageSize", sizes[0] if sizes else None) not in (sizes or (None,)):
@@ -101,7 +105,7 @@ def read_order(request: Received) -> dict[str, Any]:
     if not isinstance(config.get("seed", 0), int):
         raise Refusal("seed")
     return {
-        "model": found[1],
+        "model": model,
         "parts": parts,
         "aspect": image["aspectRatio"],
         "size": image.get("imageSize", "1K"),
@@ -121,17 +125,17 @@ def _part(part: dict[str, Any]) -> str | tuple[str, bytes]:
     return blob["mimeType"], data
 
 
-def _camel(value: Any) -> Any:
+def camel(value: Any) -> Any:
     """Names as the API spells them; like it, `mime_type` is taken for `mimeType`."""
     if isinstance(value, dict):
         return {
-            re.sub(r"_([a-z])", lambda found: found[1].upper(), name): _camel(entry)
+            re.sub(r"_([a-z])", lambda found: found[1].upper(), name): camel(entry)
             for name, entry in value.items()
         }
-    return [_camel(entry) for entry in value] if isinstance(value, list) else value
+    return [camel(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _only(value: dict[str, Any], known: set[str]) -> None:
+def only(value: dict[str, Any], known: set[str]) -> None:
     for name in value:
         if name not in known:
             raise Refusal(f'Unknown name "{name}"')

@@ -122,7 +122,7 @@ def read_order(request: Received) -> dict[str, Any]:
     for name in order:
         if name not in allowed and not name.startswith("_"):
             raise Refusal(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-    _check(order)
+    check(order)
     return order
 
 
@@ -179,7 +179,7 @@ def _typed(name: str, text: str) -> Any:
     return text == "true" if name == "stream" else text
 
 
-def _check(order: dict[str, Any]) -> None:
+def check(order: dict[str, Any]) -> None:
     model = order.get("model")
     if model not in _MODELS:
         raise Refusal(f"The model '{model}' does not exist.", "model", "model_not_found")

@@ -49,6 +49,8 @@ _REFUSALS = {
     "IMAGE_OTHER": "No further reason is given",
 }
 _LIMITED = "PUP_LIMITED_DISABLED"
+_RPC = {3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 13: 500, 14: 503, 16: 401}
+"""Codes of google.rpc, and the status of HTTP that means the same."""
 _DELAY = re.compile(r"^([\d.]+)s$")
 
 
@@ -68,7 +70,7 @@ class _ProviderCall:
 
 
 @dataclass(slots=True)
-class _Heard:
+class Heard:
     """What one call has told so far."""
 
     image: bytes | None = None
@@ -171,7 +173,7 @@ class GeminiBackend:
     ) -> Iterator[Event]:
         seed = None if call.request.seed is None else call.request.seed + index
         with self._client(where, cancel) as (sdk, kinds):
-            contents, config = _contents(call), _config(call, seed)
+            contents, config = contents_of(call), config_of(call, seed)
             stream = self._guarded(
                 lambda: sdk.models.generate_content_stream(
                     model=call.model.name, contents=contents, config=config
@@ -180,13 +182,13 @@ class GeminiBackend:
                 kinds,
             )
             yield Progress(None, f"{LABEL} is working")
-            heard = _Heard()
+            heard = Heard()
             while True:
                 chunk = self._guarded(lambda: next(stream, None), cancel, kinds)
                 if chunk is None:
                     break
-                yield from _listen(chunk, heard, index)
-        usage = _usage(heard.usage)
+                yield from listen(chunk, heard, index)
+        usage = usage_of(heard.usage)
         try:
             result = self._result(call, heard, usage, index, seed)
         except GenAIError as error:
@@ -243,7 +245,7 @@ class GeminiBackend:
     # ---- what comes back ---------------------------------------------------------------------
 
     def _result(
-        self, call: _ProviderCall, heard: _Heard, usage: Usage | None, index: int, seed: int | None
+        self, call: _ProviderCall, heard: Heard, usage: Usage | None, index: int, seed: int | None
     ) -> Result:
         if heard.image is None:
             raise _no_image(heard)
@@ -312,7 +314,7 @@ def _identity(where: Access, made_up: str) -> dict[str, Any]:
     }
 
 
-def _contents(call: _ProviderCall) -> list[types.Content]:
+def contents_of(call: _ProviderCall) -> list[types.Content]:
     """Text and images in turn, each image right after the words that say what it is."""
     from google.genai import types
 
@@ -325,7 +327,7 @@ def _contents(call: _ProviderCall) -> list[types.Content]:
     return [types.Content(role="user", parts=parts)]
 
 
-def _config(call: _ProviderCall, seed: int | None) -> types.GenerateContentConfig:
+def config_of(call: _ProviderCall, seed: int | None) -> types.GenerateContentConfig:
     from google.genai import types
 
     extra = call.model.extra
@@ -348,7 +350,7 @@ def _config(call: _ProviderCall, seed: int | None) -> types.GenerateContentConfi
     )
 
 
-def _listen(chunk: types.GenerateContentResponse, heard: _Heard, index: int) -> Iterator[Event]:
+def listen(chunk: types.GenerateContentResponse, heard: Heard, index: int) -> Iterator[Event]:
     if chunk.usage_metadata is not None:
         heard.usage = chunk.usage_metadata  # each is the sum so far
     if chunk.model_version:
@@ -378,7 +380,7 @@ def _listen(chunk: types.GenerateContentResponse, heard: _Heard, index: int) -> 
                 heard.texts.append(part.text)
 
 
-def _no_image(heard: _Heard) -> GenAIError:
+def _no_image(heard: Heard) -> GenAIError:
     """Why there is none: a refusal in most cases."""
     said = " ".join("".join(heard.texts).split())
     if heard.blocked:
@@ -404,6 +406,14 @@ def _no_image(heard: _Heard) -> GenAIError:
         )
         return errors.bad_answer(LABEL, why)
     return errors.bad_answer(LABEL, "It ended before the image.")
+
+
+def fault_of(code: int, text: str) -> GenAIError:
+    """The error for a status of google.rpc, as an entry of a batch has it."""
+    if "safety" in text.lower() or "blocked" in text.lower():
+        return errors.refused(LABEL, text)
+    status = code if code >= 100 else _RPC.get(code, 500)
+    return errors.by_status(LABEL, status, text)
 
 
 def _suggestion(reason: str) -> str:
@@ -487,7 +497,7 @@ def _misunderstood(error: Exception, kinds: list[str]) -> GenAIError:
     return errors.unexpected(LABEL, error)
 
 
-def _usage(counted: Any) -> Usage | None:
+def usage_of(counted: Any) -> Usage | None:
     """Tokens by kind. What thinking took is text, as it is charged."""
     if counted is None:
         return None

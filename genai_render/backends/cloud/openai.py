@@ -282,10 +282,15 @@ class OpenAIBackend:
                 answers.image_body(response, label), call, call.first, None, 1, {}, ""
             )
             return
-        body = answers.json_body(response, label)
+        yield from self._from_body(answers.json_body(response, label), call, response.headers)
+
+    def _from_body(
+        self, body: Mapping[str, Any], call: ProviderCall, headers: Mapping[str, str]
+    ) -> Iterator[Event]:
+        label = self._label(call.where)
         fault = body.get("error")
         if fault:
-            raise answers.translated(label, {"error": fault}, None, response.headers)
+            raise answers.translated(label, {"error": fault}, None, headers)
         entries = body.get("data")
         if not isinstance(entries, list) or not entries:
             answers.check_not_refused(body, label)

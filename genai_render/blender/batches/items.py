@@ -176,6 +176,12 @@ def batch_name(start: str, *of: object) -> str:
     return f"{plain}-{digest}"
 
 
+def file_name(path: Path) -> str:
+    """Of the folder of a batch from a file: the same from the panel and the command line."""
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    return f"{path.stem}-{digest}"
+
+
 def folder_of(store: HistoryStore, name: str) -> Path:
     return store.folder / FOLDER / name
 

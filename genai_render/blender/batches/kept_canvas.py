@@ -32,7 +32,11 @@ class KeptCanvases:
 
     def find(self, seen: Any) -> Canvas | None:
         """A canvas of an earlier run, or of this one."""
-        path = self._path(seen)
+        return self.named(self.name_of(seen))
+
+    def named(self, name: str) -> Canvas | None:
+        """By its file's name, whatever has become of the scene since."""
+        path = self._folder / name
         if self._last is not None and self._last[0] == path:
             return self._last[1]
         try:
@@ -47,7 +51,7 @@ class KeptCanvases:
 
     def keep(self, seen: Any, canvas: Canvas) -> None:
         """Raises StorageError."""
-        path = self._path(seen)
+        path = self._folder / self.name_of(seen)
         self._last = path, canvas
         planes = {name: getattr(canvas, name) for name in _PLANES}
         ids = {} if canvas.ids is None else _as_planes(canvas.ids)
@@ -67,12 +71,12 @@ class KeptCanvases:
         self._last = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _path(self, seen: Any) -> Path:
+    def name_of(self, seen: Any) -> str:
         """A file that was saved since has other views."""
         file = Path(bpy.data.filepath)
         saved = file.stat().st_mtime_ns if bpy.data.filepath and file.exists() else 0
         text = f"{bpy.data.filepath}\n{saved}\n{bpy.app.version_string}\n{seen}"
-        return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+        return f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
 
 def _as_planes(ids: Ids) -> dict[str, Any]:

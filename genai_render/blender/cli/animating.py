@@ -54,7 +54,8 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
         return run.say_plan([planned[index].name(True) for index in _keys(len(planned), every)])
     with shots.kept_frame(), open_history(folder_of(parsed)) as store:
         made: dict[int, str] = {}
-        code = run.run(_frames(run, planned, order, every, store, made, console), names, True)
+        coming = run.kept(_frames(run, planned, order, every, store, made, console))
+        code = run.run(coming, names, True)
         if run.saved and run.saved[-1] not in made.values():
             made[order[-1]] = run.saved[-1]  # nobody asked for a frame after the last one
         ids = [made[index] for index in sorted(made)]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import bpy
 
 from ...console import PROGRAM
 from ...core.actions import POSITIONS, REFERRING
+from ...core.batch import ranges
 from ...core.errors import InvalidInput
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
 from ...core.request import CLOSENESS, MODES, ROLES
@@ -36,7 +36,6 @@ COMMANDS = (
     *("render", "capture", "edit", *ACTING, "carry", "batch", "pack"),
     *("history", "models", "styles", "packs"),
 )
-MAX_FRAMES = 100_000
 MANIFEST = "blender_manifest.toml"
 
 
@@ -227,6 +226,11 @@ def _render(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --frames: make every Nth frame, carry those between, and write a movie",
     )
+    parser.add_argument(
+        "--changed",
+        action="store_true",
+        help="keep what History has of the same view and request, make only the rest",
+    )
     parser.add_argument("--no-canvas", action="store_true", help="do not use the scene's view")
 
 
@@ -393,11 +397,33 @@ def _many(parser: argparse.ArgumentParser) -> None:
     begun = parser.add_mutually_exclusive_group()
     begun.add_argument("--resume", action="store_true", help="go on where it stopped")
     begun.add_argument("--restart", action="store_true", help="make all of it once more")
+    begun.add_argument(
+        "--changed", action="store_true", help="make again only what the scene now shows otherwise"
+    )
     parser.add_argument(
         "--again",
         action="store_true",
         help="with --resume: send again what was sent and paid for and never answered",
     )
+    parser.add_argument(
+        "--cheap",
+        action="store_true",
+        help="through the providers' batch endpoints: within a day, for half the price",
+    )
+    parser.add_argument(
+        "--or-plain",
+        action="store_true",
+        help="with --cheap: models without a batch endpoint are made at once, for their full price",
+    )
+    parser.add_argument(
+        "--submit-only",
+        action="store_true",
+        help="with --cheap: do not wait; --resume fetches what is done",
+    )
+    parser.add_argument(
+        "--poll", type=float, default=60.0, metavar="SECONDS",
+        help="with --cheap: how often the provider is asked",
+    )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="DIR", help="a page with all pictures")
     _output(parser)
 
@@ -479,16 +505,4 @@ def _history(parser: argparse.ArgumentParser) -> None:
 
 def frames(text: str) -> list[int]:
     """Frame numbers of "1-24,30", each once, in order. Raises InvalidInput."""
-    if not text.strip():
-        raise InvalidInput("--frames names no frame.", action='Write them like "1-24,30".')
-    found: dict[int, None] = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(-?\d+)(?:\s*-\s*(-?\d+))?\s*", part)
-        if match is None:
-            raise InvalidInput(f'"{text}" are not frames.', action='Write them like "1-24,30".')
-        first = int(match[1])
-        last = int(match[2]) if match[2] else first
-        if last < first or last - first >= MAX_FRAMES or len(found) > MAX_FRAMES:
-            raise InvalidInput(f'"{part.strip()}" is not a usable range of frames.')
-        found.update(dict.fromkeys(range(first, last + 1)))
-    return list(found)
+    return ranges.numbers(text)

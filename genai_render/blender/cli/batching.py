@@ -4,24 +4,27 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import bpy
 
+from ...backends import batch_endpoint
 from ...backends.base import Backend, create_backend
 from ...backends.self_hosted import servers
 from ...console import Console
+from ...core import fingerprint
+from ...core.batch import cheap as cheap_prices
 from ...core.batch import plan, report
 from ...core.batch.run import CANVASES, BatchRun, Picture, sums
-from ...core.errors import Cancelled, GenAIError, OverBudget, StorageError
+from ...core.errors import Cancelled, GenAIError, InvalidInput, NotFound, OverBudget, StorageError
 from ...core.events import Notice, Result
 from ...core.history.rescue import rescue
 from ...core.history.store import HistoryStore
-from ...core.jobs import Finished, Job, JobEvent, JobQueue, Saved
-from ...core.models.catalog import Catalog
+from ...core.jobs import Finished, Job, JobEvent, JobQueue, Run, Saved
+from ...core.models.catalog import Catalog, Model
+from ...core.provider import BatchPrice
 from ...core.request import RenderRequest
 from ...core.submission import Gate, Limits, RunSpending
 from ...core.view.canvas import Canvas
@@ -32,6 +35,8 @@ from ..capture import capture
 from ..history_place import open_history
 from . import arguments, making, shots
 from .catalog_lists import known_catalog
+from .changed import fingerprint_of
+from .cheap import Cheap
 from .history import folder_of
 from .interrupt import shielded
 from .output_folder import OutputFolder
@@ -58,8 +63,7 @@ def batch(parsed: argparse.Namespace, console: Console) -> int:
     if parsed.shard:
         items = plan.shard(items, parsed.shard)
     pictures = batch_items.pictures(catalog, [("", item) for item in items])
-    digest = hashlib.sha256(str(parsed.file.resolve()).encode()).hexdigest()[:8]
-    named = Named(f"{parsed.file.stem}-{digest}", parsed.file.stem)
+    named = Named(batch_items.file_name(parsed.file), parsed.file.stem)
     return make(parsed, console, catalog, named, pictures)
 
 
@@ -72,8 +76,15 @@ def make(
 ) -> int:
     """Say what there is to make and what it costs; then make it. Gives the exit code."""
     whole = sums(pictures)
+
+    def price_of(model: Model) -> BatchPrice | None:
+        return batch_endpoint.price_of(catalog, model)
+
+    at_half = cheap_prices.priced(pictures, price_of)
+    cheap = sums(at_half)
     console.event(
         "plan", pictures=whole.pictures, captures=whole.captures, cost_usd=whole.usd,
+        cheap_usd=cheap.usd,
         shots=[picture.title for picture in pictures if picture.title],
     )  # fmt: skip
     for picture in pictures:
@@ -81,11 +92,29 @@ def make(
             spec = picture.prepared.spec
             size = "" if spec is None else spec.text
             console.line(f"  {picture.title}: {size}, {picture.prepared.cost}")
-    console.line(f"{whole.pictures} picture(s) of {whole.captures} view(s). Cost: {whole.price}.")
+    cheaper = f" With --cheap: {cheap.price}." if cheap.usd != whole.usd else ""
+    console.line(
+        f"{whole.pictures} picture(s) of {whole.captures} view(s). Cost: {whole.price}.{cheaper}"
+    )
+    begun = _begun_cheap(parsed, named)
+    if begun is not None:
+        if not begun.or_plain:
+            cheap_prices.check_all(pictures, price_of)
+        pictures = at_half
+    elif parsed.or_plain or parsed.submit_only:
+        raise InvalidInput("--or-plain and --submit-only go with --cheap.")
     if parsed.dry_run or not pictures:
         return 0
     with OutputFolder(parsed.output) as output, shots.kept_frame():
-        return _Batch(parsed, console, catalog, output, named, pictures).make()
+        return _Batch(parsed, console, catalog, output, named, pictures, begun).make()
+
+
+def _begun_cheap(parsed: argparse.Namespace, named: Named) -> cheap_prices.Begun | None:
+    """How a batch goes to batch endpoints: as is said now, or was when it was begun."""
+    if parsed.cheap or not (parsed.resume or parsed.changed):
+        return cheap_prices.Begun(parsed.or_plain) if parsed.cheap else None
+    with open_history(folder_of(parsed)) as store:
+        return cheap_prices.kept(batch_items.folder_of(store, named.name))
 
 
 def _file_name(title: str) -> str:
@@ -103,13 +132,20 @@ class _Batch:
         output: OutputFolder,
         named: Named,
         pictures: Sequence[Picture],
+        begun: cheap_prices.Begun | None,
     ) -> None:
         self._parsed, self._console, self._catalog = parsed, console, catalog
         self._output, self._named = output, named
         self._store: HistoryStore = open_history(folder_of(parsed))
         writer = (parsed.shard or "1/1").replace("/", "-of-")
-        self._run = BatchRun(self._store, named.name, named.title, pictures, writer, parsed.restart)
-        if named.afresh and not parsed.resume and len(self._run.of("done")) == len(pictures):
+        self._run = BatchRun(
+            *(self._store, named.name, named.title, pictures, writer, parsed.restart), parsed.again
+        )
+        if (
+            named.afresh
+            and not (parsed.resume or parsed.changed)
+            and len(self._run.of("done")) == len(pictures)
+        ):
             self._run.close()
             self._run = BatchRun(self._store, named.name, named.title, pictures, writer, True)
         self._canvases = kept_canvas.KeptCanvases(self._run.folder / CANVASES)
@@ -124,15 +160,46 @@ class _Batch:
         self._titles = {one.key: _file_name(one.title) for one in pictures}
         self._said: set[str] = set()
         self._errors: dict[str, GenAIError] = {}
+        self._begun = begun
+        self._cheap = Cheap(
+            console, catalog, self._run, self._canvases, self._canvas, self._answered,
+            self._failed, self._spending,
+        )  # fmt: skip
 
     def make(self) -> int:
         self._run.lock()
-        if not self._parsed.resume:
+        if not (self._parsed.resume or self._parsed.changed):
             self._run.check_not_begun()
+        if self._begun is not None:
+            self._cheap.check(self._run.pictures)
+            cheap_prices.keep(self._run.folder, self._begun)
         self._run.keep_plan()
         self._run.look_up(self._parsed.again)
+        self._cheap.find_lost(self._parsed.again)
+        if self._parsed.changed:
+            self._look_for_changes()
         stop = self._make(self._run.todo())
         return self._tell_all(stop)
+
+    def _look_for_changes(self) -> None:
+        """What is done is kept where its view and request are as they were then."""
+        done = sorted(self._run.of("done"), key=lambda one: str(one.seen))
+        kept = 0
+        for picture in done:
+            request = picture.prepared.request
+            assert request is not None
+            canvas = self._canvas(picture) if picture.item.canvas else None
+            id = self._run.progress.marks[picture.key].id
+            try:
+                known = fingerprint_of(self._store, id)
+            except NotFound:  # deleted for good
+                known = ""
+            if known == fingerprint.of(request.with_(canvas=canvas)):
+                kept += 1
+            else:
+                self._run.progress.put(picture.key, "stale", id=id)
+        self._console.event("changed", kept=kept, stale=len(done) - kept)
+        self._console.line(f"{kept} kept as they were, {len(done) - kept} to be made again.")
 
     # --- making ----------------------------------------------------------------------------------
 
@@ -158,11 +225,15 @@ class _Batch:
             lambda model: backend_settings.check_access(self._catalog, model, wait=True),
             self._store.check_writable,
         )
+        self._queue, self._ahead = queue, ahead
+        self._cheap.hold(self._gate)
         stop: GenAIError | None = None
         try:
-            for number, picture in enumerate(todo, start=1):
-                while len(queue.jobs()) >= ahead:
-                    self._pump(queue)
+            if self._begun is not None:
+                ours, todo = self._cheap.of(todo)
+                stop = self._cheap.post(ours, self._gate)
+            for number, picture in enumerate(todo if stop is None else (), start=1):
+                self._make_room()
                 self._console.progress((number - 1) / len(todo), f"{number} of {len(todo)}")
                 try:
                     self._send(picture)
@@ -172,6 +243,7 @@ class _Batch:
                 except GenAIError as error:
                     self._failed(picture.key, error)
                 self._take(queue.drain())
+            stop = self._fetch() or stop
             while queue.jobs():
                 self._pump(queue)
             self._pump(queue)
@@ -182,6 +254,21 @@ class _Batch:
         if not ended:
             raise GenAIError("A job did not stop in time.")
         return stop
+
+    def _make_room(self) -> None:
+        while len(self._queue.jobs()) >= self._ahead:
+            self._pump(self._queue)
+
+    def _fetch(self) -> GenAIError | None:
+        wait = not self._parsed.submit_only
+        return self._cheap.fetch(wait, self._parsed.poll, lambda: self._take(self._queue.drain()))
+
+    def _answered(self, picture: Picture, request: RenderRequest, run: Run) -> None:
+        """What a provider's batch has brought goes the way of every picture."""
+        self._make_room()
+        prepared = replace(picture.prepared, request=request)
+        job = self._gate.submit(prepared, run, run=self._spending, answered=True)
+        self._keys[job.id] = picture.key
 
     def _send(self, picture: Picture) -> None:
         item, prepared = picture.item, picture.prepared
@@ -279,6 +366,7 @@ class _Batch:
             pictures=len(done),
             failed=len(failed),
             unanswered=len(run.unanswered),
+            waiting=len(run.posted),
             cost_usd=round(self._spending.spent, 6),
         )
         self._console.line(summary)
@@ -287,10 +375,17 @@ class _Batch:
                 f"{len(run.unanswered)} picture(s) were sent before and no answer is known: they "
                 "may have been paid for. --resume --again sends them once more."
             )
+        if run.posted:
+            self._console.notice(
+                f"{len(run.posted)} picture(s) are with the provider, which has a day for them. "
+                "--resume fetches them, also on another day or by another process."
+            )
         if stop is not None:
             raise stop
         if len(done) == len(run.pictures):
             self._canvases.forget()
             return 0
+        if not self._errors and not run.unanswered and run.posted:
+            return 0  # as was asked for
         first = next(iter(self._errors.values()), None)
         return GenAIError.exit_code if first is None else first.exit_code

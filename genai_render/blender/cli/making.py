@@ -42,7 +42,7 @@ from .. import addon, backend_settings, scene_description
 from .. import catalog as catalogs
 from ..batches import items
 from ..history_place import open_history
-from . import masking, shots
+from . import changed, masking, shots
 from .history import existing_item, folder_of
 from .output_folder import OutputFolder
 
@@ -58,7 +58,7 @@ def render(parsed: argparse.Namespace, console: Console) -> int:
     if parsed.dry_run:
         return making.say_plan(names)
     with shots.kept_frame():
-        return making.run(captured(making.prepared, planned, console), names)
+        return making.run(making.kept(captured(making.prepared, planned, console)), names)
 
 
 def planned_render(
@@ -94,8 +94,17 @@ def planned_render(
     several = parsed.frames is not None
     names = ["image"] if planned is None else [shot.name(several) for shot in planned]
     aspect = None if planned is None else shots.own_aspect(parsed)
+    jobs, earlier = paid(len(names)), None
+    if parsed.changed:
+        changed.check(parsed.count)
+        with open_history(folder_of(parsed)) as store:
+            asked = request.with_(seed=parsed.seed)
+            earlier = changed.Earlier(store, Path(bpy.data.filepath).name, asked)
+        if parsed.seed is None and earlier.seed is not None:
+            request = request.with_(seed=earlier.seed)
+        jobs = min(jobs, 1)  # how many there are to make is known when they are captured
     prepared = prepare(model, lambda: request, aspect, seen(parsed, model))
-    return Making(parsed, console, catalog, prepared, paid(len(names))), planned, names
+    return Making(parsed, console, catalog, prepared, jobs, earlier), planned, names
 
 
 def edit(parsed: argparse.Namespace, console: Console) -> int:
@@ -225,8 +234,12 @@ class Making:
         catalog: Catalog,
         prepared: Prepared,
         jobs: int,
+        earlier: changed.Earlier | None = None,
     ) -> None:
-        """Raises what stands against it, of all that is known before anything is captured."""
+        """earlier: what need not be made again.
+
+        Raises what stands against it, of all that is known before anything is captured.
+        """
         if prepared.problem is not None:
             raise prepared.problem
         assert prepared.model is not None
@@ -259,7 +272,8 @@ class Making:
         self._spending = RunSpending()
         self._names: dict[int, str] = {}
         self._first_error: GenAIError | None = None
-        self._made = 0
+        self._made = self._kept = 0
+        self._earlier = earlier
         self._filling: Run | None = None
         self._matches: dict[str, Match] = {}
         self.saved: list[str] = []
@@ -295,9 +309,13 @@ class Making:
         )
         return 0
 
+    def kept(self, shots_to_come: Iterator[Prepared | SceneError]) -> Iterator[changed.Shot]:
+        """The same, with what is there already and the same as it is."""
+        return shots_to_come if self._earlier is None else self._earlier.kept(shots_to_come)
+
     def run(
         self,
-        shots_to_come: Iterator[Prepared | SceneError],
+        shots_to_come: Iterator[changed.Shot],
         names: list[str],
         one_by_one: bool = False,
     ) -> int:
@@ -343,6 +361,9 @@ class Making:
                         if isinstance(prepared, SceneError):
                             self._fail(prepared)
                             continue
+                        if isinstance(prepared, changed.Kept):
+                            self._keep_as_it_is(name, prepared)
+                            continue
                         run_backend = backend.run
                         if prepared.model is not None and prepared.model is not self._model:
                             run_backend = self._offline(prepared.model)
@@ -368,10 +389,29 @@ class Making:
         self._console.event(
             "done",
             images=self._made,
+            **({} if self._earlier is None else {"kept": self._kept}),
             history=str(store.folder),
             cost_usd=round(self._spending.spent, 6),
         )
+        if self._earlier is not None:
+            self._console.line(f"{self._kept} kept as they were, {self._made} made again.")
         return 0
+
+    def _keep_as_it_is(self, name: str, kept: changed.Kept) -> None:
+        item, view = self._store.get(kept.id), kept.view
+        path = item.image_path
+        if self._output.wanted:
+            path = self._output.write(self._store, item, name, self._parsed.format)
+        self._kept += 1
+        self.saved.append(item.id)
+        self._console.event(
+            "kept",
+            id=item.id,
+            path=str(path),
+            camera=None if view is None else view.camera,
+            frame=None if view is None else view.frame,
+        )
+        self._console.line(str(path))
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:
         """In the worker."""

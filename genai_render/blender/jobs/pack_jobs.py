@@ -7,10 +7,11 @@ goes through the session's queue, while one works on.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ from ..capture import missing_files, placing, viewport, viewport_frame
 from ..capture.camera import frame_of, render_shape, unit_metres
 from ..capture.viewport_frame import Frame
 from ..settings import choices, options, pack_choice, reference_store, scene_settings
-from . import listeners, request_builder, session
+from . import batch_plan, listeners, request_builder, session
 
 if TYPE_CHECKING:
     from ...core.history.store import HistoryStore
@@ -49,11 +50,16 @@ _WRITER = "panel"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What pressing Start would make. problem: why it cannot be started; None if it can."""
+    """What pressing Start would make. problem: why it cannot be started; None if it can.
+
+    file: of a batch, in place of a pack. counting: what it would be is not known yet.
+    """
 
     pack: Pack | None
     sums: Sums | None = None
     problem: GenAIError | None = None
+    file: Path | None = None
+    counting: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +73,7 @@ class Making:
     file: int
     scene: str
     works: dict[int, tuple[Work, Picture]]
+    of_file: bool = False
     page: Path | None = None
     reporting: bool = False
 
@@ -99,6 +106,12 @@ class PackJobs:
 
     def plan(self, context: bpy.types.Context) -> Plan:
         """Made once a change, as it is read at each redraw."""
+        of_file = batch_plan.file_plans().plan(context)
+        if of_file is not None:
+            problem = of_file.problem
+            if problem is None and _view_aspect(context) is None:
+                problem = _no_view()
+            return Plan(None, of_file.sums, problem, of_file.path, of_file.counting)
         settings = scene_settings.settings(context)
         is_set = (
             request_builder.what_is_set(context),
@@ -121,6 +134,14 @@ class PackJobs:
         if self.making is not None and not self.making.over:
             raise InvalidInput("A pack is being made already.", action="Wait, or cancel it.")
         settings = scene_settings.settings(context)
+        of_file = batch_plan.file_plans().plan(context)
+        if of_file is not None:
+            if of_file.problem is not None:
+                raise of_file.problem
+            if of_file.counting:
+                raise InvalidInput("The batch is being counted.", action="Try again in a moment.")
+            self._begin(context, of_file.path.stem, list(of_file.pictures), restart=True)
+            return
         pack = pack_choice.chosen(settings)
         if pack is None:
             raise NotFound("The pack is missing.", action="Choose another one.")
@@ -128,16 +149,19 @@ class PackJobs:
         pictures = _pictures(context, pack, around)
         if not pictures:
             raise InvalidInput("No shot is ticked.", action="Tick one.")
-        self._begin(context, pack, pictures, restart=True)
+        self._begin(context, pack.label, pictures, restart=True)
 
     def go_on(self, context: bpy.types.Context) -> None:
         """Make what is left of a pack that was stopped. Raises what stands against it."""
+        path = batch_plan.chosen(context)
         pack = pack_choice.chosen(scene_settings.settings(context))
         left = self.left(context)
-        if pack is None or not left:
+        if (path is None and pack is None) or not left:
             raise InvalidInput("There is nothing left to make of this pack.")
-        pictures = batch_items.pictures(catalog.catalog(), left, _view_aspect(context))
-        self._begin(context, pack, pictures, restart=False)
+        aspect = _view_aspect(context) if path is None else None
+        pictures = batch_items.pictures(catalog.catalog(), left, aspect)
+        label = path.stem if path is not None else "" if pack is None else pack.label
+        self._begin(context, label, pictures, restart=False)
 
     def left(self, context: bpy.types.Context) -> list[tuple[str, BatchItem]]:
         """All of a pack of which some are not done, as it was planned in this or another run of
@@ -145,7 +169,7 @@ class PackJobs:
         current = session.opened()
         if current is None or (self.making is not None and not self.making.over):
             return []
-        name = _name(pack_choice.PACK.id_of(scene_settings.settings(context)))
+        name = _name_of(context)
         which = name, id(current), id(self.making)
         if self._left is None or self._left[0] != which:
             self._left = which, self._look_for_left(current.store, name)
@@ -166,7 +190,7 @@ class PackJobs:
         return items if open_ and len(open_) < len(items) else []
 
     def _begin(
-        self, context: bpy.types.Context, pack: Pack, pictures: list[Picture], restart: bool
+        self, context: bpy.types.Context, label: str, pictures: list[Picture], restart: bool
     ) -> None:
         current = session.session()
         whole = sums(pictures)
@@ -176,8 +200,7 @@ class PackJobs:
             if limits.month is not None:
                 spent = current.spending().month + current.gate.coming
                 cost.check_month(whole.usd, spent, limits.month)
-        name = _name(pack.id)
-        run = BatchRun(current.store, name, pack.label, pictures, _WRITER, restart=restart)
+        run = BatchRun(current.store, _name_of(context), label, pictures, _WRITER, restart=restart)
         run.lock()
         try:
             run.keep_plan()
@@ -187,7 +210,8 @@ class PackJobs:
             raise
         series = session.Series(run.choices(""), RunSpending())
         self.making = Making(
-            current, run, deque(run.todo()), series, current.file, context.scene.name, {}
+            *(current, run, deque(run.todo()), series, current.file, context.scene.name, {}),
+            of_file=batch_plan.chosen(context) is not None,
         )
         self._drawn = None
         if not bpy.app.timers.is_registered(self._timer):
@@ -264,13 +288,14 @@ class PackJobs:
             window=window, area=area, region=region, scene=scene, view_layer=layer
         ):
             if picture.item.canvas:
-                to_canvas = self._captured(bpy.context, picture, view)
+                with _at_frame(scene, picture.item.frame):
+                    to_canvas = self._captured(bpy.context, picture, view, making.of_file)
             making.run.progress.put(picture.key, "sent")
             work = current.submit(prepared, None, to_canvas, prepared.notices, series=making.series)
         making.works[work.job.id] = work, picture
 
     def _captured(
-        self, context: bpy.types.Context, picture: Picture, view: Any
+        self, context: bpy.types.Context, picture: Picture, view: Any, of_file: bool
     ) -> Callable[[], Canvas]:
         """What makes the canvas in the worker: once for all pictures of one view."""
         if self._drawn is not None and self._drawn[0] == picture.seen:
@@ -278,7 +303,10 @@ class PackJobs:
         area, region, space = view
         size = picture.prepared.canvas_size
         assert size is not None
-        frame = _frame(context, area, region, space, picture.item, size.aspect)
+        item = picture.item
+        if of_file and not item.camera and context.scene.camera is not None:
+            item = replace(item, camera=context.scene.camera.name)  # as on the command line
+        frame = _frame(context, area, region, space, item, size.aspect)
         drawn = viewport.draw(context, space, region, frame, size)
         request = picture.prepared.request
         if not drawn.anything and not (request is not None and request.references):
@@ -342,10 +370,10 @@ class PackJobs:
         current = session.opened()
         if current is None:
             return None
-        pack = pack_choice.PACK.id_of(scene_settings.settings(context))
-        path = batch_items.folder_of(current.store, _name(pack)) / _REPORT / report.PAGE
+        name = _name_of(context)
+        path = batch_items.folder_of(current.store, name) / _REPORT / report.PAGE
         making = self.making
-        if making is not None and making.run.name == _name(pack) and making.page is None:
+        if making is not None and making.run.name == name and making.page is None:
             return None
         return path if path.is_file() else None
 
@@ -354,7 +382,7 @@ class PackJobs:
         current = session.opened()
         if current is None:
             return ()
-        name = _name(pack_choice.PACK.id_of(scene_settings.settings(context)))
+        name = _name_of(context)
         making = self.making
         if making is not None and making.run.name == name:
             marks = making.run.progress.marks
@@ -397,8 +425,31 @@ class _Once:
 # --- from what is set -----------------------------------------------------------------------------
 
 
-def _name(pack: str) -> str:
+def _name_of(context: bpy.types.Context) -> str:
+    """Of the folder of what is chosen."""
+    path = batch_plan.chosen(context)
+    if path is not None:
+        return batch_items.file_name(path)
+    pack = pack_choice.PACK.id_of(scene_settings.settings(context))
     return batch_items.batch_name(f"panel-{pack}", bpy.data.filepath)
+
+
+@contextlib.contextmanager
+def _at_frame(scene: bpy.types.Scene, frame: int | None) -> Iterator[None]:
+    """Inside, the scene is at that frame; then at its own again."""
+    own, subframe = scene.frame_current, scene.frame_subframe
+    if frame is None or (frame, 0.0) == (own, subframe):
+        yield
+        return
+    try:
+        scene.frame_set(frame)
+        yield
+    finally:
+        scene.frame_set(own, subframe=subframe)
+
+
+def _no_view() -> SceneError:
+    return SceneError("There is no 3D Viewport to take the view from.", action="Open one.")
 
 
 def _view_aspect(context: bpy.types.Context) -> float | None:
@@ -432,7 +483,7 @@ def _planned(context: bpy.types.Context) -> Plan:
     if not pictures:
         problem = InvalidInput("No shot is ticked.", action="Tick one.")
     elif _view_aspect(context) is None:
-        problem = SceneError("There is no 3D Viewport to take the view from.", action="Open one.")
+        problem = _no_view()
     return Plan(pack, sums(pictures), problem)
 
 

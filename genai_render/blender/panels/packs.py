@@ -31,8 +31,12 @@ class GENAI_RENDER_PT_packs(SidebarPanel, bpy.types.Panel):
         made = pack_jobs.packs_made()
         plan = made.plan(context)
         row = layout.row(align=True)
+        row.active = plan.file is None
         row.prop(settings, "pack", text="")
         row.operator("genai_render.pack", text="", icon="FILE_FOLDER").action = "FOLDER"
+        layout.prop(settings, "batch_file", text="", placeholder="Or a batch file")
+        if plan.file is not None:
+            _draw_file(layout, plan)
         if plan.pack is not None:
             wrapped(layout, context, plan.pack.description)
             _draw_shots(layout, settings, plan.pack)
@@ -82,16 +86,26 @@ def _draw_fields(layout: Any, settings: Any, pack: Pack) -> None:
     column.prop(settings, "pack_resolution", text="Size")
 
 
+def _draw_file(layout: Any, plan: pack_jobs.Plan) -> None:
+    label = translated("Counting …") if plan.counting else ""
+    if plan.sums is not None:
+        label = translated(f"{plan.sums.pictures} pictures of {plan.sums.captures} views")
+    if label:
+        layout.label(text=label, translate=False)
+
+
 def _draw_start(
     layout: Any, context: bpy.types.Context, plan: pack_jobs.Plan, is_left: bool
 ) -> None:
     row = layout.row()
     row.scale_y = 1.3
-    row.enabled = plan.problem is None
+    row.enabled = plan.problem is None and not plan.counting
     label = translated("Start")
     if plan.sums is not None:
         price = "free" if plan.sums.usd == 0 else plan.sums.price
         label = translated(f"Make {plan.sums.pictures} Shots")
+        if plan.file is not None:
+            label = translated(f"Make {plan.sums.pictures} Pictures")
         label += f"  ({translated(price)})"
     row.operator(
         "genai_render.pack", text=label, icon="RENDER_STILL", translate=False

@@ -161,6 +161,11 @@ class GenAISettings(PropertyGroup):
         ],
     )
     __annotations__.update(PACK.properties("Pack", "A set of shots that are made in one go"))
+    batch_file: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Batch File",
+        description="A TOML or JSONL file with pictures to make, in place of the pack",
+        subtype="FILE_PATH",
+    )
     pack_without: StringProperty(options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
     pack_direction: StringProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Direction",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,19 +19,27 @@ from typing import Any, Literal
 from ..errors import StorageError
 from ..files import storage
 
-State = Literal["sent", "done", "failed"]
+State = Literal["sent", "done", "failed", "stale"]
 _SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """state: "sent" is on its way, or its process was killed. id: of the item in History."""
+    """state: "sent" is on its way, or its process was killed; "stale" was done, and is to be made
+    again since the scene is another. id: of the item in History.
+
+    job: what we call the provider's batch that it is in; "" for one that was sent by itself.
+    ticket: what the provider calls it; "" until it has answered. canvas: the file of its view.
+    """
 
     key: str
     state: State
     id: str = ""
     error: str = ""
     when: float = 0.0
+    job: str = ""
+    ticket: str = ""
+    canvas: str = ""
 
 
 class Progress:
@@ -54,7 +63,8 @@ class Progress:
             return
         known = self.marks.get(mark.key)
         # What is done stays so, whatever another process has tried.
-        if known is None or (known.state != "done" and mark.when >= known.when):
+        may = known is None or known.state != "done" or mark.state == "stale"
+        if known is None or (may and mark.when >= known.when):
             self.marks[mark.key] = mark
 
     def state(self, key: str) -> State | None:
@@ -63,20 +73,26 @@ class Progress:
 
     def put(self, key: str, state: State, id: str = "", error: str = "") -> None:
         """On the disk when this returns. Raises StorageError."""
-        mark = Mark(key, state, id, error, time.time())
-        line = json.dumps({name: getattr(mark, name) for name in mark.__slots__}) + "\n"
+        self.write([Mark(key, state, id, error, time.time())])
+
+    def write(self, marks: Iterable[Mark]) -> None:
+        """All of them on the disk when this returns. Raises StorageError."""
+        lines = [
+            json.dumps({name: getattr(mark, name) for name in mark.__slots__}) for mark in marks
+        ]
         try:
             with self._path.open("ab") as file:
                 if file.tell() and not _ends_whole(self._path):
                     file.write(b"\n")
-                file.write(line.encode())
+                file.write("".join(f"{line}\n" for line in lines).encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error_:
             raise StorageError(
                 "What is done of the batch cannot be written down.", *storage.explain(error_)
             ) from error_
-        self._read(line)
+        for line in lines:
+            self._read(line)
 
 
 def _ends_whole(path: Path) -> bool:

@@ -69,7 +69,10 @@ def sums(pictures: Sequence[Picture]) -> Sums:
 
 
 class BatchRun:
-    """name: of the batch's folder in History. writer: which part of it is made here."""
+    """name: of the batch's folder in History. writer: which part of it is made here.
+
+    restart: nothing is known of it any more; given_up: not even what a provider is making.
+    """
 
     def __init__(
         self,
@@ -79,15 +82,19 @@ class BatchRun:
         pictures: Sequence[Picture],
         writer: str = "1-of-1",
         restart: bool = False,
+        given_up: bool = False,
     ) -> None:
         self.store, self.name, self.title = store, name, title
         self.pictures = list(pictures)
         self.folder = store.folder / FOLDER / name
         self.unanswered: set[str] = set()
+        self.posted: set[str] = set()  # in a batch of a provider's, which will tell
         self._lock = locks.FileLock(self.folder / f"{writer}.lock")
         self._locked = False
         if restart:
             self.lock()  # what another process is making is not taken from it
+            if not given_up:
+                self._check_nothing_is_handed_in(writer)
             self._forget()
         self.progress = Progress(self.folder, writer)
 
@@ -111,6 +118,17 @@ class BatchRun:
     def close(self) -> None:
         self._lock.release()
         self._locked = False
+
+    def _check_nothing_is_handed_in(self, writer: str) -> None:
+        """Raises InvalidInput: with its ticket, what is paid for would be lost."""
+        marks = Progress(self.folder, writer).marks.values()
+        number = sum(mark.state == "sent" and bool(mark.ticket) for mark in marks)
+        if number:
+            self.close()
+            raise InvalidInput(
+                f"{number} of these pictures are being made by the provider, and paid for.",
+                action="Fetch them with --resume, or give them up with --restart --again.",
+            )
 
     def _forget(self) -> None:
         """All that is known of it, but for the locks of others."""
@@ -150,7 +168,9 @@ class BatchRun:
                 self.progress.put(key, "done", id=item.id)
                 del open_[key]
         for key, one in open_.items():
-            if one.prepared.estimate.usd != 0 and not again:
+            if self.progress.marks[key].job:
+                self.posted.add(key)
+            elif one.prepared.estimate.usd != 0 and not again:
                 self.unanswered.add(key)
 
     def todo(self) -> list[Picture]:
@@ -158,7 +178,9 @@ class BatchRun:
         open_ = [
             one
             for one in self.pictures
-            if self.progress.state(one.key) != "done" and one.key not in self.unanswered
+            if self.progress.state(one.key) != "done"
+            and one.key not in self.unanswered
+            and one.key not in self.posted
         ]
         return sorted(open_, key=lambda one: "" if one.seen is None else str(one.seen))
 
@@ -204,6 +226,7 @@ class BatchRun:
         mark = self.progress.marks.get(one.key)
         if mark is None or mark.state != "done":
             why = "It was sent and never answered." if one.key in self.unanswered else ""
+            why = why or ("It is being made by the provider." if one.key in self.posted else "")
             why = why or (mark.error if mark is not None else "") or "It was not made."
             return Row(one.key, title, about, error=why, prompt=item.prompt)
         try:

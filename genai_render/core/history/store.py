@@ -232,7 +232,7 @@ class HistoryStore:
         versions: Mapping[str, str] | None,
         session: str = "",
     ) -> Item:
-        if view is None and request.canvas is not None:
+        if request.canvas is not None:
             view = request.canvas.view
         files, parts = records.make_files(request, result)
         item_id = (result.arrived if result is not None else "") or new_id()

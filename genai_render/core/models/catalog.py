@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args
 from ..errors import InvalidInput, NotFound
 from ..files.toml_tables import entry, read, suggest, tables
 from ..framing import RESOLUTIONS
-from ..provider import Answer, ModelList, Provider
+from ..provider import Answer, BatchPrice, ModelList, Provider
 from ..request import OptionValue, RenderRequest
 from . import input_schema
 from .tasks import Task
@@ -484,7 +484,7 @@ class _Reader:
         models = tables(path, fields, "model")
         fields.pop("model", None)
         called = f'of the provider "{fields.get("id", "?")}"'
-        for name, kind in (("answer", Answer), ("models", ModelList)):
+        for name, kind in (("answer", Answer), ("models", ModelList), ("batch", BatchPrice)):
             if isinstance(fields.get(name), dict):
                 fields[name] = entry(path, kind, fields[name], f"{name} {called}")
         provider: Provider = entry(path, Provider, fields)
