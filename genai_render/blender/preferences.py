@@ -139,6 +139,12 @@ class GenAIRenderPreferences(
         precision=1,
         subtype="PIXEL",
     )
+    scene_again: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Make Those Once More",
+        description="An image that is off by more is made again with another seed, once and within "
+        "the limits on what may be spent",
+        default=False,
+    )
     live_size: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Live View Size",
         description="Pixels on the longer side of the view's picture in the panel",
@@ -204,6 +210,9 @@ class GenAIRenderPreferences(
         layout.prop(self, "parallel_jobs")
         layout.prop(self, "show_result")
         layout.prop(self, "scene_limit")
+        again = layout.row()
+        again.enabled = self.scene_limit > 0
+        again.prop(self, "scene_again")
         layout.prop(self, "live_size")
         log_panel.draw(layout)
 

@@ -12,6 +12,7 @@ Its rooms, each of which imports only from rooms above it in this list (and from
 - strokes: directions on surfaces, hatching, brushes
 - media: one medium a file, drawn with lines and strokes
 - finish: depth of field, edge smoothing, weather and lens effects, neural style
+- texture: pictures baked into the textures of what they show; stands beside the others
 
 `picture` is the way through all of them.
 """

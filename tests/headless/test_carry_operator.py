@@ -14,7 +14,7 @@ from genai_render.backends.offline import OfflineBackend
 from genai_render.blender import addon
 from genai_render.blender.background import Background
 from genai_render.blender.capture import CaptureSpec, capture
-from genai_render.blender.jobs import session
+from genai_render.blender.jobs import request_builder, session
 from genai_render.core.events import CancelToken, Result
 from genai_render.core.history import scene_matches
 from genai_render.core.request import RenderRequest
@@ -70,3 +70,27 @@ def test_from_every_view_that_can_be_chosen(prefs: Any, tmp_path: Path) -> None:
     plain = store.add(request.with_(canvas=None), result)
     with pytest.raises(RuntimeError, match="without a view"):
         bpy.ops.genai_render.next_camera(id=plain.id, target="ALL")
+
+
+def test_what_has_left_the_scene_is_made_once_more_and_no_more(prefs: Any, tmp_path: Path) -> None:
+    prefs.history_folder = str(tmp_path / "history")
+    stage.build(around=48)
+    canvas = capture(bpy.context, CaptureSpec(256, 192, mode="fast"))
+    request = RenderRequest("golden hour", model="offline", canvas=canvas, seed=3)
+    current = session.session()
+
+    def made() -> int:
+        current.submit(request_builder.for_request(request))
+        _wait()
+        _wait()  # for what the comparison has started
+        return len(current.store.search())
+
+    prefs.scene_limit = 0.001  # so that every image has left it
+    assert made() == 1, "unless it is wished for"
+    prefs.scene_again = True
+    assert made() == 3
+    newest = current.store.search()[0]
+    assert newest.parent
+    assert newest.seed != 3
+    prefs.scene_limit = 60.0
+    assert made() == 4, "what keeps to the scene is not"

@@ -87,6 +87,7 @@ LADDER = (
     "blender/settings/",
     "blender/capture/",
     "blender/batches/",
+    "blender/texturing/",
     "blender/cli/",
     "blender/jobs/",
     "blender/render_engine/",

@@ -15,11 +15,12 @@ import bpy
 from ...core.errors import SceneError
 from ...core.framing import AUTO, Size
 from . import camera as camera_frame
-from . import missing_files, passes, viewport, viewport_frame
+from . import missing_files, passes, placing, viewport, viewport_frame
 from .gpu_probe import find_gpu
 
 if TYPE_CHECKING:
     from ...core.view.canvas import Canvas, View
+    from ...core.view.placement import Placement
     from .spec import CaptureSpec
 
 
@@ -40,6 +41,8 @@ def capture_viewport(context: bpy.types.Context, spec: CaptureSpec) -> Canvas:
         here = bpy.context
         if spec.view is not None:
             frame = _of_view(spec, spec.view, camera_frame.unit_metres(context.scene))
+        elif spec.placed is not None:
+            frame = _of_placed(spec, spec.placed)
         elif spec.camera is None:
             frame = viewport_frame.frame(here, area, region, space, spec.aspect)
         else:
@@ -118,6 +121,13 @@ def _of_view(spec: CaptureSpec, view: View, metres: float) -> viewport_frame.Fra
     world, frame = camera_frame.of_view(view, metres)
     frame = frame.fitted(spec.aspect, spec.fit)
     return viewport_frame.Frame(0, 0, spec.width, spec.height, world.inverted(), frame.projection())
+
+
+def _of_placed(spec: CaptureSpec, placed: Placement) -> viewport_frame.Frame:
+    world, frame = placing.frame_of(placed)
+    projection = frame.fitted(spec.aspect, spec.fit).projection()
+    name = spec.camera or "placed"
+    return viewport_frame.Frame(0, 0, spec.width, spec.height, world.inverted(), projection, name)
 
 
 def _in_metres(canvas: Canvas, metres: float) -> Canvas:

@@ -98,6 +98,26 @@ def placed(
     return best[1]
 
 
+def around(
+    context: bpy.types.Context,
+    names: Sequence[str],
+    how: str,
+    aspect: float,
+    seen_from: Sequence[float],
+) -> list[tuple[str, placement.Placement]]:
+    """Cameras around objects, or around what the scene is about; each with a name.
+
+    seen_from: where in the world a picture of them was made from. Raises SceneError, InvalidInput.
+    """
+    points = _outline(context, set(names) or set(subject(context)))
+    if not len(points):
+        raise SceneError(
+            "The objects that a camera was to be placed for are not there.",
+            action="Show them, or select others.",
+        )
+    return placement.all_around(points, how, aspect, np.array(seen_from, np.float64))
+
+
 def frame_of(found: placement.Placement) -> tuple[Matrix, CameraFrame]:
     """Camera to world, and what it looks through."""
     frame = CameraFrame(found.width, found.height, 0.0, 0.0, True, found.near, found.far)

@@ -26,7 +26,7 @@ def needs_scene(words: Sequence[str]) -> bool:
     asks_help = "--help" in words or "-h" in words
     if "--from-scene" in words and not asks_help:
         return True
-    seen = command in ("render", "capture", "carry", "pack")
+    seen = command in ("render", "capture", "carry", "texture", "pack")
     return seen and "--no-canvas" not in words and not asks_help
 
 

@@ -19,6 +19,7 @@ from ...core.batch import ranges
 from ...core.errors import InvalidInput
 from ...core.framing import ASPECTS, AUTO, RESOLUTIONS
 from ...core.request import CLOSENESS, MODES, ROLES
+from ...core.view.placement import AROUND
 
 FORMATS = ("png", "webp", "jpeg")
 
@@ -33,7 +34,7 @@ ACTING = {
     "material": "make an object in an image of another material",
 }
 COMMANDS = (
-    *("render", "capture", "edit", *ACTING, "carry", "batch", "pack"),
+    *("render", "capture", "edit", *ACTING, "carry", "texture", "batch", "pack"),
     *("history", "models", "styles", "packs"),
 )
 MANIFEST = "blender_manifest.toml"
@@ -78,6 +79,11 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     _carry(
         commands.add_parser(
             "carry", help="show a picture of History from another camera", allow_abbrev=False
+        )
+    )
+    _texture(
+        commands.add_parser(
+            "texture", help="bake pictures of History into textures", allow_abbrev=False
         )
     )
     _batch(commands.add_parser("batch", help="make all pictures of a file", allow_abbrev=False))
@@ -381,6 +387,48 @@ def _carry(parser: argparse.ArgumentParser) -> None:
         "--viewport",
         action="store_true",
         help="seen with the shading of the file's 3D Viewport (Blender 5.2)",
+    )
+    _output(parser)
+
+
+def _texture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "items", nargs="+", metavar="ID", help="of pictures in History, made from the scene"
+    )
+    parser.add_argument(
+        "--views", choices=AROUND, help="first carry the first picture into views from all around"
+    )
+    parser.add_argument(
+        "--object",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="that gets a texture; may be repeated; default: all that the scene shows",
+    )
+    parser.add_argument(
+        "--size", default="2K", choices=tuple(RESOLUTIONS), help="of each texture at most"
+    )
+    parser.add_argument(
+        "--uvs",
+        default="auto",
+        choices=("auto", "own", "new"),
+        help="an object's own, or a new layer; auto: its own where they do not overlap",
+    )
+    parser.add_argument(
+        "--lit", action="store_true", help="the scene's light falls on the textures"
+    )
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--save", action="store_true", help="save the scene's own file")
+    to.add_argument(
+        "--save-as", type=Path, metavar="FILE.blend", help="save the textured scene there"
+    )
+    parser.add_argument(
+        "--model", metavar="ID", help="what makes the unseen of --views; default: the picture's own"
+    )
+    parser.add_argument(
+        "--viewport",
+        action="store_true",
+        help="--views with the shading of the file's 3D Viewport (Blender 5.2)",
     )
     _output(parser)
 

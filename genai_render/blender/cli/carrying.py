@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from ...core.history.store import HistoryStore
     from ...core.next_camera import Accepted
     from ...core.view.canvas import Canvas, View
+    from ...core.view.placement import Placement
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """A camera of the scene by its name, or a view of a turntable."""
+class Target:
+    """A camera of the scene by its name, a view of a turntable, or a camera that is placed."""
 
     name: str
     camera: str | None = None
     view: View | None = None
+    placed: Placement | None = None
 
 
 def carry(parsed: argparse.Namespace, console: Console) -> int:
@@ -42,25 +44,37 @@ def carry(parsed: argparse.Namespace, console: Console) -> int:
         accepted = next_camera.load(store, item.id)
         parsed.model = parsed.model or accepted.request.model
         targets = _targets(parsed, accepted)
-        catalog, model = making.model_of(parsed, console)
-        prepared = prepare(
-            model, lambda: next_camera.planned(accepted, model), seen=making.seen(parsed, model)
-        )
-        run = making.Making(parsed, console, catalog, prepared, len(targets))
-        names = [target.name for target in targets]
-        if parsed.dry_run:
-            return run.say_plan(names)
-        shots_to_come = _carried(run, store, accepted, targets, parsed, console)
-        return run.run(shots_to_come, names, one_by_one=True)
+        return into(store, accepted, targets, parsed, console)[0]
 
 
-def _targets(parsed: argparse.Namespace, accepted: Accepted) -> list[_Target]:
+def into(
+    store: HistoryStore,
+    accepted: Accepted,
+    targets: list[Target],
+    parsed: argparse.Namespace,
+    console: Console,
+) -> tuple[int, list[str]]:
+    """Carry a picture into those views: the exit code, and what is in History of it."""
+    catalog, model = making.model_of(parsed, console)
+    prepared = prepare(
+        model, lambda: next_camera.planned(accepted, model), seen=making.seen(parsed, model)
+    )
+    run = making.Making(parsed, console, catalog, prepared, len(targets))
+    names = [target.name for target in targets]
+    if parsed.dry_run:
+        return run.say_plan(names), []
+    shots_to_come = _carried(run, store, accepted, targets, parsed, console)
+    code = run.run(shots_to_come, names, one_by_one=True)
+    return code, run.saved
+
+
+def _targets(parsed: argparse.Namespace, accepted: Accepted) -> list[Target]:
     view = accepted.canvas.view
     if parsed.turntable is not None:
         center = scene_bounds.center(bpy.context, _around(parsed.around))
         views = next_camera.around(view, center, parsed.turntable)
         return [
-            _Target(f"turntable-{number:02d}", view=each) for number, each in enumerate(views, 2)
+            Target(f"turntable-{number:02d}", view=each) for number, each in enumerate(views, 2)
         ]
     if parsed.around is not None:
         raise InvalidInput("--around belongs to --turntable.", action="Leave it out.")
@@ -68,7 +82,7 @@ def _targets(parsed: argparse.Namespace, accepted: Accepted) -> list[_Target]:
     if parsed.camera == "all":
         # The camera that the picture is from would only give the picture again.
         cameras = [name for name in cameras if name != view.camera] or cameras
-    return [_Target(name, camera=name) for name in cameras]
+    return [Target(name, camera=name) for name in cameras]
 
 
 def _around(name: str | None) -> list[bpy.types.Object]:
@@ -84,7 +98,7 @@ def _carried(
     run: making.Making,
     store: HistoryStore,
     accepted: Accepted,
-    targets: list[_Target],
+    targets: list[Target],
     parsed: argparse.Namespace,
     console: Console,
 ) -> Iterator[Prepared | SceneError]:
@@ -110,7 +124,7 @@ def _carried(
         del done[1:-1]  # the first, and the one just before, show the most of the next
 
 
-def _capture(target: _Target, accepted: Accepted, parsed: argparse.Namespace) -> Canvas:
+def _capture(target: Target, accepted: Accepted, parsed: argparse.Namespace) -> Canvas:
     size = images.probe(accepted.image)
     with shielded():
         return capture(
@@ -118,8 +132,9 @@ def _capture(target: _Target, accepted: Accepted, parsed: argparse.Namespace) ->
             CaptureSpec(
                 size.width,
                 size.height,
-                camera=target.camera,
+                camera=target.name if target.placed is not None else target.camera,
                 view=target.view,
+                placed=target.placed,
                 mode=accepted.request.mode,
                 source="viewport" if parsed.viewport else "auto",
             ),

@@ -23,6 +23,7 @@ from . import (
     history,
     making,
     packing,
+    texturing,
 )
 from .interrupt import interruptible
 
@@ -31,6 +32,7 @@ _COMMANDS = {
     "edit": making.edit,
     **dict.fromkeys(arguments.ACTING, acting.act),
     "carry": carrying.carry,
+    "texture": texturing.texture,
     "batch": batching.batch,
     "pack": packing.pack,
     "packs": packing.packs,

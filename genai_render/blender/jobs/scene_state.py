@@ -42,6 +42,19 @@ def _match(item: Item) -> Match | None:
     return addon.state(SceneStates).of(item)
 
 
+def take(item_id: str, found: Match | None) -> None:
+    """What was found out just now about an image."""
+    addon.state(SceneStates).take(item_id, found)
+
+
+def limit() -> float:
+    """Pixels of the preferences; where they mark nothing, what they would without being changed."""
+    from ...core.history import scene_matches
+
+    prefs = addon.preferences()
+    return scene_matches.LIMIT if prefs is None or not prefs.scene_limit else prefs.scene_limit
+
+
 def has_left(item: Item) -> bool:
     """Whether it is off by more than the limit of the preferences."""
     prefs = addon.preferences()

@@ -248,7 +248,7 @@ class Session:
             self._took[work.job.request.model, work.job.request.resolution] = event.seconds
             self._spending = None
             self._corrections.pop(work.job.request.model, None)
-            self._compare(work.job.request, event)
+            self._compare(work, event)
         elif isinstance(event, Finished):
             del self._works[work.job.id]
             self._spending = None
@@ -259,20 +259,37 @@ class Session:
             if event.error is not None and (not cancelled or event.error.why):
                 self.tell(f"{work.job.missing} {event.error.text}".strip(), True, work)
 
-    def _compare(self, request: RenderRequest, saved: Saved) -> None:
+    def _compare(self, work: Work, saved: Saved) -> None:
         """How far the image is from its scene, found out by a thread after it is safe."""
+        request = work.job.request
         canvas, image, store = request.canvas, saved.result.image, self.store
         if canvas is not None:
             from ...core.history import scene_matches  # not needed to start
 
             background.run(
                 lambda: scene_matches.measure(store, saved.id, canvas, image),
-                lambda found: self._compared(saved.id, found),
+                lambda found: self._compared(work, request, saved.id, found),
                 lane="match",
             )
 
-    def _compared(self, item_id: str, found: Match | None) -> None:
+    def _compared(
+        self, work: Work, request: RenderRequest, item_id: str, found: Match | None
+    ) -> None:
+        from . import once_more  # not needed to start
+
         addon.state(SceneStates).take(item_id, found)
+        if once_more.wanted(work, request, found):
+            work.once_more = True
+            try:
+                prepared = once_more.prepared(
+                    request, item_id, self.correction(request.model).ratio
+                )
+                if prepared.problem is not None:
+                    raise prepared.problem
+                self.submit(prepared, work.place).once_more = True
+                self.tell("The image has left the scene: it is made once more.", False)
+            except GenAIError as error:
+                self.tell(error.text, True)
         self._redraw()
 
     def _keep(self, request: RenderRequest, result: Result, seconds: float) -> str:

@@ -32,6 +32,7 @@ class Work:
 
     alone: not one of a series, whose words are not the user's own: what was used of them is in
     the details of each image.
+    once_more: it, or the one that it repeats, has led to another one by having left its scene.
     """
 
     job: Job
@@ -44,6 +45,7 @@ class Work:
     expected: float | None = None
     said: frozenset[str] = frozenset()
     alone: bool = True
+    once_more: bool = False
 
     @property
     def title(self) -> str:

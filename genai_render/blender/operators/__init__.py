@@ -19,6 +19,7 @@ from . import (
     references,
     results,
     servers,
+    texturing,
     views,
 )
 
@@ -31,6 +32,7 @@ _MODULES = (
     results,
     download,
     views,
+    texturing,
     history,
     references,
     prompts,

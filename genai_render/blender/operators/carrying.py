@@ -4,13 +4,12 @@
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
-import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
 
 from ...core.errors import GenAIError, SceneError
-from ..jobs import generating, history_page, session
+from ..jobs import generating, history_page, session, view_series
 from ..settings import choices, scene_settings, window_state
 from ..translation import translated
 from .reporting import ItemOperator
@@ -18,8 +17,7 @@ from .reporting import ItemOperator
 if TYPE_CHECKING:
     from ...core.next_camera import Accepted
     from ...core.preflight import Prepared
-    from ...core.request import RenderRequest
-    from ...core.view.canvas import Canvas
+    from ..capture import CaptureSpec
 
 _WIDTH = 380
 _VIEW, _ALL, _TURNTABLE, _ONE = "VIEW", "ALL", "TURNTABLE", "CAMERA "
@@ -109,9 +107,7 @@ over, and only what it does not show is made, by the model of the panel"""
 
     def _prepared_for_dialog(self, context: bpy.types.Context) -> "Prepared":
         """Put together again only when another model was chosen: a mask is encoded for it."""
-        model = choices.MODEL.id_of(scene_settings.settings(context))
-        if self._known is None or self._known[0] != model:
-            self._known = model, _prepared(context, self._accepted)
+        self._known = prepared_for_model(context, self._accepted, self._known)
         return self._known[1]
 
     def _count(self, context: bpy.types.Context) -> int:
@@ -132,47 +128,43 @@ over, and only what it does not show is made, by the model of the panel"""
             accepted = next_camera.load(session.session().store, self.item(context).id)
             self._accepted = accepted
         prepared = _prepared(context, accepted)
-        session.session().gate.check(prepared, times=self._count(context))
-        for canvas in self._captured(context, accepted):
-            assert prepared.model is not None, "it was checked"
-            complete = functools.partial(_completed, accepted, prepared.model, canvas)
-            session.session().submit(
-                prepared, generating.place_of(context), said=prepared.notices, complete=complete
-            )
+        views = self._views(context, accepted)
+        view_series.view_series().start(
+            context, accepted, prepared, views, place=generating.place_of(context)
+        )
         return {"FINISHED"}
 
-    def _captured(self, context: bpy.types.Context, accepted: "Accepted") -> "list[Canvas]":
-        """Each view that is meant, before anything is sent. Raises SceneError."""
+    def _views(self, context: bpy.types.Context, accepted: "Accepted") -> "list[CaptureSpec]":
+        """Each view that is meant. Raises SceneError."""
         from ...core import next_camera
         from ...core.image import images
-        from ..capture import scene_bounds
+        from ..capture import CaptureSpec, scene_bounds
 
         size = images.probe(accepted.image)
-        wanted = {"width": size.width, "height": size.height, "source": _source()}
         if self.target == _VIEW:
-            return [_capture(context, **{**wanted, "source": "viewport"})]
+            return [CaptureSpec(size.width, size.height, source="viewport")]
+
+        def seen(**where: Any) -> CaptureSpec:
+            return CaptureSpec(
+                size.width, size.height, source=_source(), mode=accepted.request.mode, **where
+            )
+
         if self.target == _TURNTABLE:
             chosen = [thing for thing in context.selected_objects if thing.type != "CAMERA"]
             center = scene_bounds.center(context, chosen)
-            views = next_camera.around(accepted.canvas.view, center, self.views)
-            return [_capture(context, view=view, **wanted) for view in views]
+            around = next_camera.around(accepted.canvas.view, center, self.views)
+            return [seen(view=view) for view in around]
         names = [self.target.removeprefix(_ONE)]
         if self.target == _ALL:
             names = self._cameras(context)
         if not names:
             raise SceneError("The scene has no other camera.", action="Add one.")
-        return [_capture(context, camera=name, **wanted) for name in names]
+        return [seen(camera=name) for name in names]
 
 
-def _source() -> str:
+def _source() -> "Literal['passes', 'viewport']":
     """As a viewport shows it where there is one; else rendered."""
     return "passes" if bpy.app.background else "viewport"
-
-
-def _capture(context: bpy.types.Context, **wanted: Any) -> "Canvas":
-    from ..capture import CaptureSpec, capture
-
-    return capture(context, CaptureSpec(**wanted))
 
 
 def _prepared(context: bpy.types.Context, accepted: "Accepted") -> "Prepared":
@@ -189,14 +181,14 @@ def _prepared(context: bpy.types.Context, accepted: "Accepted") -> "Prepared":
     )
 
 
-def _completed(
-    accepted: "Accepted", model: Any, canvas: "Canvas", planned: "RenderRequest"
-) -> "RenderRequest":
-    """In the worker."""
-    from ...core import next_camera
-
-    made = next_camera.request_for(accepted, model, canvas)
-    return made.with_(width=planned.width, height=planned.height)
+def prepared_for_model(
+    context: bpy.types.Context, accepted: "Accepted", known: "tuple[str, Prepared] | None"
+) -> "tuple[str, Prepared]":
+    """What one more view would be and cost, with the model that it is for. known: the last one."""
+    model = choices.MODEL.id_of(scene_settings.settings(context))
+    if known is None or known[0] != model:
+        return model, _prepared(context, accepted)
+    return known
 
 
 _CLASSES = (GENAI_RENDER_OT_next_camera,)

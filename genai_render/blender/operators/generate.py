@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ...core.bounds import MAX_SEED
-from ..jobs import generating, request_builder, session
+from ..jobs import errands, generating, request_builder, session
 from ..settings import scene_settings
 from ..translation import CONTEXT, translated
 from .reporting import ItemOperator, TellingOperator
@@ -86,12 +86,22 @@ class GENAI_RENDER_OT_cancel(TellingOperator):
         default=-1,
         options={"HIDDEN", "SKIP_SAVE"},
     )
+    errand: bpy.props.IntProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Errand",
+        description="Which work of several steps instead of a job: its number, counted from 0",
+        default=-1,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return _under_way(cls)
 
     def act(self, context: bpy.types.Context) -> set[str]:
+        steps = errands.under_way()
+        if 0 <= self.errand < len(steps):
+            steps[self.errand].cancel()
+            return {"FINISHED"}
         current = session.opened()
         works = current.works() if current is not None else []
         if current is None or not works:
@@ -113,6 +123,8 @@ class GENAI_RENDER_OT_cancel_all(TellingOperator):
 
     def act(self, context: bpy.types.Context) -> set[str]:
         current = session.opened()
+        for errand in errands.under_way():
+            errand.cancel()
         if current is not None:
             current.cancel_all()
         return {"FINISHED"}
@@ -157,7 +169,7 @@ class GENAI_RENDER_OT_random_seed(bpy.types.Operator):
 
 def _under_way(cls: Any) -> bool:
     current = session.opened()
-    if current is None or not current.works():
+    if (current is None or not current.works()) and not errands.under_way():
         cls.poll_message_set(translated("No image is being made", "tooltips"))
         return False
     return True

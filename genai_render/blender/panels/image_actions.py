@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _ACTION = "genai_render.picture_action"
+_TEXTURED = "genai_render_texture"  # what texturing.materials keeps with an object
 
 
 class GENAI_RENDER_MT_image(bpy.types.Menu):
@@ -110,6 +111,10 @@ def draw_all(layout: Any, context: bpy.types.Context) -> None:
         layout.operator("genai_render.project", icon="MOD_UVPROJECT")
     if projection.is_on(context.scene):
         layout.operator("genai_render.unproject", icon="X")
+    layout.operator("genai_render.texture", icon="TEXTURE").action = "BAKE"
+    if any(_TEXTURED in thing for thing in context.scene.objects):
+        button = layout.operator("genai_render.texture", text="Remove Baked Textures", icon="X")
+        button.action = "REMOVE"
     layout.separator()
     layout.operator("genai_render.copy_prompt", icon="COPYDOWN")
     layout.operator("genai_render.reveal", icon="FILE_FOLDER")

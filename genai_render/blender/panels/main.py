@@ -15,7 +15,7 @@ import bpy
 
 from ...backends.http import errors as http_errors
 from .. import catalog
-from ..jobs import request_builder, session
+from ..jobs import errands, request_builder, session
 from ..settings import choices, scene_settings, thumbnails, window_state
 from ..translation import translated
 from ..viewport import live_render
@@ -175,6 +175,10 @@ def _draw_jobs(layout: Any) -> None:
         row = layout.row(align=True)
         row.progress(factor=work.share, text=progress_text(work), translate=False)
         row.operator("genai_render.cancel", text="", icon="X").job = work.job.id
+    for number, errand in enumerate(errands.under_way()):
+        row = layout.row(align=True)
+        row.progress(factor=errand.share, text=translated(errand.text), translate=False)
+        row.operator("genai_render.cancel", text="", icon="X").errand = number
     if len(works) > 1:
         layout.operator("genai_render.cancel_all", text="Cancel All")
 

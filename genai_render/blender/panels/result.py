@@ -64,10 +64,12 @@ def _draw_made_with(layout: Any, context: Any, item: Item) -> None:
     column = layout.column()
     column.active = False
     wrapped(column, context, f"{name} · {cost}")
-    if scene_state.has_left(item):
+    left, text = scene_state.has_left(item), scene_state.text(item)
+    if left or (text and window_state.window(context).show_heat):
         row = layout.column()
-        row.alert = True
-        wrapped(row, context, scene_state.text(item), icon="ERROR", translate=False)
+        row.alert = left
+        icon = "ERROR" if left else "CHECKMARK"
+        wrapped(row, context, text, icon=icon, translate=False)
 
 
 def _draw_line(layout: Any, context: Any, item: Item) -> None:
@@ -94,6 +96,8 @@ def _draw_over_view(layout: Any, state: Any, shown: overlay.Shown) -> None:
     else:
         column.prop(state, "wipe", slider=True)
         column.prop(state, "opacity", slider=True)
+        if history_page.made_from_view(shown.current):
+            column.prop(state, "show_heat", icon="OVERLAY", toggle=True)
     row = column.row(align=True)
     if len(shown.ids) > 1 and not shown.compared:
         row.operator("genai_render.previous_result", text="", icon="TRIA_LEFT")

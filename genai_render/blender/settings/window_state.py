@@ -118,6 +118,13 @@ class GenAIWindow(PropertyGroup):
         update=_overlay_changed,
         options={"SKIP_SAVE"},
     )
+    show_heat: BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Where It Left the Scene",
+        description="Color the image over the view: green where its edges lie on those of the "
+        "scene, red where they are off by the limit of the preferences or were not found",
+        update=_overlay_changed,
+        options={"SKIP_SAVE"},
+    )
     opacity: FloatProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Opacity",
         description="How much the image hides of the scene behind it",

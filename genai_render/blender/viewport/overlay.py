@@ -418,6 +418,12 @@ def _draw_pictures(context: Any, overlay: Overlay, region: Any) -> None:
     if box is None or texture is None:
         return
     drawing.picture(texture, box, state.wipe, state.opacity * (FADED if overlay.elsewhere else 1))
+    if state.show_heat and not overlay.elsewhere and not shown.partial:
+        from . import heat  # not needed to start
+
+        where = heat.heat().texture(shown.current, texture.width, texture.height)
+        if where is not None:
+            drawing.picture(where, box, state.wipe, 1.0)
     drawing.outline(box, (0.0, 0.0, 0.0, 0.5))
     _draw_annotations(context, overlay, shown, box)
     if state.wipe < 1:

@@ -18,6 +18,7 @@ from ..files import storage
 from ..image import images
 from ..view import scene_match
 from ..view.scene_match import Match
+from .lineage import view_holder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,13 @@ def measure(store: HistoryStore, item_id: str, canvas: Canvas, image: bytes) -> 
     except GenAIError:
         return None  # another shape than its view, or a full disk: the image is safe all the same
     return found
+
+
+def measure_kept(store: HistoryStore, item_id: str) -> Match | None:
+    """The same for an image of History, by the view that it, or what it changes, was made from."""
+    seen = view_holder(store.record, item_id)
+    canvas = store.canvas(seen) if seen else None
+    return None if canvas is None else measure(store, item_id, canvas, store.image(item_id))
 
 
 def kept(folder: Path) -> Match | None:

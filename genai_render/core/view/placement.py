@@ -55,6 +55,9 @@ RULES = {
     "top": Rule(0, 90, 60, 0.76),
     "eye-level": Rule(0, 3, 70, 0.8),
 }
+AROUND = ("ring", "hemisphere", "six")
+"""Ways to see a subject from several sides."""
+
 ROOMS = ("", "left", "right", "top", "bottom")
 """On which side of the picture there is room for words."""
 
@@ -75,6 +78,46 @@ class Placement:
     distance: float
 
 
+def all_around(
+    points: NDArray[np.float64], how: str, aspect: float, seen_from: NDArray[np.float64]
+) -> list[tuple[str, Placement]]:
+    """Cameras around a subject, each with a name; the nearest to where it is seen from first.
+
+    seen_from: where the camera of a picture that is there already stands: one ring goes on from it.
+    Raises InvalidInput.
+    """
+    if how not in AROUND:
+        raise InvalidInput(f'"{how}" is no way around.', action=f"Use {', '.join(AROUND)}.")
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        raise InvalidInput("There is nothing to place a camera for.")
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    way = np.asarray(seen_from, np.float64) - middle
+    own = math.degrees(math.atan2(way[0], -way[1]))
+    wanted: list[tuple[str, float, float]]
+    if how == "ring":
+        wanted = [(f"ring-{k + 1}", own + 45.0 * k, 12.0) for k in range(1, 8)]
+    elif how == "hemisphere":
+        wanted = [(f"low-{k + 1}", own + 60.0 * k, 10.0) for k in range(1, 6)]
+        wanted += [(f"high-{k + 1}", own + 45 + 90.0 * k, 50.0) for k in range(4)]
+        wanted += [("top", own, 89.0)]
+    else:
+        sides = ("front", "right", "back", "left")
+        wanted = [(name, 90.0 * k, 0.0) for k, name in enumerate(sides)]
+        wanted += [("top", 0.0, _STEEPEST), ("bottom", 0.0, -_STEEPEST)]
+    placed = [
+        (name, place(points, Rule(turn, rise, 50.0, 0.86), aspect, above_ground=how != "six"))
+        for name, turn, rise in wanted
+    ]
+
+    def away(one: tuple[str, Placement]) -> float:
+        there = np.array([row[3] for row in one[1].matrix[:3]]) - middle
+        size = max(float(np.linalg.norm(there) * np.linalg.norm(way)), 1e-9)
+        return -float(there @ way) / size
+
+    return sorted(placed, key=away)
+
+
 def rule(name: str) -> Rule:
     """Raises InvalidInput."""
     if name not in RULES:
@@ -90,11 +133,13 @@ def place(
     aspect: float,
     front: float = 0.0,
     room: str = "",
+    above_ground: bool = True,
 ) -> Placement:
     """A camera for the points (N, 3), which are a subject's outline.
 
     front: degrees that the subject's front is turned by from -y, counter-clockwise from above.
     aspect: the picture's width over its height.
+    above_ground: raise a camera that would stand below the subject.
 
     Raises InvalidInput for a picture or a subject that nothing can be fitted to.
     """
@@ -110,7 +155,7 @@ def place(
     while True:
         placement = _fitted(points, replace(how, elevation=elevation), aspect, front, room, size)
         clear = ground + _ABOVE_GROUND * float(high[2] - low[2])
-        if placement.matrix[2][3] >= clear or elevation >= _STEEPEST:
+        if not above_ground or placement.matrix[2][3] >= clear or elevation >= _STEEPEST:
             return placement
         elevation = min(_STEEPEST, elevation + _STEP_UP)
 
@@ -129,7 +174,7 @@ def _fitted(
     points: NDArray[np.float64], how: Rule, aspect: float, front: float, room: str, size: float
 ) -> Placement:
     turn = math.radians(how.azimuth + front)
-    rise = math.radians(min(how.elevation, _STEEPEST))
+    rise = math.radians(max(-_STEEPEST, min(how.elevation, _STEEPEST)))
     # Away from what it looks at; at no azimuth, from -y.
     back = np.array(
         (math.sin(turn) * math.cos(rise), -math.cos(turn) * math.cos(rise), math.sin(rise))

@@ -80,7 +80,7 @@ def carry(
     Raises InvalidInput for a picture of another shape than its view.
     """
     source = at_picture(source, picture)
-    seen_from = _Source(picture, source)
+    seen_from = Source(picture, source)
     floor = _floor(source) if background else None
     height, width = target.height, target.width
     color = np.zeros((height, width, picture.shape[2]), np.uint8)
@@ -188,7 +188,7 @@ def project(view: View, camera: Floats) -> tuple[Floats, Floats, Floats]:
     return column, row, -z
 
 
-class _Source:
+class Source:
     """The picture, and all that is asked of its view, pixel by pixel."""
 
     def __init__(self, picture: NDArray[np.uint8], canvas: Canvas) -> None:
@@ -246,7 +246,7 @@ def _one_surface(
 
 
 def _band(
-    source: _Source,
+    source: Source,
     target: Canvas,
     part: slice,
     moved: Floats | None,
@@ -274,13 +274,13 @@ def _band(
     column, row, distance = project(source.view, points)
     distance = np.where(free, np.inf, distance)
     usable = (there | free) & np.isfinite(column) & np.isfinite(row)
-    color, weight = _sampled(source, column, row, distance, usable)
+    color, weight = sampled(source, column, row, distance, usable)
     weight *= np.where(there, facing, 1)
     return color, weight
 
 
 def _facing(
-    source: _Source, target: Canvas, part: slice, points: Floats, to_source: Floats
+    source: Source, target: Canvas, part: slice, points: Floats, to_source: Floats
 ) -> Floats:
     """1 where the source saw the same side of a surface squarely enough, 0 where it did not."""
     normal = target.normal[part].astype(np.float64)
@@ -313,7 +313,7 @@ def _floor(source: Canvas) -> float | None:
 
 
 def _background(
-    source: _Source,
+    source: Source,
     target: Canvas,
     part: slice,
     bare: NDArray[np.bool_],
@@ -357,8 +357,8 @@ def _background(
 # --- what is seen there ---------------------------------------------------------------------------
 
 
-def _sampled(
-    source: _Source, column: Floats, row: Floats, distance: Floats, usable: NDArray[np.bool_]
+def sampled(
+    source: Source, column: Floats, row: Floats, distance: Floats, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     width, height = source.view.width, source.view.height
     with np.errstate(invalid="ignore"):
@@ -396,7 +396,7 @@ def _sampled(
 
 
 def _same_surface(
-    source: _Source,
+    source: Source,
     tap: NDArray[np.intp],
     distance: NDArray[np.float32],
     off_x: NDArray[np.float32],
@@ -412,7 +412,7 @@ def _same_surface(
 
 
 def _cubic(
-    source: _Source, corner: NDArray[np.intp], x: NDArray[np.float32], y: NDArray[np.float32]
+    source: Source, corner: NDArray[np.intp], x: NDArray[np.float32], y: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Between pixels by Catmull and Rom's curve, which keeps a picture as sharp as it is."""
     across, down = _catmull_rom(x), _catmull_rom(y)
