@@ -130,6 +130,16 @@ BACKENDS: dict[str, BackendInfo] = {
             "http://127.0.0.1:7860",
             "GENAI_RENDER_A1111",
         ),
+        BackendInfo(
+            "model3d",
+            "3D Server",
+            "self-hosted",
+            ".self_hosted.model_server",
+            "ModelServerBackend",
+            "Hunyuan3D's api_server.py, or one that speaks as it does: 3D models of an image",
+            "http://127.0.0.1:8081",
+            "GENAI_RENDER_MODEL3D",
+        ),
     )
 }
 

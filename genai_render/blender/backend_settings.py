@@ -138,6 +138,10 @@ def check_access(known: Catalog, model: Model, wait: bool) -> None:
     try:
         settings = for_model(known, model)
         row = base.backend_info(model.backend)
+        if model.backend == "gemini" and model.makes == "video":
+            from ..backends.cloud import veo  # not needed to start
+
+            veo.check_place(model, http_settings.vertex_of(settings, "gemini") is not None)
         if row.connects:
             name, own = http_settings.endpoint_name(model), str(model.extra.get("base_url", ""))
             if wait:

@@ -207,6 +207,13 @@ def _with_servers(
     from ..backends.self_hosted.comfyui import library
 
     online = not all(map(_is_here, addresses))
+    if kind == "model3d":
+        own = {
+            model.id: replace(model, online=online)
+            for model in known.media.values()
+            if model.backend == kind
+        }
+        return replace(known, media={**known.media, **own})
     if kind == "comfyui":
         known, of_workflows = library.with_workflows(
             known, workflow_folder(prefs), online, addresses[0]

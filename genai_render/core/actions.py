@@ -41,6 +41,7 @@ LABELS: dict[str, str] = {
     "swap-subject": "Swap Subject",
     "swap-face": "Swap Face",
     "material": "Change Material",
+    "model": "3D Model",
 }
 """What each is called."""
 

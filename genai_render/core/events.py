@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import Cancelled, GenAIError
+from .media import Media
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Result:
     ai: False where no generative model was involved (IPTC digital source type).
     estimated_usd: what it was said to cost before; None where nobody could tell.
     listed_usd: what it should have cost by the price list alone, without what was seen since.
+    media: the clip or 3D model that came; `image` is then what it was made of, which stands for it
+        where pictures are shown.
     """
 
     image: bytes
@@ -71,6 +74,7 @@ class Result:
     arrived: str = ""
     estimated_usd: float | None = None
     listed_usd: float | None = None
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def sendable(request: RenderRequest) -> RenderRequest:
     """The request with all images of the user's as they are sent: what a backend measures, masks
     and sends. The same request where they are so already."""
     changes: dict[str, bytes] = {}
-    for part in ("source", "mask", "markup"):
+    for part in ("source", "mask", "markup"):  # a clip to follow was made here
         data = getattr(request, part)
         if data is not None and (made := plain(data, part)) != data:
             changes[part] = made

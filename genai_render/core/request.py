@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from . import media
 from .bounds import MAX_COUNT, MAX_REFERENCES, MAX_SEED, MAX_SIDE, PROMPT_LIMIT
 from .errors import InvalidInput, StorageError
 from .framing import check_aspect, check_resolution
@@ -27,7 +28,7 @@ MODES: tuple[str, ...] = get_args(Mode)
 Closeness = Literal["auto", "loose", "balanced", "close", "exact"]
 CLOSENESS: tuple[str, ...] = get_args(Closeness)
 """How close to the view an image stays; "auto" is what a model does by itself."""
-Kind = Literal["render", "edit"]
+Kind = Literal["render", "edit", "video", "model"]
 OptionValue = str | int | float | bool
 
 SCHEMA = 1
@@ -144,6 +145,9 @@ class RenderRequest:
 
     kind "edit" changes `source`, an encoded image; `mask` (PNG, transparent where to edit) and
     `markup` (transparent PNG laid over it) guide it. `parent` is the History id it came from.
+    kind "video" lets `source` move: it is the first frame, a reference is the last, and `control`,
+    an MP4 of the scene's depth, normals or grey, says how everything moves. kind "model" makes a
+    3D model of `source`.
     options: the chosen model's own, by id.
     closeness: how close to the view it stays; what that means for the model is among its options
         already, or is in the words that are sent with it (see `core.closeness`).
@@ -172,6 +176,7 @@ class RenderRequest:
     source: bytes | None = field(default=None, repr=False)
     mask: bytes | None = field(default=None, repr=False)
     markup: bytes | None = field(default=None, repr=False)
+    control: bytes | None = field(default=None, repr=False)
     carried: bool = False
     parent: str = ""
     batch: str = ""
@@ -236,10 +241,17 @@ class RenderRequest:
                 isinstance(value, float) and not math.isfinite(value)
             ):
                 raise InvalidInput(f'The option "{key}" has a value that cannot be used.')
-        if self.kind == "edit":
+        sent_on = self.kind in media.KINDS
+        if sent_on or self.kind == "edit":
             if self.source is None:
                 raise InvalidInput("There is no image to edit.", action="Choose one first.")
-        elif self.source is not None or self.mask is not None or self.markup is not None:
+        elif self.source is not None:
+            raise InvalidInput("A mask or markup belongs to an edit.", action="Choose an image.")
+        if self.control is not None:
+            if self.kind != "video":
+                raise InvalidInput("A clip to follow belongs to a video.")
+            media.read(self.control, "video", "The clip to follow")
+        if self.kind != "edit" and (self.mask is not None or self.markup is not None):
             raise InvalidInput("A mask or markup belongs to an edit.", action="Choose an image.")
         if self.carried and (self.kind != "edit" or self.canvas is None):
             put(self, "carried", False)  # read again without its view, it is an edit as any other
@@ -265,6 +277,7 @@ class RenderRequest:
             "source": _digest(self.source),
             "mask": _digest(self.mask),
             "markup": _digest(self.markup),
+            **({"control": _digest(self.control)} if self.control is not None else {}),
             "parent": self.parent,
         }
 
@@ -312,6 +325,7 @@ class RenderRequest:
                 source=loaded(values.get("source")),
                 mask=loaded(values.get("mask")),
                 markup=loaded(values.get("markup")),
+                control=loaded(values.get("control")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInput("This saved request is damaged.", f"{error!r}.") from error

@@ -88,6 +88,7 @@ LADDER = (
     "blender/capture/",
     "blender/batches/",
     "blender/texturing/",
+    "blender/sending/",
     "blender/cli/",
     "blender/jobs/",
     "blender/render_engine/",

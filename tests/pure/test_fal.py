@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from genai_render.backends.base import check_access, create_backend
-from genai_render.backends.cloud import fal
+from genai_render.backends.cloud import fal, fal_job
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.backends.refresh import refreshed
@@ -38,10 +38,10 @@ SEEDVR = KNOWN.model("fal/fal-ai/seedvr/upscale/image")
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(retry, "_PAUSES", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(fal, "_PAUSES", (0.01, 0.02))
-    monkeypatch.setattr(fal, "_FETCH_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(fal_job, "_PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(fal_job, "_FETCH_PAUSES", (0.01, 0.01, 0.01))
     fal._fields.clear()
-    fal._prices.clear()
+    fal_job._prices.clear()
     yield
     assert our_threads() == []
 

@@ -22,7 +22,7 @@ pytest.importorskip("google.genai")
 pytest.importorskip("cryptography")
 
 from genai_render.backends.base import create_backend
-from genai_render.backends.cloud import fal, google_login
+from genai_render.backends.cloud import fal, fal_job, fal_media, google_login, veo
 from genai_render.backends.http import retry
 from genai_render.backends.http.settings import BackendSettings, Endpoint
 from genai_render.core.history.store import HistoryStore
@@ -31,7 +31,7 @@ from genai_render.core.keys.credentials import Secret
 from genai_render.core.models import catalog
 from genai_render.core.request import RenderRequest
 from tests.pure.test_credentials import _bytes_under, _forms
-from tests.servers import fal_api, json_providers, vertex_api
+from tests.servers import fal_api, json_providers, model3d_api, veo_api, vertex_api
 from tests.servers.client import canvas, image
 from tests.servers.http import Answer, Server
 
@@ -43,6 +43,7 @@ JSON = {
     "byteplus": json_providers.BytePlusServer,
     "together": json_providers.TogetherServer,
 }
+MEDIA = ("fal clip", "fal 3d", "veo", "own 3d")
 PROVIDERS = (*JSON, "azure", "litellm", "fal", "vertex")
 
 
@@ -51,17 +52,19 @@ def test_every_provider_that_takes_a_key_is_here():
     assert {*PROVIDERS, *others} - {"vertex"} == set(KNOWN.providers)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", [*PROVIDERS, *MEDIA])
 def test_a_marked_key_stands_nowhere_that_is_kept_or_shown(provider, tmp_path, monkeypatch):
     monkeypatch.setattr(retry, "_PAUSES", ())
     monkeypatch.setattr(retry, "_CONNECT_PAUSES", ())
-    monkeypatch.setattr(fal, "_PAUSES", (0.01, 0.02))
-    monkeypatch.setattr(fal, "_FETCH_PAUSES", ())
+    monkeypatch.setattr(fal_job, "_PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(fal_job, "_FETCH_PAUSES", ())
     monkeypatch.setattr(fal, "_INLINE_BYTES", 100)
     monkeypatch.setenv("OPENAI_LOG", "debug")
     fal._fields.clear()
     google_login._tokens.clear()
-    key = f"{provider}-MARKEDKEYmarkedkey0123456789ABCDEFxyz"
+    monkeypatch.setattr(fal_media, "_INLINE_BYTES", 100)
+    monkeypatch.setattr(veo, "_PAUSES", (0.01, 0.02))
+    key = f"{provider.replace(' ', '')}-MARKEDKEYmarkedkey0123456789ABCDEFxyz"
     login = tmp_path / "login" / "credentials.json"
     login.parent.mkdir()
     server, model, known, secrets, endpoint = _echoing(provider, key, login)
@@ -80,10 +83,12 @@ def test_a_marked_key_stands_nowhere_that_is_kept_or_shown(provider, tmp_path, m
                 store.add_failed,
                 workers=1,
             )
-            name = "gemini" if provider == "vertex" else provider
+            name = _ENDPOINTS.get(provider, provider)
             settings = BackendSettings(endpoints={name: endpoint()}, catalog=known)
             backend = create_backend(model.backend, settings)
             request = RenderRequest(prompt="A red house", model=model.id, canvas=canvas())
+            if model.makes != "image":
+                request = request.with_(canvas=None, kind=model.makes, source=image(160, 90))
             steps = len(_faults(key))
             for _ in range(steps + 1):
                 queue.submit(request, backend.run)
@@ -116,6 +121,12 @@ def test_a_marked_key_stands_nowhere_that_is_kept_or_shown(provider, tmp_path, m
         for secret in secrets:
             for form in _forms(secret):
                 assert form not in data, f"{form!r} stands in {place}: {data[:300]!r}"
+
+
+_ENDPOINTS = {
+    **{"vertex": "gemini", "veo": "gemini", "own 3d": "model3d:Desk"},
+    **{"fal clip": "fal", "fal 3d": "fal"},
+}
 
 
 def _faults(key):
@@ -151,14 +162,25 @@ def _echoing(provider, key, login):
             if one.provider == provider and one.name in server.models and one.extra["max_images"]
         )
         return server, model, KNOWN, [key], lambda: Endpoint(server.base_url, key=Secret(key))
-    if provider == "fal":
+    if provider == "own 3d":
+        server = _EchoingModelServer(_faults(key))
+        where = {"key": Secret(key), "needs_key": False}
+        return server, KNOWN.model("own-3d"), KNOWN, [key], lambda: Endpoint(server.origin, **where)
+    if provider.startswith("fal"):
         server = fal_api.FalServer(*steps(key), key=key)
-        model = KNOWN.model("fal/fal-ai/flux-control-lora-depth")
+        model = KNOWN.model(
+            {
+                "fal": "fal/fal-ai/flux-control-lora-depth",
+                "fal clip": "fal/fal-ai/kling-video/v2.5-turbo/pro/image-to-video",
+                "fal 3d": "fal/fal-ai/hunyuan3d/v2",
+            }[provider]
+        )
         log = {"status": "IN_PROGRESS", "logs": [{"message": f"loading with {key}"}]}
         server.status_script = [lambda *_: Answer.of_json(log, 202)]
         return server, model, KNOWN, [key], lambda: Endpoint(server.origin, key=Secret(key))
-    if provider == "vertex":
-        server = _EchoingVertex(_faults(vertex_api.TOKEN))
+    if provider in ("vertex", "veo"):
+        echoing = _EchoingVertex if provider == "vertex" else _EchoingVeo
+        server = echoing(_faults(vertex_api.TOKEN))
         secrets = [vertex_api.TOKEN, vertex_api.REFRESH, vertex_api.CLIENT_SECRET]
         login.write_text(json.dumps(server.person()))
         place = {"project": vertex_api.PROJECT, "location": vertex_api.LOCATION}
@@ -166,7 +188,8 @@ def _echoing(provider, key, login):
         def endpoint():
             return Endpoint(server.origin, vertex=True, credentials_file=str(login), **place)
 
-        return server, KNOWN.model("gemini-nano-banana-2.1"), KNOWN, secrets, endpoint
+        model = "gemini-nano-banana-2.1" if provider == "vertex" else "veo-3.1"
+        return server, KNOWN.model(model), KNOWN, secrets, endpoint
     answers = _faults(key)
     entry = {
         "b64_json": base64.b64encode(image()).decode(),
@@ -192,4 +215,26 @@ class _EchoingVertex(vertex_api.VertexServer):
     def _handle(self, request):
         if request.path != "/token" and self.script:
             return self.script.pop(0)
+        return super()._handle(request)
+
+
+class _EchoingVeo(veo_api.VeoServer):
+    def __init__(self, faults):
+        super().__init__()
+        self.faults = faults
+
+    def _handle(self, request):
+        if request.path != "/token" and self.faults:
+            return self.faults.pop(0)
+        return super()._handle(request)
+
+
+class _EchoingModelServer(model3d_api.ModelServer):
+    def __init__(self, faults):
+        super().__init__()
+        self.faults = faults
+
+    def _handle(self, request):
+        if request.path != "/status/genai-render" and self.faults:
+            return self.faults.pop(0)
         return super()._handle(request)

@@ -5,8 +5,9 @@
   (queue.ts, storage.ts), docs.fal.ai: inference API (status 202 until it is over, cancel), "Model
   Errors" (`detail` as a list of faults), "Request Error Types" (`error_type`).
 - The list of models and the prices: openapi/v1.json of its platform APIs.
-- What each model takes, in fal_schemas.json: names, types, choices and defaults from fal-js
-  (types/endpoints.ts, made from the models' OpenAPI), bounds from the models' llms.txt.
+- What each model takes, in fal_schemas.json and fal_media_schemas.json: names, types, choices and
+  defaults from fal-js (types/endpoints.ts, made from the models' OpenAPI), bounds from their
+  llms.txt.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from genai_render.core.image import images
 
+from . import media_files
 from .http import Answer, Received, Server
 from .painter import painted
 
@@ -28,12 +30,18 @@ KEY = "0fa1b2c3-d4e5-4f60-8172-93a4b5c6d7e8:00112233445566778899aabbccddeeff"
 SCHEMAS: dict[str, dict[str, dict[str, Any]]] = json.loads(
     (Path(__file__).parent / "fal_schemas.json").read_text("utf-8")
 )
+MEDIA: dict[str, dict[str, dict[str, Any]]] = json.loads(
+    (Path(__file__).parent / "fal_media_schemas.json").read_text("utf-8")
+)
+ALL = {**SCHEMAS, **MEDIA}
 PRICES = {
     "fal-ai/flux-control-lora-depth": (0.04, "megapixels"),
     "fal-ai/flux-control-lora-depth/image-to-image": (0.04, "megapixels"),
     "fal-ai/flux-pro/kontext/max/multi": (0.08, "images"),
     "fal-ai/clarity-upscaler": (0.03, "megapixels"),
     "fal-ai/seedvr/upscale/image": (0.001, "megapixels"),
+    "fal-ai/kling-video/v2.5-turbo/pro/image-to-video": (0.07, "seconds"),
+    "fal-ai/hunyuan3d/v2": (0.16, "generations"),
 }
 
 Step = Callable[[Received, "FalServer"], Answer | None]
@@ -62,7 +70,7 @@ def openapi(endpoint: str) -> dict[str, Any]:
     """A model's schema as fal writes it: references, titles, an order, null as a way to be."""
     title = "".join(word.title() for word in re.split(r"\W+", endpoint)) + "Input"
     properties: dict[str, Any] = {}
-    for name, about in SCHEMAS[endpoint].items():
+    for name, about in ALL[endpoint].items():
         own = {key: value for key, value in about.items() if key not in ("required", "type")}
         own["title"] = name.replace("_", " ").title().replace(" Url", " URL")
         if about["type"] == "size":
@@ -83,7 +91,7 @@ def openapi(endpoint: str) -> dict[str, Any]:
             "title": title,
             "type": "object",
             "properties": dict(sorted(properties.items())),
-            "required": [n for n, about in SCHEMAS[endpoint].items() if about.get("required")],
+            "required": [n for n, about in ALL[endpoint].items() if about.get("required")],
             "x-fal-order-properties": list(properties),
         },
         "ImageSize": {"type": "object", "properties": {"width": side, "height": side}},
@@ -127,6 +135,7 @@ class FalServer(Server):
         self.status_script: list[Step] = []
         self.result_script: list[Step] = []
         self.gone: set[str] = set()
+        self.media = b""
 
     def submissions(self) -> list[Received]:
         return [one for one in self.received if one.method == "POST" and "/rest/" not in one.path]
@@ -141,7 +150,8 @@ class FalServer(Server):
         path = request.path.strip("/")
         if request.method == "PUT" and path.startswith("put/"):
             self._check_no_key(request)
-            assert request.headers["content-type"] == images.probe(request.body).mime
+            kind = request.headers["content-type"]
+            assert kind == "video/mp4" or kind == images.probe(request.body).mime
             self.files[path.removeprefix("put/")] = request.body
             return Answer(200)
         if path.startswith("files/"):
@@ -168,7 +178,7 @@ class FalServer(Server):
     # ---- the queue ---------------------------------------------------------------------------
 
     def _submitted(self, request: Received, endpoint: str) -> Answer:
-        if endpoint not in SCHEMAS or endpoint in self.gone:
+        if endpoint not in ALL or endpoint in self.gone:
             raise Refusal(404, f"Application '{endpoint.split('/')[1]}' not found")
         if not request.headers.get("content-type", "").startswith("application/json"):
             raise Refusal(415, "Unsupported Media Type")
@@ -221,6 +231,8 @@ class FalServer(Server):
     def _made(self, number: str) -> Answer:
         endpoint, order = self.orders[number]
         self._check(endpoint, order)
+        if endpoint in MEDIA:
+            return self._made_media(number, endpoint, order)
         count = order.get("num_images", 1)
         width, height = self._size(order)
         first = order.get("image_url") or next(iter(order.get("image_urls", ())), "")
@@ -240,21 +252,39 @@ class FalServer(Server):
         body: dict[str, Any] = (
             {"image": entries[0]} if "upscale" in endpoint else {"images": entries}
         )
-        if "seed" in SCHEMAS[endpoint]:
+        if "seed" in ALL[endpoint]:
             body["seed"] = order.get("seed", 77)
-        if "safety" in str(SCHEMAS[endpoint]):
+        if "safety" in str(ALL[endpoint]):
             body["has_nsfw_concepts"] = [False] * count
         price = PRICES.get(endpoint)
         units = count * (width * height / 1e6 if price and price[1] == "megapixels" else 1)
         headers = {"x_fal_request_id": number, "x_fal_billable_units": str(units)}
         return Answer.of_json(body, 200, **headers)
 
+    def _made_media(self, number: str, endpoint: str, order: dict[str, Any]) -> Answer:
+        """A clip or a 3D model, as `File` of fal-js says: url, content_type, file_name, …"""
+        seconds = float(order.get("duration", 5)) if "duration" in MEDIA[endpoint] else 0.0
+        makes_model = not any(name in endpoint for name in ("video", "vace"))
+        data = self.media or (media_files.model() if makes_model else media_files.clip(seconds))
+        name = f"{number}.{'glb' if makes_model else 'mp4'}"
+        self.files[name] = data
+        mime = "model/gltf-binary" if makes_model else "video/mp4"
+        entry = {"url": f"{self.origin}/files/{name}", "content_type": mime, "file_name": name}
+        where = "video"
+        if makes_model:
+            where = "model_glb" if endpoint.endswith("trellis-2") else "model_mesh"
+        units = 1.0 if makes_model else seconds
+        if order.get("textured_mesh"):
+            units = 3.0
+        headers = {"x_fal_request_id": number, "x_fal_billable_units": str(units)}
+        return Answer.of_json({where: {**entry, "file_size": len(data)}, "seed": 7}, 200, **headers)
+
     # ---- what is checked ---------------------------------------------------------------------
 
     def _check(self, endpoint: str, order: dict[str, Any]) -> None:
         """As FastAPI does, but that a field that is not known is no secret mistake here."""
         faults = []
-        fields = SCHEMAS[endpoint]
+        fields = ALL[endpoint]
         for name, about in fields.items():
             if about.get("required") and name not in order:
                 faults.append(fault(name, "Field required", "missing"))
@@ -280,6 +310,10 @@ class FalServer(Server):
             if not isinstance(value, list) or not value:
                 return "Input should be a valid list"
             return next(filter(None, map(self._wrong_image, value)), "")
+        if name.startswith("video"):
+            start = "data:video/mp4;base64,"
+            ours = str(value).startswith((start, f"{self.origin}/files/"))
+            return "" if ours else "Failed to download the file"
         if name.endswith("url"):
             return self._wrong_image(value)
         right = {
@@ -291,7 +325,7 @@ class FalServer(Server):
         if not right.get(kind, False):
             return f"Input should be a valid {kind}"
         if "enum" in about and value not in about["enum"]:
-            return f"Input should be {' or '.join(about['enum'])}"
+            return f"Input should be {' or '.join(map(str, about['enum']))}"
         if "maximum" in about and not about["minimum"] <= value <= about["maximum"]:
             return f"Input should be less than or equal to {about['maximum']}"
         return ""
@@ -337,7 +371,7 @@ class FalServer(Server):
     def _schema(self, request: Received) -> Answer:
         self._check_no_key(request)
         endpoint = request.query.get("endpoint_id", "")
-        if endpoint not in SCHEMAS or endpoint in self.gone:
+        if endpoint not in ALL or endpoint in self.gone:
             raise Refusal(404, "Not found")
         return Answer.of_json(openapi(endpoint))
 

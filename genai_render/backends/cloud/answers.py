@@ -9,8 +9,9 @@ import contextlib
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from ...core import media
 from ...core.errors import GenAIError, ImageError, InvalidInput
 from ...core.events import CancelToken
 from ...core.image import images
@@ -21,6 +22,7 @@ from ..http.reach import may_be_fetched, reach_of_server
 from ..http.retry import retry_after
 from ..http.settings import Access
 
+Wanted = Literal["image"] | media.MediaKind
 _QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _WAIT_IN_TEXT = re.compile(
     r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE
@@ -140,21 +142,29 @@ def downloaded(
     online_access: bool,
     label: str,
     guarded: Callable[[Callable[[], Any]], Any],
+    kind: Wanted = "image",
 ) -> bytes:
-    """The image at an address that the server gave: its own, or a public one, or one as near as
+    """What is at an address that the server gave: its own, or a public one, or one as near as
     itself. The key goes along only to its own."""
     from ..http import transport
 
     whole = urllib.parse.urljoin(where.base_url + "/", address)
     origin = _origin(whole)
     if origin is None:
-        raise errors.bad_answer(label, "It points to an image at an address of no use.")
+        raise errors.bad_answer(
+            label,
+            "It points to an image at an address of no use."
+            if kind == "image"
+            else "It points to a file at an address of no use.",
+        )
     own = origin == where.origin
     server = reach_of_server(where.origin)
     if not own and not may_be_fetched(whole, server):
         raise errors.bad_answer(
             label,
-            f"It points to an image at {errors.plain(origin, 100)}, and may not.",
+            f"It points to an image at {errors.plain(origin, 100)}, and may not."
+            if kind == "image"
+            else f"It points to a file at {errors.plain(origin, 100)}, and may not.",
             "Nothing was fetched from there. Ask who runs the server.",
         )
     http = transport.open_client(
@@ -172,14 +182,24 @@ def downloaded(
         answer = guarded(lambda: http.get(whole))
     if answer.status_code != 200:
         raise errors.bad_answer(
-            label, f"The image it points to cannot be had (error {answer.status_code})."
+            label,
+            f"The image it points to cannot be had (error {answer.status_code})."
+            if kind == "image"
+            else f"The file it points to cannot be had (error {answer.status_code}).",
         )
     try:
-        images.verify(answer.content, "The image")
-    except ImageError:
+        if kind == "image":
+            images.verify(answer.content, "The image")
+        else:
+            media.read(answer.content, kind, "What it points to")
+    except (ImageError, media.MediaError):
         pass
     else:
         return answer.content
+    if kind == "video":
+        raise errors.bad_answer(label, "What it points to is not a clip.")
+    if kind == "model":
+        raise errors.bad_answer(label, "What it points to is not a 3D model.")
     raise errors.bad_answer(label, "What it points to is not an image.")
 
 

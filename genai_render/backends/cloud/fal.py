@@ -6,12 +6,10 @@ takes. Our images go to the fields whose names and descriptions say so (see inpu
 from __future__ import annotations
 
 import base64
-import contextlib
-import re
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ...core import prompt
 from ...core.errors import Cancelled, GenAIError, InvalidInput, ServerError
@@ -28,23 +26,19 @@ from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors
 from ..http.retry import trying_again
 from ..http.settings import Access, BackendSettings, access, endpoint_name
-from ..parallel import FAREWELL_SECONDS, BriefToken, Work, in_parallel
+from ..parallel import Work, in_parallel
 from . import answers
 from .attachments import Attachment, Attachments, attachments, of_canvas
-from .fal_queue import FalQueue, Standing, Ticket, UnitPrice, failed, guarded_call
-
-T = TypeVar("T")
+from .fal_job import CONNECTION, again, charged, followed, withdraw
+from .fal_media import send_on
+from .fal_queue import FalQueue, Ticket, failed, guarded_call
 
 CATEGORIES = ("text-to-image", "image-to-image")
 """The provider's words for the models that make images."""
 
 _INLINE_BYTES = 1_500_000
 """Of all images of a request: so much goes along with it, more is put aside and pointed to."""
-_KNOWN_SECONDS = 3600.0  # for which a schema and a price are taken as known
-_PAUSES = (0.5, 3.0)  # seconds between two questions after a job, at first and at last
-_MISSES = 12  # questions in a row without an answer, after which a job is given up
-_FETCH_PAUSES = (0.5, 2.0, 5.0)  # seconds between two tries to fetch what was made
-_SHARE = re.compile(r"(\d{1,3})%\|")  # of a progress bar in a log
+_KNOWN_SECONDS = 3600.0  # for which a schema is taken as known
 
 _PICTURES = ("image", "images")
 _NEEDS = {
@@ -63,7 +57,6 @@ _GET = {
 }
 
 _fields: dict[tuple[str, str], tuple[float, Fields]] = {}
-_prices: dict[tuple[str, str], tuple[float, UnitPrice | None]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +107,9 @@ class FalBackend:
         label = where.provider.label
         yield Progress(None, f"Asking {label} what {model.label} takes")
         fields = self._fields_of(model, where, cancel)
+        if model.makes != "image":
+            yield from send_on(model, request, where, fields, cancel, self._settings.online_access)
+            return
         yield Progress(None, "Preparing the images")
         call = self._worked_out(model, request, where, fields)
         for text in (*call.spec.notes, *call.notices):
@@ -252,49 +248,16 @@ class FalBackend:
         yield from trying_again(submitting, cancel, label)
         ticket, over = made[0], False
         try:
-            standing = yield from _followed(queue, ticket, label, cancel)
+            standing = yield from followed(queue, ticket, label, cancel)
             over = True
         finally:
             if not over:
-                self._withdraw(call.where, ticket)
-        answer, units = _again(
-            lambda: queue.result(ticket), cancel, (*_CONNECTION, errors.BadAnswer)
-        )
+                withdraw(call.where, ticket, self._settings.online_access)
+        answer, units = again(lambda: queue.result(ticket), cancel, (*CONNECTION, errors.BadAnswer))
         if standing.error and not _pictures(answer):
             raise failed(label, 500, standing.error, standing.error_type)
-        cost = self._cost(call, queue, units)
+        cost = charged(call.where, call.model, queue, units)
         yield from self._results(call, ticket, answer, cost, first, count, cancel)
-
-    def _withdraw(self, where: Access, ticket: Ticket) -> None:
-        with contextlib.suppress(GenAIError):
-            self._queue(where, BriefToken(FAREWELL_SECONDS)).withdraw(ticket)
-
-    def _cost(self, call: ProviderCall, queue: FalQueue, units: float | None) -> float | None:
-        """What the provider counted, at what it says that one of it costs."""
-        if units is None:
-            return None
-        key = call.where.base_url, call.model.name
-        kept = _prices.get(key)
-        if kept is None or time.monotonic() - kept[0] > _KNOWN_SECONDS:
-            price = None
-            try:
-                price = queue.prices([call.model.name]).get(call.model.name)
-            except Cancelled:
-                raise
-            except GenAIError:
-                pass  # the picture is there and paid for; only its price is not known
-            kept = time.monotonic(), price
-            if price is not None:
-                _prices[key] = kept
-        if kept[1] is not None:
-            return units * kept[1].usd
-        price = call.model.price
-        if price is None or price.per_next_megapixel or price.up_to_megapixels:
-            return None  # what one of its units is, is not known
-        if price.per_megapixel:
-            return units * price.per_megapixel
-        each = set(price.per_image.values())
-        return units * each.pop() if len(each) == 1 else None
 
     # ---- what comes back ---------------------------------------------------------------------
 
@@ -325,7 +288,7 @@ class FalBackend:
                 if number < len(blacked) and blacked[number] is True:
                     raise errors.refused(label, "", "Its filter blacked the picture out. " + _TRY)
                 address = entries[number]
-                data = _again(lambda: self._picture(address, call.where, cancel), cancel)  # noqa: B023
+                data = again(lambda: self._picture(address, call.where, cancel), cancel)  # noqa: B023
                 yield _result(call, ticket, answer, data, number, index, count, each)
                 continue
             except GenAIError as error:
@@ -348,69 +311,6 @@ class FalBackend:
 
 
 _TRY = "Change the words or the images that could be taken wrongly."
-
-
-def _followed(
-    queue: FalQueue, ticket: Ticket, label: str, cancel: CancelToken
-) -> Generator[Event, None, Standing]:
-    """Until the job is over. A question without an answer is asked again: the job goes on."""
-    pause, misses, told = _PAUSES[0], 0, ""
-    while True:
-        cancel.check()
-        standing = None
-        try:
-            standing = queue.standing(ticket)
-            misses = 0
-        except (Cancelled, errors.OnlineAccessOff):
-            raise
-        except ServerError:
-            misses += 1
-            if misses >= _MISSES:
-                raise
-        if standing is None:
-            message, share = f"{label} does not answer: asking again", None
-        elif standing.over:
-            return standing
-        else:
-            message, share = _told(standing, label)
-        if message != told:
-            told = message
-            yield Progress(share, message)
-        if cancel.wait(pause):
-            cancel.check()
-        pause = min(pause * 1.25, _PAUSES[1])
-
-
-_CONNECTION = (errors.ConnectionFailed, errors.ConnectionCut, errors.RateLimited)
-
-
-def _again(
-    fetch: Callable[[], T],
-    cancel: CancelToken,
-    faults: tuple[type[GenAIError], ...] = _CONNECTION,
-) -> T:
-    """What is there and paid for, asked for again where the connection breaks."""
-    for pause in _FETCH_PAUSES:
-        try:
-            return fetch()
-        except faults:
-            pass
-        if cancel.wait(pause):
-            cancel.check()
-    return fetch()
-
-
-def _told(standing: Standing, label: str) -> tuple[str, float | None]:
-    if standing.state == "IN_QUEUE":
-        name = label  # as the other servers say it
-        if standing.ahead:
-            return f"In the queue of {name}, {standing.ahead} before it", None
-        return f"In the queue of {name}", None
-    share = _SHARE.search(standing.said)
-    if share:
-        return f"{label} is working: {share[1]} %", min(0.99, int(share[1]) / 100)
-    said = errors.plain(standing.said, 80)
-    return (f"{label}: {said}" if said else f"{label} is working"), None
 
 
 def _listed(entry: Mapping[str, Any]) -> Listed | None:

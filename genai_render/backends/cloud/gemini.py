@@ -23,7 +23,7 @@ from ..http import errors
 from ..http.retry import retry_after, trying_again
 from ..http.settings import Access, BackendSettings, access, vertex_of
 from ..parallel import in_parallel
-from . import google_login
+from . import google_login, veo
 from .attachments import Attachments, attachments
 
 if TYPE_CHECKING:
@@ -95,6 +95,17 @@ class GeminiBackend:
         model = self._settings.models().model(request.model)
         where = self._access(cancel)
         cancel.check()
+        if model.makes == "video":
+            yield from veo.make_clip(
+                model,
+                request,
+                where,
+                LABEL,
+                lambda: self._client(where, cancel),
+                self._guarded,
+                cancel,
+            )
+            return
         yield Progress(None, "Preparing the images")
         call = self._worked_out(model, request)
         for text in (*call.spec.notes, *call.attached.notices):

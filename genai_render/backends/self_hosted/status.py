@@ -40,5 +40,10 @@ def look(server: Server, cancel: CancelToken, online_access: bool) -> Status:
         ) as client:
             load = client.load()
         return Status(load.length, load.memory_free, load.memory_total)
+    if server.kind == "model3d":
+        from .model_server import ask  # it has no queue to look into
+
+        ask(server, cancel, online_access, _READ_TIMEOUT)
+        return Status(0)
     with A1111Client(server, cancel, online_access, _READ_TIMEOUT) as client:
         return Status(client.jobs(), *client.memory())

@@ -24,7 +24,7 @@ def needs_scene(words: Sequence[str]) -> bool:
     """Whether these words ask for something that is seen in a scene."""
     command = next((word for word in words if not word.startswith("-")), "")
     asks_help = "--help" in words or "-h" in words
-    if "--from-scene" in words and not asks_help:
+    if ("--from-scene" in words or "--follow" in words) and not asks_help:
         return True
     seen = command in ("render", "capture", "carry", "texture", "pack")
     return seen and "--no-canvas" not in words and not asks_help

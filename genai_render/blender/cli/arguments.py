@@ -34,7 +34,8 @@ ACTING = {
     "material": "make an object in an image of another material",
 }
 COMMANDS = (
-    *("render", "capture", "edit", *ACTING, "carry", "texture", "batch", "pack"),
+    *("render", "capture", "edit", *ACTING, "video", "model3d", "carry", "texture"),
+    *("batch", "pack"),
     *("history", "models", "styles", "packs"),
 )
 MANIFEST = "blender_manifest.toml"
@@ -76,6 +77,12 @@ def parse(arguments: Sequence[str], out: IO[str]) -> argparse.Namespace:
     _edit(commands.add_parser("edit", help="change an image", allow_abbrev=False))
     for name, text in ACTING.items():
         _acting(commands.add_parser(name, help=text, allow_abbrev=False), name)
+    _video(commands.add_parser("video", help="let an image move: a clip of it", allow_abbrev=False))
+    _model3d(
+        commands.add_parser(
+            "model3d", help="make a 3D model of what an image shows", allow_abbrev=False
+        )
+    )
     _carry(
         commands.add_parser(
             "carry", help="show a picture of History from another camera", allow_abbrev=False
@@ -348,6 +355,40 @@ def _acting(parser: argparse.ArgumentParser, action: str) -> None:
             "--image", dest="image_behind", type=Path, metavar="PATH", help="offline: an image"
         )
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same image")
+    _output(parser)
+
+
+def _video(parser: argparse.ArgumentParser) -> None:
+    _sent_on(parser)
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="how it moves")
+    parser.add_argument("--end", metavar="IMAGE|ID", help="the last frame")
+    parser.add_argument(
+        "--follow",
+        choices=("depth", "normal", "grey"),
+        help="move as the scene's animation does: a clip of that goes to models that take one",
+    )
+    parser.add_argument(
+        "--start", type=int, metavar="FRAME", help="of the scene, for --follow; default: its first"
+    )
+    parser.add_argument("--camera", metavar="NAME", help="for --follow; default: the scene's own")
+    parser.add_argument("--duration", metavar="SECONDS", help="as the model offers it")
+    parser.add_argument("--resolution", metavar="LINES", help="720p, 1080p …, as the model offers")
+    parser.add_argument(
+        "--aspect", default=AUTO, metavar="RATIO", help=f"{AUTO}, as the image, or 16:9, 9:16 …"
+    )
+
+
+def _model3d(parser: argparse.ArgumentParser) -> None:
+    _sent_on(parser)
+
+
+def _sent_on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE|ID", help="a file, or an id in History")
+    parser.add_argument(
+        "--model", metavar="ID", help='see "models"; default: the first that is there'
+    )
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--seed", type=int, metavar="N", help="where the model has one")
     _output(parser)
 
 

@@ -34,7 +34,8 @@ def known_catalog(console: Console) -> Catalog:
 def models(parsed: argparse.Namespace, console: Console) -> int:
     if parsed.refresh:
         _refresh(console)
-    entries = known_catalog(console).models
+    known = known_catalog(console)
+    entries = {**known.models, **known.media}
     width = max(map(len, entries))
     for model in entries.values():
         prices = {size: cost.per_image(model, size) for size in model.resolutions}
@@ -52,7 +53,10 @@ def models(parsed: argparse.Namespace, console: Console) -> int:
                 "max_count": model.max_count,
                 "resolutions": list(model.resolutions),
                 "options": [asdict(option) for option in model.options],
-                "usd_per_image": prices,
+                "makes": model.makes,
+                "usd_per_image": prices if model.makes == "image" else {},
+                "usd_per_second": {} if model.price is None else dict(model.price.per_second),
+                "usd_per_model": {} if model.price is None else dict(model.price.per_model),
                 "price_source": "" if model.price is None else model.price.source,
                 "price_date": "" if model.price is None else model.price.date,
                 "offered": model.offered(),
@@ -134,6 +138,8 @@ def _tell(one: Answered, console: Console) -> None:
 
 
 def _price(model: Model, prices: dict[str, float | None]) -> str:
+    if model.makes != "image":
+        return _price_of_media(model)
     known = [f"{size} {cost.dollars(usd)}" for size, usd in prices.items() if usd is not None]
     if not known:
         return "What an image costs is not known."
@@ -141,6 +147,18 @@ def _price(model: Model, prices: dict[str, float | None]) -> str:
         return "Costs nothing."
     read = model.price.text if model.price is not None else ""
     return f"One image, without what is sent: {', '.join(known)}" + (f" ({read})." if read else ".")
+
+
+def _price_of_media(model: Model) -> str:
+    price = model.price
+    each = {} if price is None else price.per_second or price.per_model
+    if price is None or not each:
+        return "What it costs is not known."
+    if not any(each.values()):
+        return "Costs nothing."
+    what = "One second" if model.makes == "video" else "One 3D model"
+    known = [f"{name} {cost.dollars(usd)}".strip() for name, usd in each.items()]
+    return f"{what}: {', '.join(known)} ({price.text})."
 
 
 def styles(_parsed: argparse.Namespace, console: Console) -> int:

@@ -303,6 +303,12 @@ class Making:
             cost_usd=self._cost,
         )
         price = "unknown" if self._cost is None else cost.dollars(self._cost)
+        if request.kind in ("video", "model"):
+            what = f"a clip, {spec.text}," if request.kind == "video" else "a 3D model"
+            self._console.line(
+                f"Would make {what} with {self._model.label}, of {', '.join(names)}. Cost: {price}."
+            )
+            return 0
         self._console.line(
             f"Would make {images_planned} image(s) with {self._model.label}, style "
             f"{request.style}, {spec.text}, of {', '.join(names)}. Cost: {price}."
@@ -466,7 +472,7 @@ class Making:
 
     def _tell(self, job: Job, saved: Saved) -> None:
         item = self._store.get(saved.id)
-        path = item.image_path
+        path = item.media_path or item.image_path
         if self._output.wanted:
             name = self._names[job.id]
             if self._request.count > 1:
@@ -503,8 +509,17 @@ class Making:
             **({"closeness": info["closeness"]} if "closeness" in info else {}),
             **_true_to_scene(self._matches.pop(item.id, None)),
             **({"server": info["server"]} if "server" in info else {}),
+            **_of_media(saved.result),
         )
         self._console.line(str(path))
+
+
+def _of_media(result: Result) -> dict[str, Any]:
+    """For the event of a clip or a 3D model: what it is."""
+    made = result.media
+    if made is None:
+        return {}
+    return {"kind": made.kind, "clip_seconds": made.seconds or None, "bytes": len(made.data)}
 
 
 def _true_to_scene(found: Match | None) -> dict[str, Any]:

@@ -15,8 +15,12 @@ from ...core.image import images
 from ..capture import scene_copy
 
 
-def write(pictures: Sequence[Path], path: Path) -> Path:
-    """An MP4 of pictures of one size, with the frame rate of the user's scene; its path.
+def write(
+    pictures: Sequence[Path], path: Path, rate: int | None = None, quality: str = "HIGH"
+) -> Path:
+    """An MP4 of pictures of one size; its path.
+
+    rate: frames a second; None for the user's scene's. quality: as FFmpeg's settings call it.
 
     A file that is there stays: a number is put behind the name. Raises StorageError.
     """
@@ -42,6 +46,8 @@ def write(pictures: Sequence[Path], path: Path) -> Path:
         render.resolution_x, render.resolution_y = first.width // 2 * 2, first.height // 2 * 2
         render.resolution_percentage = 100
         render.fps, render.fps_base = user.render.fps, user.render.fps_base
+        if rate is not None:
+            render.fps, render.fps_base = rate, 1.0
         scene.frame_start, scene.frame_end = 1, len(pictures)
         scene.view_settings.view_transform = "Standard"
         settings = render.image_settings
@@ -50,7 +56,7 @@ def write(pictures: Sequence[Path], path: Path) -> Path:
         settings.file_format = "FFMPEG"
         render.ffmpeg.format = "MPEG4"
         render.ffmpeg.codec = "H264"
-        render.ffmpeg.constant_rate_factor = "HIGH"
+        render.ffmpeg.constant_rate_factor = quality
         render.use_file_extension = False
         render.use_sequencer = True
         render.filepath = str(path)

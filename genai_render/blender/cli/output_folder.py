@@ -11,6 +11,7 @@ from pathlib import Path
 from ...core.errors import StorageError
 from ...core.files import storage
 from ...core.files.file_names import numbered
+from ...core.history import kept_media
 from ...core.history.store import HistoryStore, Item
 from ...core.image.images import Format
 
@@ -93,7 +94,11 @@ class OutputFolder:
     ) -> Path:
         """Save an item's image in the folder, under a name that is free."""
         suffix = Path(item.image).suffix if format is None else f".{format.replace('jpeg', 'jpg')}"
-        data = store.file_of(item.id, format, quality)
+        if item.media_path is not None:  # as it came: there is no other format of it
+            made = kept_media.load(store, item.id)
+            suffix, data = made.suffix, made.data
+        else:
+            data = store.file_of(item.id, format, quality)
         for each in numbered(name, suffix):
             path = self.path / each
             with storage.storage_errors(f'The folder "{self.path}" cannot be made.'):

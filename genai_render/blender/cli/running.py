@@ -23,6 +23,7 @@ from . import (
     history,
     making,
     packing,
+    sending,
     texturing,
 )
 from .interrupt import interruptible
@@ -31,6 +32,8 @@ _COMMANDS = {
     "render": animating.render,
     "edit": making.edit,
     **dict.fromkeys(arguments.ACTING, acting.act),
+    "video": sending.send,
+    "model3d": sending.send,
     "carry": carrying.carry,
     "texture": texturing.texture,
     "batch": batching.batch,

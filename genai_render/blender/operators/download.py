@@ -20,6 +20,7 @@ from ..translation import translated
 from .reporting import ItemOperator, attempt
 from .results import sensible_name
 
+_KNOWN = (".png", ".webp", ".jpg", ".jpeg", ".mp4", ".webm", ".glb")
 _SUFFIXES = {"ORIGINAL": "", "PNG": ".png", "WEBP": ".webp", "JPEG": ".jpg"}
 
 
@@ -64,7 +65,7 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
     _from_window = False
     check_extension = None
     filter_glob: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        default="*.png;*.webp;*.jpg;*.jpeg", options={"HIDDEN"}
+        default="*.png;*.webp;*.jpg;*.jpeg;*.mp4;*.webm;*.glb", options={"HIDDEN"}
     )
     format: bpy.props.EnumProperty(  # pyright: ignore[reportInvalidTypeForm]
         name="Format",
@@ -96,7 +97,8 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         if item is None or item.image_path is None:
             self.report({"ERROR"}, "This image is not in History any more.")
             return {"CANCELLED"}
-        name = file_names.file_name(sensible_name(item), item.image_path.suffix)
+        made = item.media_path or item.image_path
+        name = file_names.file_name(sensible_name(item), made.suffix)
         self._from_window = True
         folder = addon.state(_LastFolder).path
         self.filepath = str(Path(folder) / name) if folder else name
@@ -109,8 +111,10 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         if item is None or item.image_path is None:
             return False
         suffix = _SUFFIXES[self.format] or item.image_path.suffix
+        if item.media_path is not None:
+            suffix = item.media_path.suffix
         path = Path(self.filepath)
-        known = path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg")
+        known = path.suffix.lower() in _KNOWN
         stem = path.stem if known else path.name
         wanted = str(path.parent / file_names.file_name(stem, suffix))
         changed, self.filepath = wanted != self.filepath, wanted
@@ -129,6 +133,11 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         store, quality = session.session().store, self.quality
 
         def save() -> None:
+            if item.media_path is not None:
+                from ...core.history import kept_media
+
+                kept_media.export(store, item.id, path)
+                return
             store.export(item.id, path, format=format, quality=quality)  # pyright: ignore
 
         addon.state(_LastFolder).path = str(path.parent)
@@ -143,6 +152,9 @@ class GENAI_RENDER_OT_download(bpy.types.Operator, ExportHelper):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
+        item = self._item(context)
+        if item is not None and item.media_path is not None:
+            return  # a clip or a 3D model is saved as it came
         layout.prop(self, "format")
         row = layout.row()
         row.active = self.format in ("WEBP", "JPEG")

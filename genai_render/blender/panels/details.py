@@ -83,15 +83,26 @@ def _text(layout: Any, context: bpy.types.Context, title: str, text: str) -> Non
     wrapped(box, context, text, width=WIDTH - _MARGINS, translate=False)
 
 
+def _made(record: dict[str, Any]) -> str:
+    """The clip or the 3D model beside the picture."""
+    about = (record.get("result") or {}).get("media")
+    if not isinstance(about, dict):
+        return "—"
+    name, seconds = str(about.get("file", "")), about.get("seconds")
+    return f"{name}, {seconds:.1f} s" if isinstance(seconds, float) and seconds else name
+
+
 def _facts(layout: Any, item: Item, record: dict[str, Any]) -> None:
     request = record.get("request") or {}
     known = catalog.catalog()
-    model, style = known.models.get(item.model), known.styles.get(item.style)
+    model = known.models.get(item.model) or known.media.get(item.model)
+    style = known.styles.get(item.style)
     cost = translated("unknown") if item.cost_usd is None else f"${item.cost_usd:.3f}"
     facts = [
         ("Model", model.label if model is not None else item.model),
         ("Style", translated(style.label) if style is not None else item.style),
         ("Size", f"{item.width} × {item.height}"),
+        ("Made of It", _made(record)),
         ("Aspect, Resolution", f"{request.get('aspect', '')}, {request.get('resolution', '')}"),
         ("Mode", translated(str(request.get("mode", "")).title())),
         ("Close to the View", _closeness(record)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ACTION = "genai_render.picture_action"
 _TEXTURED = "genai_render_texture"  # what texturing.materials keeps with an object
+_SEND_ON = "genai_render.send_on"
 
 
 class GENAI_RENDER_MT_image(bpy.types.Menu):
@@ -32,6 +33,8 @@ class GENAI_RENDER_MT_image(bpy.types.Menu):
 def draw_main(layout: Any, item: Item) -> None:
     """Download, Edit and what is used most besides."""
     column = layout.column(align=True)
+    if item.kind in ("video", "model"):
+        draw_made(column, item)
     row = column.row(align=True)
     row.scale_y = 1.4
     row.operator("genai_render.download", text="Download", icon="EXPORT")
@@ -47,6 +50,17 @@ def draw_main(layout: Any, item: Item) -> None:
     draw_next_steps(layout, item)
 
 
+def draw_made(layout: Any, item: Item) -> None:
+    """What is done with a clip or a 3D model: before anything that is done with its picture."""
+    row = layout.row(align=True)
+    row.scale_y = 1.4
+    if item.kind == "video":
+        row.operator(_SEND_ON, text="Play Clip", icon="PLAY").action = "play"
+        row.operator(_SEND_ON, text="Add to Sequencer", icon="SEQUENCE").action = "strip"
+    else:
+        row.operator(_SEND_ON, text="Add to Scene", icon="IMPORT").action = "import"
+
+
 def draw_next_steps(layout: Any, item: Item) -> None:
     """What fits the image next: what asks for the depth of its view only where that is known."""
     column = layout.column(align=True)
@@ -59,6 +73,9 @@ def draw_next_steps(layout: Any, item: Item) -> None:
     row = column.row(align=True)
     row.operator(_ACTION, text="Cut Out", icon="IMAGE_ALPHA").action = "cutout"
     row.operator(_ACTION, text="Background", icon="IMAGE_BACKGROUND").action = "background"
+    row = column.row(align=True)
+    row.operator(_SEND_ON, text="Image to Video", icon="FILE_MOVIE").action = "video"
+    row.operator(_SEND_ON, text="Image to 3D", icon="MESH_MONKEY").action = "model"
 
 
 def draw_mask(layout: Any, item_id: str) -> None:
@@ -99,6 +116,14 @@ def draw_all(layout: Any, context: bpy.types.Context) -> None:
         ("swap-face", "Swap Face", "USER"),
     ):
         layout.operator(_ACTION, text=text, icon=icon).action = action
+    layout.separator()
+    layout.operator(_SEND_ON, text="Image to Video", icon="FILE_MOVIE").action = "video"
+    layout.operator(_SEND_ON, text="Image to 3D", icon="MESH_MONKEY").action = "model"
+    if item is not None and item.kind == "video":
+        layout.operator(_SEND_ON, text="Play Clip", icon="PLAY").action = "play"
+        layout.operator(_SEND_ON, text="Add to Sequencer", icon="SEQUENCE").action = "strip"
+    if item is not None and item.kind == "model":
+        layout.operator(_SEND_ON, text="Add to Scene", icon="IMPORT").action = "import"
     layout.separator()
     layout.operator("genai_render.show_result", icon="VIEW3D")
     layout.operator("genai_render.return_to_view", icon="HIDE_OFF")

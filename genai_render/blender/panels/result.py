@@ -55,7 +55,8 @@ class GENAI_RENDER_PT_result(SidebarPanel, bpy.types.Panel):
 
 def _draw_made_with(layout: Any, context: Any, item: Item) -> None:
     """Which model made it, and what it cost."""
-    model = catalog.catalog().models.get(item.model)
+    known = catalog.catalog()
+    model = known.models.get(item.model) or known.media.get(item.model)
     name = model.label if model is not None else item.model
     cost = "cost unknown" if item.cost_usd is None else "free"
     if item.cost_usd:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import media
 from ..errors import GenAIError, ImageError
 from ..events import Result
 from ..files import storage
@@ -29,7 +30,7 @@ from . import record as records
 from .folders import this_computer
 from .item import ID
 
-_IMAGE, _ABOUT = "image", "about.json"
+_IMAGE, _ABOUT, _MEDIA = "image", "about.json", "media"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,13 @@ class Arrivals:
             "request": records.request_json(request),
             "result": {**records.result_json(result), "cost_usd": result.cost_usd},
             "view": None if view is None else records.view_json(view),
+            "media": None if result.media is None else result.media.kind,
         }
         # The image is whole or it is not there; the rest can be done without.
         files = {_IMAGE: without_secrets(result.image), _ABOUT: json.dumps(about).encode()}
-        own = [request.source, request.mask, request.markup]
+        if result.media is not None:
+            files[_MEDIA] = result.media.data
+        own = [request.source, request.mask, request.markup, request.control]
         for data in (*own, *(reference.data for reference in request.references)):
             if data is not None:
                 files[hashlib.sha256(data).hexdigest()] = data
@@ -136,9 +140,12 @@ def _read(folder: Path, about: Mapping[str, Any]) -> Arrived:
     info = images.probe(image)
     known = dict(about["result"])
     cost = known.pop("cost_usd")
-    result = Result(image, info.mime, info.width, info.height, cost_usd=cost, **known)
+    kind, made = about.get("media"), None
+    if kind in media.KINDS:
+        made = media.read(records.read_media_file(folder / _MEDIA), kind)
+    result = Result(image, info.mime, info.width, info.height, cost_usd=cost, media=made, **known)
     request = RenderRequest.from_json(
-        about["request"], lambda digest: images.read_file(folder / digest)
+        about["request"], lambda digest: records.read_media_file(folder / digest)
     )
     view = None if about["view"] is None else View.from_json(about["view"])
     return Arrived(

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import media
+
 THUMBNAIL = "thumb.webp"
 
 Status = Literal["done", "refused", "failed"]
@@ -66,6 +68,11 @@ class Item:
     def thumbnail_path(self) -> Path | None:
         """A WebP of at most images.THUMBNAIL_SIDE pixels."""
         return self.folder / THUMBNAIL if self.image else None
+
+    @property
+    def media_path(self) -> Path | None:
+        """The clip or the 3D model that was made; None for a picture."""
+        return media.find(self.folder) if self.kind in media.KINDS and self.image else None
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the folder, as JSON values; `created` in ISO 8601."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import PIL
 
-from .. import lazy
+from .. import lazy, media
 from ..errors import GenAIError, InvalidInput, StorageError
 from ..events import Result
 from ..files import storage
@@ -79,6 +79,19 @@ def result_json(result: Result) -> dict[str, Any]:
     }
 
 
+def media_json(made: media.Media) -> dict[str, Any]:
+    """What is known of a clip or a 3D model, beside its bytes."""
+    return {
+        "file": made.name,
+        "kind": made.kind,
+        "mime": made.mime,
+        "seconds": made.seconds,
+        "width": made.width,
+        "height": made.height,
+        "sound": made.sound,
+    }
+
+
 def view_json(view: View) -> dict[str, Any]:
     return redact_json({**view.to_json(), "blend_name": base_name(view.blend_name)})
 
@@ -103,6 +116,9 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
             **result_json(result),
             "source_type": source_type(result.ai, request.canvas is not None, request.source),
         }
+        if result.media is not None:
+            files[result.media.name] = result.media.data
+            parts["result"]["media"] = media_json(result.media)
         for name, data in _sent_files(result.sent).items():
             files[f"sent/{name}"] = data
     if request.canvas is not None:
@@ -114,6 +130,8 @@ def make_files(request: RenderRequest, result: Result | None) -> tuple[Files, di
         data = getattr(request, name)
         if data is not None:
             files[f"{name}{images.probe(data).suffix}"] = data
+    if request.control is not None:
+        files[media.CONTROL] = request.control
     parts["files"] = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         for name, data in files.items()
@@ -127,6 +145,11 @@ def embedded(record: Mapping[str, Any]) -> Metadata:
     used = {name: result.get(name) for name in ("seed", "index")}
     used |= {"history_id": record.get("id"), "created_utc": record.get("created_utc")}
     return Metadata({**record["request"], "used": used}, str(result.get("source_type", "")))
+
+
+def read_media_file(path: Path) -> bytes:
+    with storage.storage_errors(f'"{path.name}" cannot be read.'):
+        return storage.read_file(path, media.MAX_BYTES)
 
 
 def write_record(record: Mapping[str, Any]) -> bytes:
@@ -231,6 +254,8 @@ def load_request(folder: Path, record: Mapping[str, Any]) -> RenderRequest:
         name = by_digest.get(digest)
         if name is None:
             raise StorageError("An image of this request was not kept.", f"({digest})")
+        if name == media.CONTROL:
+            return read_media_file(folder / name)
         return images.read_file(folder / name)
 
     return RenderRequest.from_json(record["request"], load, load_canvas(folder, record))

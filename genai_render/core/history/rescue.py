@@ -24,11 +24,14 @@ def rescue(result: Result, first: Path | None = None) -> Path:
     Raises StorageError where none can be written.
     """
     data, suffix = result.image, ".bin"
-    try:
-        data = without_secrets(data)
-        suffix = images.probe(data).suffix
-    except GenAIError:  # not an image that we know: it is the user's all the same
-        pass
+    if result.media is not None:  # the picture is the user's already
+        data, suffix = result.media.data, result.media.suffix
+    else:
+        try:
+            data = without_secrets(data)
+            suffix = images.probe(data).suffix
+        except GenAIError:  # not an image that we know: it is the user's all the same
+            pass
     name = f"genai_render-{time.strftime('%Y%m%d-%H%M%S')}"
     for folder in _folders(first):
         try:

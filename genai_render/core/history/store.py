@@ -97,7 +97,7 @@ class Filters(TypedDict, total=False):
     scene: str | None
     camera: str | None
     favourite: bool | None
-    kind: Literal["render", "edit"] | None
+    kind: Literal["render", "edit", "video", "model"] | None
     status: Status | None
     parent: str | None
     session: str | None

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, get_args
 from ..errors import InvalidInput, NotFound
 from ..files.toml_tables import entry, read, suggest, tables
 from ..framing import RESOLUTIONS
+from ..media import MediaKind
 from ..provider import Answer, BatchPrice, ModelList, Provider
 from ..request import OptionValue, RenderRequest
 from . import input_schema
@@ -29,7 +30,7 @@ SOON_DAYS = 60
 
 _SHIPPED = (
     *("providers.toml", "options.toml", "models.toml", "actions.toml"),
-    *("hosted.toml", "fal.toml", "styles.toml"),
+    *("hosted.toml", "fal.toml", "media.toml", "styles.toml"),
 )
 
 PACKS_FOLDER = "packs"
@@ -42,6 +43,12 @@ folders."""
 _WORDS = ("label", "description")
 _READS_NO_MARKS = ("offline", "a1111", "comfyui")  # backends
 """What an option of a schema takes from one of that name that is written once for several."""
+
+_MAKES = {
+    "image": "It makes images.",
+    "video": "It makes clips of an image.",
+    "model": "It makes 3D models of an image.",
+}
 
 OptionKind = Literal["choice", "bool", "int", "float", "text"]
 
@@ -138,7 +145,8 @@ class Price:
         0.08}. per_input_image: for each image that is sent, but for the first free_inputs.
     per_next_megapixel: then per_megapixel is for the first of 1024 by 1024 pixels that the model
         works on, and this for each that follows, what is sent counted in, each image rounded up.
-    Else it follows from tokens:
+    per_second: for a second of a clip, and per_model: for a 3D model, by the options that matter,
+        {"720p": 0.4, "": 0.02}. Else it follows from tokens:
     per_million: for a million tokens, by kind: text_in, image_in, text_out, image_out.
     tokens_by_resolution: of one image, {"1K": 1120}.
     grid_by_quality: cells on the longer side, {"low": 16} (see `cost.grid_tokens`).
@@ -159,6 +167,8 @@ class Price:
     free_inputs: int = 0
     per_next_megapixel: float = 0.0
     up_to_megapixels: Mapping[str, float] = field(default_factory=dict)
+    per_second: Mapping[str, float] = field(default_factory=dict)
+    per_model: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -179,6 +189,7 @@ class Model:
     not_listed_on: the day on which its provider's own list was without it; "" where it was in it.
     successor: the id of the model that takes its place.
     tasks: what it is recommended for, of `TASKS`.
+    makes: "video" or "model" for one that a picture is sent on to.
     """
 
     id: str
@@ -203,6 +214,7 @@ class Model:
     not_listed_on: str = ""
     successor: str = ""
     tasks: tuple[Task, ...] = ()
+    makes: Literal["image"] | MediaKind = "image"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -249,6 +261,12 @@ class Model:
             raise InvalidInput(
                 f"{self.label} cannot make {request.resolution} images.",
                 action=f"Choose {', '.join(self.resolutions)}.",
+            )
+        if (request.kind if request.kind in ("video", "model") else "image") != self.makes:
+            raise InvalidInput(
+                f"{self.label} does not make this.",
+                _MAKES[self.makes],
+                "Choose another model.",
             )
         if request.count > self.max_count:
             raise InvalidInput(f"{self.label} makes at most {self.max_count} images at once.")
@@ -312,12 +330,19 @@ Entry = TypeVar("Entry", Model, Style)
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """named_options: those that are written once for several models, as tables by their names."""
+    """named_options: those that are written once for several models, as tables by their names.
+    media: models that make clips or 3D models of a picture; they are in no list of the others.
+    """
 
     models: Mapping[str, Model]
     styles: Mapping[str, Style]
     providers: Mapping[str, Provider] = field(default_factory=dict)
     named_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    media: Mapping[str, Model] = field(default_factory=dict)
+
+    def making(self, kind: MediaKind, today: date | None = None) -> list[Model]:
+        """The models that make clips or 3D models and can be used today."""
+        return [one for one in self.media.values() if one.makes == kind and one.offered(today)]
 
     def plus(self, models: Iterable[Model]) -> Catalog:
         """With these models too; one with a known id replaces it."""
@@ -333,6 +358,8 @@ class Catalog:
 
     def model(self, id: str) -> Model:
         """Raises NotFound, with the nearest name that there is."""
+        if id in self.media:
+            return self.media[id]
         return self._find("model", self.models, id)
 
     def style(self, id: str) -> Style:
@@ -396,7 +423,9 @@ def load(extra: Iterable[Path] = ()) -> Catalog:
     for path in extra:
         for file in files_of(path):
             reader.read(file, own=DATA not in file.parents)
-    return Catalog(reader.models, reader.styles, reader.providers, reader.named_options)
+    return Catalog(
+        reader.models, reader.styles, reader.providers, reader.named_options, reader.media
+    )
 
 
 def with_schema(model: Model, named: Mapping[str, Mapping[str, Any]]) -> Model:
@@ -457,6 +486,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.models: dict[str, Model] = {}
+        self.media: dict[str, Model] = {}
         self.styles: dict[str, Style] = {}
         self.providers: dict[str, Provider] = {}
         self._sizes: dict[str, Mapping[str, Any]] = {}
@@ -526,7 +556,7 @@ class _Reader:
         if isinstance(extra, dict) and isinstance(extra.get("sizes"), str):
             fields["extra"] = {**extra, "sizes": self._named_sizes(called, extra["sizes"])}
         model = with_schema(entry(path, Model, fields), self.named_options)
-        self.models[model.id] = model
+        (self.models if model.makes == "image" else self.media)[model.id] = model
 
     def _named_sizes(self, called: str, name: str) -> Mapping[str, Any]:
         if name not in self._sizes:

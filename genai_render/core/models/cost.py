@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import OverBudget
 from ..image import images
 from ..request import RenderRequest
-from .output_spec import output_spec
+from .output_spec import clip_seconds, output_spec
 
 if TYPE_CHECKING:
     from .catalog import Model, Price
@@ -110,6 +110,8 @@ def estimate_parts(
     price = model.price
     if price is None:
         return UNKNOWN
+    if request.kind in ("video", "model"):
+        return Estimate(sent_on(model, price, request), 0.0)
     if request.canvas is not None:
         canvas_size = request.canvas.width, request.canvas.height
     aspect = canvas_size[0] / canvas_size[1] if canvas_size is not None else None
@@ -119,6 +121,20 @@ def estimate_parts(
     return Estimate(
         None if each is None else each * request.count, None if inputs is None else inputs * calls
     )
+
+
+def sent_on(model: Model, price: Price, request: RenderRequest) -> float | None:
+    """A clip by its seconds, or a 3D model; None where its price is not known.
+
+    What it depends on is named by the values of the options in `extra.priced_by`.
+    """
+    named = model.extra.get("priced_by", ())
+    values = (model.value(request.options, str(name)) for name in named)
+    key = " ".join(str(value).lower() for value in values)
+    if request.kind == "model":
+        return price.per_model.get(key)
+    each = price.per_second.get(key)
+    return None if each is None else each * clip_seconds(model, request)
 
 
 def actual(model: Model, usage: Usage | None) -> float | None:

@@ -76,6 +76,8 @@ def output_spec(
     not captured yet; else the request's own canvas, source or first reference decides.
 
     Raises InvalidInput for sizes in a models file that make no sense."""
+    if request.kind in ("video", "model"):
+        return _of_media(model, request)
     wanted = ratio(request.aspect, _own_aspect(request, canvas_aspect))
     if request.kind == "edit" and request.source is not None and model.extra.get("edits_keep_size"):
         own = images.probe(request.source)
@@ -111,6 +113,56 @@ def output_spec(
             )
     quality = _quality(model, request)
     return OutputSpec(width, height, aspect, resolution, quality, tuple(notes), times)
+
+
+def clip_seconds(model: Model, request: RenderRequest) -> float:
+    """How long the clip of a request will be. Raises InvalidInput for a duration of no number."""
+    said = model.value(request.options, "duration", model.extra.get("seconds", 0))
+    try:
+        return float(str(said))
+    except ValueError:
+        raise InvalidInput(f'"{said}" is not a duration in seconds.') from None
+
+
+def _of_media(model: Model, request: RenderRequest) -> OutputSpec:
+    """A clip has the nearest of the model's shapes, and its own where the model follows the first
+    frame; a 3D model has no pixels: the picture's stand for it."""
+    about = images.probe(request.source or b"")
+    if request.kind == "model":
+        return OutputSpec(about.width, about.height, "", request.resolution)
+    wanted = ratio(request.aspect, about.width / about.height)
+    _check_length(model, request)
+    shapes, notes, aspect = model.extra.get("aspects", ()), [], ""
+    if shapes:
+        aspect, notes = _nearest(model, shapes, wanted)
+        wanted = _shape(aspect)
+    elif request.aspect != AUTO and _differ(wanted, about.width / about.height):
+        wanted = about.width / about.height
+        notes = [f"{model.label} keeps the shape of the first frame."]
+    lines = str(model.value(request.options, "resolution", model.extra.get("lines", "720p")))
+    short = {"480p": 480, "580p": 580, "720p": 720, "1080p": 1080, "4k": 2160}.get(lines, 720)
+    long = round(short * max(wanted, 1 / wanted) / 2) * 2
+    width, height = (long, short) if wanted >= 1 else (short, long)
+    return OutputSpec(width, height, aspect, request.resolution, "", tuple(notes))
+
+
+def _check_length(model: Model, request: RenderRequest) -> None:
+    """Some models make a large clip, or one with a last frame, in one length only."""
+    whole = model.extra.get("whole")
+    if not isinstance(whole, Mapping) or clip_seconds(model, request) == float(whole["seconds"]):
+        return
+    lines = str(model.value(request.options, "resolution"))
+    if lines in whole["resolutions"]:
+        why = f"In {lines} it makes nothing shorter or longer."
+    elif request.references:
+        why = "With a last frame it makes nothing shorter or longer."
+    else:
+        return
+    raise InvalidInput(
+        f"{model.label} makes this {whole['seconds']} seconds long.",
+        why,
+        f"Choose {whole['seconds']} seconds.",
+    )
 
 
 def _of_source(
