@@ -10,8 +10,8 @@ from datetime import date
 from ..core.errors import Cancelled, CredentialsError, GenAIError, InvalidInput
 from ..core.events import CancelToken
 from ..core.models.model_lists import KnownList, Listed, new_in
+from ..core.models.server_lists import ServerList
 from ..core.provider import Provider
-from ..core.server_lists import ServerList
 from .base import BACKENDS, create_backend
 from .http.errors import OnlineAccessOff
 from .http.settings import BackendSettings, access

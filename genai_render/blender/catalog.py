@@ -17,18 +17,17 @@ import bpy
 
 from ..backends.http import settings as http_settings
 from ..backends.self_hosted import servers
-from ..core import input_maps, server_lists
 from ..core.errors import GenAIError
 from ..core.keys.credentials import origin_of
 from ..core.models import catalog as files
-from ..core.models import model_lists
+from ..core.models import input_maps, model_lists, server_lists
 from . import addon
 from .backend_settings import all_connections, own_endpoints
 
 if TYPE_CHECKING:
     from ..core.models.catalog import Catalog
     from ..core.models.model_lists import KnownList
-    from ..core.server_lists import ServerList
+    from ..core.models.server_lists import ServerList
 
 Listener = Callable[[], object]
 

@@ -9,9 +9,8 @@ import pytest
 
 pytest.importorskip("httpx2")
 
-from genai_render.core import input_maps
 from genai_render.core.errors import InvalidInput
-from genai_render.core.models import catalog, input_schema
+from genai_render.core.models import catalog, input_maps, input_schema
 from tests.pure.test_fal import make, order
 from tests.servers.client import canvas
 from tests.servers.fal_api import FalServer

@@ -17,10 +17,9 @@ from genai_render.backends.refresh import ServersAnswered, refreshed
 from genai_render.backends.self_hosted.comfyui import library
 from genai_render.backends.self_hosted.errors import ServerGone
 from genai_render.backends.self_hosted.offers import offers
-from genai_render.core import server_lists
 from genai_render.core.errors import CredentialsError
 from genai_render.core.events import CancelToken
-from genai_render.core.models import catalog
+from genai_render.core.models import catalog, server_lists
 from tests.servers.a1111_api import A1111Server
 from tests.servers.comfyui_api import ComfyUIServer
 

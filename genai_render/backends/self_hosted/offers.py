@@ -10,7 +10,7 @@ from datetime import date
 from ...core.errors import Cancelled, GenAIError
 from ...core.events import CancelToken
 from ...core.models.catalog import Model
-from ...core.server_lists import ServerList
+from ...core.models.server_lists import ServerList
 from ..http.settings import BackendSettings
 from .a1111_client import A1111Client
 from .comfyui import library

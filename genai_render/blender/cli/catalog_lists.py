@@ -14,7 +14,7 @@ from ...core.events import CancelToken
 from ...core.models import cost
 from ...core.models.catalog import Catalog, Model
 from ...core.models.model_lists import KnownList
-from ...core.server_lists import ServerList
+from ...core.models.server_lists import ServerList
 from .. import backend_settings
 from .. import catalog as catalogs
 

@@ -15,7 +15,7 @@ from .. import addon, backend_settings, background, catalog, redraw
 
 if TYPE_CHECKING:
     from ...core.models.model_lists import KnownList
-    from ...core.server_lists import ServerList
+    from ...core.models.server_lists import ServerList
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ...backends.base import of_kind
 from ...backends.self_hosted.comfyui import library
 from ...backends.self_hosted.comfyui import workflow as comfyui_workflow
 from ...backends.self_hosted.comfyui.inputs import INPUTS
-from ...core import input_maps
+from ...core.models import input_maps
 from .. import addon, backend_settings, catalog, redraw
 from ..connections import keys
 from ..settings import scene_settings

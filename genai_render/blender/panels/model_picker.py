@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...core import input_maps
+from ...core.models import input_maps
 from ...core.models import model_picker as facts_of
 from ...core.models.tasks import TASKS
 from .. import catalog

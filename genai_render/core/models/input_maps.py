@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .errors import InvalidInput
-from .files.storage import replace_file
-from .models import input_schema
-from .models.catalog import Catalog, Model, with_schema
+from ..errors import InvalidInput
+from ..files.storage import replace_file
+from . import input_schema
+from .catalog import Catalog, Model, with_schema
 
 FILE = "input_maps.json"
 

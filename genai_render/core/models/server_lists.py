@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .files.storage import replace_file
-from .models.catalog import Catalog, Model
-from .models.model_lists import plain_day
+from ..files.storage import replace_file
+from .catalog import Catalog, Model
+from .model_lists import plain_day
 
 FILE = "server_lists.json"
 
