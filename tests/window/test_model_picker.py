@@ -145,6 +145,19 @@ def test_a_price_that_was_wrong_a_model_that_goes_and_one_that_is_gone(
     newcomer.click(newcomer.region("UI")[0] + 40, y)
 
 
+def test_the_properties_editor_opens_the_same_list(newcomer: BlenderWindow) -> None:
+    newcomer.run(
+        "bpy.context.scene.render.engine = 'GENAI_RENDER'\n"
+        "spot = area('PROPERTIES'); spot.spaces.active.context = 'RENDER'; spot.tag_redraw()"
+    )
+    newcomer.settle(1)
+    newcomer.press("genai_render.pick_model", across=0.6, kind="WINDOW", area="PROPERTIES")
+    newcomer.settle(1)
+    newcomer.screenshot("models-properties")
+    assert newcomer.run(f"answer = len({SHOWN})") > 30
+    newcomer.key("Escape")
+
+
 def test_services_are_folded_and_refresh_says_what_came(newcomer: BlenderWindow) -> None:
     newcomer.run("bpy.context.preferences.system.use_online_access = True")
     try:

@@ -15,6 +15,8 @@ from ..pure.test_comfyui import whole
 from ..servers.a1111_api import A1111Server
 from ..servers.comfyui_api import ComfyUIServer
 from ..servers.comfyui_real import running
+from ..servers.fal_api import KEY as FAL_KEY
+from ..servers.fal_api import FalServer
 from .blender_window import BlenderWindow
 from .test_cloud import _KEYRING, messages, newest, preferences
 from .test_panel import WORKS, prompt
@@ -225,6 +227,47 @@ def test_where_a_workflow_takes_what_can_be_changed(
     window.scroll(9)
     window.settle(1)
     window.screenshot("comfyui-options")
+
+
+def test_where_a_model_of_fal_takes_what_can_be_changed(scene: BlenderWindow) -> None:
+    """In the panel, with the mouse; it counts for the next picture."""
+    model = "fal/fal-ai/flux-control-lora-depth"
+    with FalServer() as server:
+        scene.run(
+            f"{_KEYRING}\n"
+            f"ring.kept['genai_render', {server.origin!r}] = {FAL_KEY!r}\n"
+            "known = ours('catalog').catalog()\n"
+            "ours('connections.providers').of_tables(prefs, known)\n"
+            "one = next(each for each in prefs.tables if each.name == 'fal')\n"
+            f"one.base_url = {server.origin!r}\n"
+            "ours('connections.keys').forget('fal')\n"
+            "settings = bpy.context.scene.genai_render; settings.count = 1\n"
+            f"ours('settings.choices').MODEL.choose(settings, {model!r})"
+        )
+        prompt(scene, "a house of glass at golden hour")
+        scene.run(
+            "with override('UI'):\n"
+            f"    bpy.ops.genai_render.input_map('INVOKE_DEFAULT', model={model!r})"
+        )
+        scene.settle(1)
+        scene.screenshot("fal-inputs")
+        scene.key("Escape")
+        scene.run(
+            "with override('UI'):\n"
+            f"    bpy.ops.genai_render.input_map('EXEC_DEFAULT', model={model!r}, fields=[\n"
+            "        dict(name='image_url', role='color'),\n"
+            "        dict(name='control_lora_image_url', role='auto')])"
+        )
+        scene.wait_for("problem() == ''", 60)
+        scene.run("with override(): bpy.ops.genai_render.generate()")
+        scene.wait_for(f"({WORKS}) == 0", 120)
+        (order,) = [body for _, body in server.orders.values()]
+        scene.run(
+            f"ours('catalog').keep_input_map({model!r}, {{}})\n"
+            "one.base_url = ''; settings.model = 'offline'"
+        )
+    assert newest(scene)["status"] == "done", messages(scene)
+    assert {"image_url", "control_lora_image_url"} <= set(order)
 
 
 def test_a_view_goes_through_a1111_with_controlnet(scene: BlenderWindow) -> None:

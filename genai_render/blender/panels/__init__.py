@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is seen in the sidebar, the menus and the status bar."""
+"""What is seen in the sidebar, the menus, the status bar and the Properties editor."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def _modules() -> tuple[Any, ...]:
         output,
         packs,
         references,
+        render_properties,
         result,
         servers,
         spending,
@@ -28,7 +29,7 @@ def _modules() -> tuple[Any, ...]:
 
     return (
         *(main, model_picker, output, servers, references, image_actions, result, history),
-        *(packs, spending, menus),
+        *(packs, spending, menus, render_properties),
     )
 
 

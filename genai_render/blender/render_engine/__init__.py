@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The render engine *GenAI Render*, and all that it needs of Blender."""
+"""The render engine *GenAI Render*. Its panels in the Properties editor are among the panels."""
 
 from __future__ import annotations
 
-from . import engine, main_thread, property_panels
+from . import engine, main_thread
 
 
 def register() -> None:
     main_thread.register()
     engine.register()
-    property_panels.register()
 
 
 def unregister() -> None:
-    property_panels.unregister()
     engine.unregister()
     main_thread.unregister()

@@ -8,9 +8,9 @@ from typing import Any
 
 import bpy
 
-from ..panels import model_picker, output
 from ..settings import choices, scene_settings
 from ..settings.scene_settings import RENDER_ENGINE
+from . import model_picker, output
 
 _NAMES = 0.4  # of the width, as Blender has it
 _SHARED = "BLENDER_RENDER"  # panels that any engine may show
