@@ -32,5 +32,5 @@ def of(request: RenderRequest) -> str:
         plane = None if request.canvas is None else getattr(request.canvas, name)
         if plane is not None:
             digest.update(f"{name} {plane.shape} {plane.dtype}".encode())
-            digest.update(np.ascontiguousarray(plane))
+            digest.update(np.ascontiguousarray(plane).data)
     return digest.hexdigest()
