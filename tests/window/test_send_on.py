@@ -137,6 +137,7 @@ def test_a_3d_model_stands_in_the_scene(scene: BlenderWindow, first: str) -> Non
         scene.screenshot("send-on-model-made")
         scene.run("bpy.ops.object.select_all(action='DESELECT')")
         scene.run("bpy.context.scene.cursor.location = (2.5, -2, 0)")
+        scene.run("with override(): bpy.ops.ed.undo_push(message='Before')")
         scene.press("send_on(action='import'", 0.5)
         scene.settle(1.5)
         came = scene.run(

@@ -4,6 +4,7 @@
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportInvalidTypeForm=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
+import contextlib
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ class GENAI_RENDER_OT_send_on(ItemOperator):
 
     bl_idname = "genai_render.send_on"
     bl_label = "Send Image On"
-    bl_options = {"REGISTER", "UNDO"}
+    # Not "UNDO": with that a change in the panel of the last action would send, and pay, again.
+    bl_options = {"REGISTER"}
 
     action: EnumProperty(name="Action", items=_ACTIONS, options={"SKIP_SAVE"})
     send_model: EnumProperty(
@@ -204,6 +206,7 @@ class GENAI_RENDER_OT_send_on(ItemOperator):
             sound = kept_media.load(session.session().store, item.id).sound
             scene = strips.sequencer_scene(context)
             movie = strips.add(scene, path, name, sound is not False)[0]
+            _undo_step("Add to Sequencer")
             text = f'"{name}" is in the sequencer, at frame {scene.frame_current}'
             self.report({"INFO"}, translated(text, "reports"))
             pace = strips.pace(scene, movie)
@@ -213,6 +216,7 @@ class GENAI_RENDER_OT_send_on(ItemOperator):
         from ..sending import models
 
         collection = models.add(context, path, name)
+        _undo_step("Add to Scene")
         text = f'"{collection.name}" is at the 3D cursor'
         self.report({"INFO"}, translated(text, "reports"))
         return {"FINISHED"}
@@ -276,6 +280,11 @@ def _texture_option(model: "Model") -> str:
     """Its option that is on for a texture; "" for none."""
     named = (one for one in ("textured_mesh", "texture") if model.has_option(one))
     return next(named, "")
+
+
+def _undo_step(name: str) -> None:
+    with contextlib.suppress(RuntimeError):  # without a window there is none to be made
+        bpy.ops.ed.undo_push(message=name)
 
 
 def _play(path: Any) -> set[str]:

@@ -52,13 +52,13 @@ def draw_main(layout: Any, item: Item) -> None:
 
 def draw_made(layout: Any, item: Item) -> None:
     """What is done with a clip or a 3D model: before anything that is done with its picture."""
-    row = layout.row(align=True)
-    row.scale_y = 1.4
-    if item.kind == "video":
-        row.operator(_SEND_ON, text="Play Clip", icon="PLAY").action = "play"
-        row.operator(_SEND_ON, text="Add to Sequencer", icon="SEQUENCE").action = "strip"
+    column = layout.column(align=True)
+    column.scale_y = 1.4
+    if item.kind == "video":  # one below the other: side by side their names are cut off
+        column.operator(_SEND_ON, text="Play Clip", icon="PLAY").action = "play"
+        column.operator(_SEND_ON, text="Add to Sequencer", icon="SEQUENCE").action = "strip"
     else:
-        row.operator(_SEND_ON, text="Add to Scene", icon="IMPORT").action = "import"
+        column.operator(_SEND_ON, text="Add to Scene", icon="IMPORT").action = "import"
 
 
 def draw_next_steps(layout: Any, item: Item) -> None:
