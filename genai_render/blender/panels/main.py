@@ -31,6 +31,7 @@ _VIEW_UNITS = 7.0
 _PROMPT_LINES = 4
 _STYLE_UNITS = 3.4
 _STYLE_LINES = 3
+_PROBLEM_LINES = 9
 
 
 class SidebarPanel:
@@ -161,7 +162,8 @@ def _draw_problem(layout: Any, context: Any, prepared: Prepared) -> None:
         for notice in prepared.notices:
             wrapped(layout, context, notice, icon="INFO")
         return
-    wrapped(layout, context, prepared.problem.text, icon="INFO")
+    # Below it stands what a person changes to put it right. All of it is in the button's tip.
+    wrapped(layout, context, prepared.problem.text, icon="INFO", most=_PROBLEM_LINES)
     if isinstance(prepared.problem, http_errors.OnlineAccessOff):
         layout.operator("genai_render.allow_online_access", icon="INTERNET")
     elif prepared.model is not None and not prepared.model.offered():

@@ -10,10 +10,11 @@ from typing import Any
 import bpy
 
 from ...backends.base import BACKENDS, of_kind
-from ...backends.self_hosted import servers
+from ...backends.self_hosted import errors, servers
 from ...core.errors import GenAIError
 from .. import backend_settings, catalog
 from ..connections import keys, own_servers, server_status
+from ..jobs import request_builder
 from ..settings import choices, scene_settings
 from ..translation import translated
 from .connections import draw_plain_key
@@ -52,6 +53,9 @@ class GENAI_RENDER_PT_servers(SidebarPanel, bpy.types.Panel):
             part.label(text="…" if state is None else translated(state.text), translate=False)
             if state is not None and state.todo:
                 wrapped(column, context, state.todo)
+        problem = request_builder.prepared(context).problem
+        if isinstance(problem, errors.MissingParts):
+            wrapped(layout, context, problem.text, icon="ERROR")
         if model.backend == "comfyui":
             _draw_workflow(layout, model.extra.get("workflow_file"))
 
