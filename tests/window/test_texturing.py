@@ -29,6 +29,7 @@ def _over_the_view(window: BlenderWindow, share: float = 0.4) -> None:
 
 
 def test_an_image_becomes_textures_and_goes_again(scene: BlenderWindow, first: str) -> None:  # noqa: F811
+    scene.run("with override(): bpy.ops.ed.undo_push(message='Before')")
     with_none = scene.run(_STATE)
     _over_the_view(scene)
     scene.search("Bake into Textures")
@@ -59,7 +60,7 @@ def test_views_come_one_at_a_time_and_can_be_cancelled(scene: BlenderWindow, fir
     assert scene.run(f"answer = {_ERRANDS}") == 1, "Blender answers while views are to come"
     scene.settle(0.5)
     scene.screenshot("texture-views-under-way")
-    scene.press("genai_render.cancel(", 0.93)
+    scene.press("errand=0", 0.93)
     scene.wait_for(f"({_ERRANDS}) == 0 and ({WORKS}) == 0", 120)
     assert scene.run(f"answer = {_TEXTURED}") == 0
     made = scene.run("answer = len(ours('jobs.session').session().store.search())")

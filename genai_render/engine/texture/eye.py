@@ -18,6 +18,7 @@ _MOST_PIXELS = 48_000_000  # of all pictures together
 _NEAR_AN_EDGE = 5  # pixels: so near to an edge, a picture counts less
 _GRAZING, _CLEAR = 0.05, 0.2  # cosines: below the first a surface is not seen, above the other well
 _BENT = 6.0  # pixels: a higher step in the distance from pixel to pixel is an edge
+_BORDER = 0.15  # of the shorter side: within it a picture counts less and less
 _BACK = 1e-4  # what the other side of an open surface counts, where no one saw the outside
 
 
@@ -82,8 +83,15 @@ class Eye:
         density = np.nan_to_num(density).astype(np.float32)
         clear = np.clip((np.abs(flat) - _GRAZING) / (_CLEAR - _GRAZING), 0.02, 1)
         weight = weight * sure * clear * np.maximum(square, 0.02) ** 4 * density**2
-        weight *= np.where(outside, 1, _BACK)
+        weight *= np.where(outside, 1, _BACK) * self._within(column, row)
         return Seen(LINEAR[color], weight.astype(np.float32), square, density)
+
+    def _within(self, column: Floats, row: Floats) -> Floats:
+        """Less towards the border of the picture, so that it ends softly where another goes on."""
+        width, height = self._view.width, self._view.height
+        aside = np.minimum(np.minimum(column, width - 1 - column), height - 1 - row)
+        aside = np.nan_to_num(np.minimum(aside, row))
+        return np.clip(aside / (_BORDER * min(width, height)), 0.01, 1) ** 3
 
 
 def _steps(canvas: Canvas) -> NDArray[np.bool_]:
