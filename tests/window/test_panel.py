@@ -543,7 +543,8 @@ def test_every_action_is_found_by_its_name(scene: BlenderWindow) -> None:
 
 
 _OF_PREFERENCES = (
-    *("own_server", "server", "key", "plain_key", "workflow", "test_access", "stop_refresh"),
+    *("own_server", "server", "key", "plain_key", "workflow", "input_map", "test_access"),
+    "stop_refresh",
 )
 
 _REFUSED = """
