@@ -4,7 +4,7 @@
 A provider that speaks a known dialect needs no code. For dialect "openai" the table says where it
 is and how its key is sent. For dialect "json" it also says what the body of a request is, as a
 pattern, and where the images and the cost stand in the answer. For dialect "fal" each model has a
-schema of its own, which is read (see `core.input_schema`). A body of dialect "json":
+schema of its own, which is read (see `models.input_schema`). A body of dialect "json":
 
     [provider.body]
     prompt = "{prompt}"

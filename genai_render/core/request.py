@@ -150,7 +150,7 @@ class RenderRequest:
     3D model of `source`.
     options: the chosen model's own, by id.
     closeness: how close to the view it stays; what that means for the model is among its options
-        already, or is in the words that are sent with it (see `core.closeness`).
+        already, or is in the words that are sent with it (see `models.closeness`).
     enhance: add a description taken from the scene (`scene_text`) to the prompt.
     width, height: the pixels asked for, once framing has decided them; 0 before.
     carried: `source` is another picture carried into the canvas's camera, and the mask is what that

@@ -64,8 +64,8 @@ def test_the_longest_name_can_be_written(tmp_path: Path):
 WRITER = """
 import sys
 from pathlib import Path
-from genai_render.core import storage
-from genai_render.core.file_names import numbered
+from genai_render.core.files import storage
+from genai_render.core.files.file_names import numbered
 folder = Path(sys.argv[1])
 sys.stdin.readline()
 for n in range(30):

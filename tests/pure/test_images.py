@@ -369,7 +369,8 @@ MEASURED = """
 import io, resource, sys
 from PIL import Image
 Image.MAX_IMAGE_PIXELS = None
-from genai_render.core import errors, images
+from genai_render.core import errors
+from genai_render.core.image import images
 data = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

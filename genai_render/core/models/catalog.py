@@ -58,7 +58,7 @@ class Option:
     """A setting that one model has and others may not. Shown and checked by what is said here.
 
     closeness: its values from one that leaves the image free to one that holds it to the view;
-    empty where it has nothing to do with that (see `core.closeness`). suggested: of a text, what
+    empty where it has nothing to do with that (see `models.closeness`). suggested: of a text, what
     is known to be there; any other can be written, too.
     """
 
@@ -247,7 +247,7 @@ class Model:
     def check(self, request: RenderRequest, today: date | None = None) -> None:
         """Raises InvalidInput if this model cannot do what is asked, or is not there today.
 
-        Where `core.output_spec` finds the nearest resolution and says so, any can be asked for.
+        Where `models.output_spec` finds the nearest resolution and says so, any can be asked for.
         """
         if not self.offered(today):
             raise InvalidInput(

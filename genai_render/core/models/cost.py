@@ -48,7 +48,7 @@ class Estimate:
     """images: for what comes out. inputs: for what is sent. None where unknown.
 
     seen: how many times as much the last images of the model have really cost; 1.0 where the price
-    list is right, or nothing else is known (see `core.seen_costs`).
+    list is right, or nothing else is known (see `models.seen_costs`).
     """
 
     images: float | None

@@ -33,7 +33,7 @@ class Listed:
     takes: the parameters that it has, as OpenRouter describes them: {"type": "enum", "values":
         […]}, {"type": "range", "max": …} or {"type": "boolean"} each; None where the provider does
         not tell. streams: it shows unfinished pictures.
-    schema: the fields of its requests, as `core.input_schema` keeps them; None where the provider
+    schema: the fields of its requests, as `models.input_schema` keeps them; None where the provider
         does not tell.
     prices: what is charged, as OpenRouter writes it: {"billable": "output_image", "unit": "image",
         "cost_usd": 0.04}; a "variant" is for one resolution or quality.
