@@ -594,4 +594,6 @@ def _history(parser: argparse.ArgumentParser) -> None:
 
 def frames(text: str) -> list[int]:
     """Frame numbers of "1-24,30", each once, in order. Raises InvalidInput."""
+    if not text.strip():
+        raise InvalidInput("--frames names no frame.", action='Write them like "1-24,30".')
     return ranges.numbers(text)

@@ -16,6 +16,8 @@ from ..viewport import overlay, projection
 from .reporting import ItemOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ...core.next_camera import Accepted
     from ...core.preflight import Prepared
     from ..capture import CaptureSpec
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 380
 _RECORD = "genai_render_texture"  # as in texturing.materials, which is not loaded to look
+_SHADING = "genai_render_texture_shading"  # on a scene: its viewports' shading before
 _MADE = ("RING", "HEMISPHERE", "SIX")
 _COUNT = {"RING": 7, "HEMISPHERE": 10, "SIX": 6}
 
@@ -316,12 +319,38 @@ def _put(scene_name: str, textures: list[Any], lit: bool) -> list[str]:
         if thing is None or not materials.put(scene, thing, made, texture.png, lit=lit):
             changed.append(made.name)
     overlay.hide()
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas if window.scene == scene else ():
-            if area.type == "VIEW_3D" and area.spaces.active.shading.type in ("WIREFRAME", "SOLID"):
-                area.spaces.active.shading.type = "MATERIAL"
+    _show_materials(scene)
     _undo_step("Bake into Textures")
     return changed
+
+
+def _show_materials(scene: bpy.types.Scene) -> None:
+    """In viewports that show none; how they were before is kept with the scene."""
+    before = dict(scene.get(_SHADING, {}))
+    for name, shading in _shadings(scene):
+        if shading.type in ("WIREFRAME", "SOLID"):
+            before.setdefault(name, shading.type)
+            shading.type = "MATERIAL"
+    if before:
+        scene[_SHADING] = before
+
+
+def _show_as_before(scene: bpy.types.Scene) -> None:
+    before = scene.get(_SHADING)
+    if before is None:
+        return
+    for name, shading in _shadings(scene):
+        if name in before and shading.type == "MATERIAL":
+            shading.type = before[name]
+    del scene[_SHADING]
+
+
+def _shadings(scene: bpy.types.Scene) -> "Iterator[tuple[str, Any]]":
+    """Of the viewports that show the scene, with a name for each."""
+    for window in bpy.context.window_manager.windows:
+        for index, area in enumerate(window.screen.areas if window.scene == scene else ()):
+            if area.type == "VIEW_3D":
+                yield f"{window.screen.name} {index}", area.spaces.active.shading
 
 
 def _remove(context: bpy.types.Context) -> set[str]:
@@ -330,6 +359,7 @@ def _remove(context: bpy.types.Context) -> set[str]:
     projection.remove(context.scene)
     for thing in materials.textured(context.scene):
         materials.take_off(thing)
+    _show_as_before(context.scene)
     _undo_step("Remove Baked Textures")
     return {"FINISHED"}
 
