@@ -134,7 +134,7 @@ def _take(project: Project, python: Path, shot: Shot, folder: DemoFolder) -> dic
             except ValueError:
                 raise BuildError(f"The command line printed what is no JSON: {line!r}") from None
             if event["event"] == "progress":
-                step = "capture" if event["fraction"] is None else "engine"
+                step = "capture" if event["message"].startswith("Capturing") else "engine"
                 clock.setdefault(step, now)
                 shown = _progress_line(event, shown)
             elif event["event"] == "result":
