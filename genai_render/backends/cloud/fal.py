@@ -24,12 +24,11 @@ from ...core.models.output_spec import OutputSpec, output_spec
 from ...core.prompt import SentImage
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors
-from ..http.retry import trying_again
 from ..http.settings import Access, BackendSettings, access, endpoint_name
 from ..parallel import Work, in_parallel
 from . import answers
 from .attachments import Attachment, Attachments, attachments, of_canvas
-from .fal_job import CONNECTION, again, charged, followed, withdraw
+from .fal_job import again, charged, done
 from .fal_media import send_on
 from .fal_queue import FalQueue, Ticket, failed, guarded_call
 
@@ -237,27 +236,21 @@ class FalBackend:
         self, call: ProviderCall, first: int, count: int, cancel: CancelToken
     ) -> Iterator[Event]:
         label, queue = call.where.provider.label, self._queue(call.where, cancel)
-        made: list[Ticket] = []
-
-        def submitting() -> Iterator[Event]:
-            number = sum(map(len, call.sent.values()))
-            sending = "Sending the images" if number else "Sending"
-            yield Progress(None, f"{sending} to {label}")
-            made.append(queue.submit(call.model.name, _body(call, queue, first, count)))
-
-        yield from trying_again(submitting, cancel, label)
-        ticket, over = made[0], False
-        try:
-            standing = yield from followed(queue, ticket, label, cancel)
-            over = True
-        finally:
-            if not over:
-                withdraw(call.where, ticket, self._settings.online_access)
-        answer, units = again(lambda: queue.result(ticket), cancel, (*CONNECTION, errors.BadAnswer))
-        if standing.error and not _pictures(answer):
-            raise failed(label, 500, standing.error, standing.error_type)
-        cost = charged(call.where, call.model, queue, units)
-        yield from self._results(call, ticket, answer, cost, first, count, cancel)
+        number = sum(map(len, call.sent.values()))
+        sending = "Sending the images" if number else "Sending"
+        over = yield from done(
+            queue,
+            call.where,
+            call.model,
+            self._settings.online_access,
+            f"{sending} to {label}",
+            lambda: _body(call, queue, first, count),
+            cancel,
+        )
+        if over.standing.error and not _pictures(over.answer):
+            raise failed(label, 500, over.standing.error, over.standing.error_type)
+        cost = charged(call.where, call.model, queue, over.units)
+        yield from self._results(call, over.ticket, over.answer, cost, first, count, cancel)
 
     # ---- what comes back ---------------------------------------------------------------------
 

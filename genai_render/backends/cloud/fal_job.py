@@ -6,13 +6,15 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Generator
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ...core.errors import Cancelled, GenAIError, ServerError
 from ...core.events import CancelToken, Event, Progress
 from ...core.models.catalog import Model
 from ..http import errors
+from ..http.retry import trying_again
 from ..http.settings import Access
 from ..parallel import FAREWELL_SECONDS, BriefToken
 from .fal_queue import FalQueue, Standing, Ticket, UnitPrice
@@ -26,6 +28,16 @@ _SHARE = re.compile(r"(\d{1,3})%\|")  # of a progress bar in a log
 _KNOWN_SECONDS = 3600.0  # for which a price is taken as known
 
 _prices: dict[tuple[str, str], tuple[float, UnitPrice | None]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job that is over. units: how many of its price's units it took, where that is told."""
+
+    ticket: Ticket
+    standing: Standing
+    answer: Mapping[str, Any]
+    units: float | None
 
 
 def withdraw(where: Access, ticket: Ticket, online_access: bool) -> None:
@@ -60,6 +72,38 @@ def charged(where: Access, model: Model, queue: FalQueue, units: float | None) -
         return units * price.per_megapixel
     each = set(price.per_image.values())
     return units * each.pop() if len(each) == 1 else None
+
+
+def done(
+    queue: FalQueue,
+    where: Access,
+    model: Model,
+    online_access: bool,
+    sending: str,
+    body: Callable[[], Mapping[str, Any]],
+    cancel: CancelToken,
+) -> Generator[Event, None, Done]:
+    """Handed in, followed to its end, and fetched; withdrawn where that is cut off.
+
+    sending: what is said first. body: of the request; called where it is sent, as it may upload.
+    """
+    label = where.provider.label
+    made: list[Ticket] = []
+
+    def submitting() -> Iterator[Event]:
+        yield Progress(None, sending)
+        made.append(queue.submit(model.name, body()))
+
+    yield from trying_again(submitting, cancel, label)
+    ticket, over = made[0], False
+    try:
+        standing = yield from followed(queue, ticket, label, cancel)
+        over = True
+    finally:
+        if not over:
+            withdraw(where, ticket, online_access)
+    answer, units = again(lambda: queue.result(ticket), cancel, (*CONNECTION, errors.BadAnswer))
+    return Done(ticket, standing, answer, units)
 
 
 def followed(

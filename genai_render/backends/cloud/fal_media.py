@@ -18,11 +18,10 @@ from ...core.models.input_schema import Fields, InputField, own_fields
 from ...core.models.output_spec import output_spec
 from ...core.request import MAX_SEED, RenderRequest
 from ..http import errors
-from ..http.retry import trying_again
 from ..http.settings import Access
 from . import answers
-from .fal_job import CONNECTION, again, charged, followed, withdraw
-from .fal_queue import FalQueue, Ticket, failed, guarded_call
+from .fal_job import again, charged, done
+from .fal_queue import FalQueue, failed, guarded_call
 
 _INLINE_BYTES = 1_500_000
 """Of all that is sent: so much goes along with the request, more is put aside and pointed to."""
@@ -60,26 +59,20 @@ def send_on(
         yield Notice(text)
     sent = _files(model, request)
     settings = _settings(model, request, fields, spec.aspect)
-    made: list[Ticket] = []
-
-    def submitting() -> Iterator[Event]:
-        yield Progress(None, f"Sending the image to {label}")
-        body = {**settings, **_attached(sent, queue, fields)}
-        made.append(queue.submit(model.name, body))
-
-    yield from trying_again(submitting, cancel, label)
-    ticket, over = made[0], False
-    try:
-        standing = yield from followed(queue, ticket, label, cancel)
-        over = True
-    finally:
-        if not over:
-            withdraw(where, ticket, online_access)
-    answer, units = again(lambda: queue.result(ticket), cancel, (*CONNECTION, errors.BadAnswer))
+    over = yield from done(
+        queue,
+        where,
+        model,
+        online_access,
+        f"Sending the image to {label}",
+        lambda: {**settings, **_attached(sent, queue, fields)},
+        cancel,
+    )
+    answer, standing = over.answer, over.standing
     address = _address(answer, model.makes)
     if not address and standing.error:
         raise failed(label, 500, standing.error, standing.error_type)
-    cost = charged(where, model, queue, units)
+    cost = charged(where, model, queue, over.units)
     yield Progress(None, f"Fetching it from {label}")
     try:
         if not address:
@@ -113,7 +106,7 @@ def send_on(
         info={
             "provider": label,
             "model": model.name,
-            "request_id": ticket.request_id,
+            "request_id": over.ticket.request_id,
             "asked": {
                 name: value
                 for name, value in settings.items()

@@ -228,14 +228,8 @@ class A1111Client:
             response = http.request(method, url, **more)
         except Cancelled:
             raise
-        except (
-            http_errors.ConnectionFailed,
-            http_errors.ConnectionCut,
-            http_errors.TimedOut,
-        ) as error:
-            if isinstance(error, http_errors.ConnectionFailed) and error.certificate:
-                raise errors.untrusted(self.label, error) from None
-            problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
+        except errors.ON_THE_WAY as error:
+            problem: GenAIError = errors.not_reached(self.label, error)
         else:
             return self._checked(response)
         raise problem

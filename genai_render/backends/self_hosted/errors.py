@@ -9,6 +9,7 @@ from typing import Any
 
 from ...core.errors import GenAIError, InvalidInput, ServerError
 from ..http import envelopes
+from ..http import errors as http_errors
 from ..http.errors import Rejected, plain, quoted
 
 _NODES_SHOWN = 4
@@ -135,6 +136,16 @@ def wrong_server(label: str, expected: str = "ComfyUI") -> WrongServer:
 def untrusted(label: str, error: GenAIError) -> GenAIError:
     """For a certificate: what is said of it stands, with the server's name before it."""
     return type(error)(f"{label}: {error.what}", error.why, error.action)
+
+
+ON_THE_WAY = (http_errors.ConnectionFailed, http_errors.ConnectionCut, http_errors.TimedOut)
+
+
+def not_reached(label: str, error: GenAIError) -> GenAIError:
+    """For one of ON_THE_WAY, in words for a server of one's own: nothing there costs money."""
+    if isinstance(error, http_errors.ConnectionFailed) and error.certificate:
+        return untrusted(label, error)
+    return gone(label, f"{error.what} {error.why}".strip())
 
 
 def unexpected(label: str, response: Any, expected: str) -> WrongServer:

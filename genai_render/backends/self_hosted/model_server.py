@@ -211,14 +211,8 @@ class _Client:
         url = self._server.address.rstrip("/") + path
         try:
             response = self._http.request(method, url, json=body)
-        except (
-            http_errors.ConnectionFailed,
-            http_errors.ConnectionCut,
-            http_errors.TimedOut,
-        ) as error:
-            if isinstance(error, http_errors.ConnectionFailed) and error.certificate:
-                raise errors.untrusted(self.label, error) from None
-            problem = errors.gone(self.label, f"{error.what} {error.why}".strip())
+        except errors.ON_THE_WAY as error:
+            problem = errors.not_reached(self.label, error)
         else:
             if response.status_code == 200:
                 return response

@@ -340,14 +340,8 @@ class ComfyClient:
             return call()
         except Cancelled:
             raise
-        except (
-            http_errors.ConnectionFailed,
-            http_errors.ConnectionCut,
-            http_errors.TimedOut,
-        ) as error:
-            if isinstance(error, http_errors.ConnectionFailed) and error.certificate:
-                raise errors.untrusted(self.label, error) from None
-            problem: GenAIError = errors.gone(self.label, f"{error.what} {error.why}".strip())
+        except errors.ON_THE_WAY as error:
+            problem: GenAIError = errors.not_reached(self.label, error)
         raise problem
 
     def _checked(self, response: httpx2.Response) -> Any:
