@@ -121,7 +121,9 @@ def words_for_model(
     what: the objects that are meant, by name. referring: whether a reference goes along.
     """
     if action in REFERRING:
-        return _words_by_reference(action, words.strip(), _named(what), referring)
+        return _words_by_reference(
+            action, words.strip(), " and ".join(f"the {name}" for name in _said(what)), referring
+        )
     if action == "cutout":
         return _WORDS_FOR_CUTOUT
     if action == "reframe":
@@ -163,10 +165,10 @@ def _words_by_reference(action: str, words: str, what: str, referring: bool) -> 
     )
 
 
-def _named(names: tuple[str, ...]) -> str:
-    """As a person would say them: "Chair.001" is a chair."""
+def _said(names: tuple[str, ...]) -> list[str]:
+    """As a person would say them, each once: "Chair.001" is a chair."""
     said = dict.fromkeys(_NUMBER.sub("", name).replace("_", " ").strip() for name in names)
-    return " and ".join(f"the {name}" for name in said if name)
+    return [name for name in said if name]
 
 
 def words_for_engine(words: str, what: tuple[str, ...]) -> str:
@@ -175,8 +177,7 @@ def words_for_engine(words: str, what: tuple[str, ...]) -> str:
         raise InvalidInput(
             "It is not said which material.", action='Say it, such as "brass" or "dark oak".'
         )
-    said = dict.fromkeys(_NUMBER.sub("", name).replace("_", " ").strip() for name in what)
-    return ", ".join(f"{words.strip()} {name}" for name in said if name) or words.strip()
+    return ", ".join(f"{words.strip()} {name}" for name in _said(what)) or words.strip()
 
 
 def check_model(action: str, model: Model) -> None:

@@ -26,7 +26,7 @@ from ..jobs import edit_masks, generating, history_page, request_builder, sessio
 from ..panels.wrapping import wrapped
 from ..settings import choices, scene_settings, window_state
 from ..translation import CONTEXT, translated
-from .reporting import ItemOperator
+from .reporting import ItemOperator, draw_facts
 
 if TYPE_CHECKING:
     from ...backends.action_requests import Wish
@@ -241,8 +241,8 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         self._picture = self._read(context)
         self._known: tuple[Any, list[Prepared]] | None = None
         edit_masks.forget()  # what is selected may be another by now
-        if self.action in _REFERRING and context.selected_objects:
-            self.part = "SELECTED" if self.action == "material" else "NONE"
+        if self.action == "material" and context.selected_objects:
+            self.part = "SELECTED"
         view = history_page.made_from_view(self.item_id(context)) == self.item_id(context)
         self.from_scene = self.action == "reframe" and view and not bpy.app.background
         title = next(label for name, label, _ in _ACTIONS if name == self.action)
@@ -270,15 +270,13 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
             return
         first = prepared[0]
         count = len(prepared)
-        facts = [
+        draw_facts(
+            layout,
             first.model.label if first.model is not None else "",
             first.spec.text if first.spec is not None else "",
             translated(f"{count} images") if count > 1 else "",
             translated(first.cost),
-        ]
-        row = layout.row()
-        row.active = False
-        row.label(text=", ".join(fact for fact in facts if fact), translate=False)
+        )
 
     def _draw_upscale(self, layout: Any, by_model: bool) -> None:
         layout.row().prop(self, "times", expand=True)
@@ -329,6 +327,8 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
         layout.prop(self, "new_sky")
 
     def _draw_by_reference(self, context: bpy.types.Context, layout: Any) -> None:
+        from ...core.actions import CONSENT
+
         row = layout.row()
         row.activate_init = True
         material = self.action == "material"
@@ -347,13 +347,7 @@ class GENAI_RENDER_OT_picture_action(ItemOperator):
                 layout.prop(self, "part_name")
         prefs = addon.preferences()
         if self.action == "swap-face" and (prefs is None or not prefs.knows_consent):
-            wrapped(
-                layout,
-                context,
-                translated("Use only the face of a person who has agreed to this picture."),
-                icon="INFO",
-                width=_WIDTH,
-            )
+            wrapped(layout, context, CONSENT, icon="INFO", width=_WIDTH)
 
     def act(self, context: bpy.types.Context) -> set[str]:
         if not getattr(self, "_picture", None):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import bpy
 
 from ...core.errors import GenAIError, SceneError
-from ..jobs import generating, history_page, session, view_series
-from ..settings import choices, scene_settings, window_state
+from ..jobs import generating, session, view_series
+from ..settings import choices, scene_settings
 from ..translation import translated
-from .reporting import ItemOperator
+from .reporting import ItemOperator, shows_a_view
 
 if TYPE_CHECKING:
     from ...core.next_camera import Accepted
@@ -62,13 +62,7 @@ over, and only what it does not show is made, by the model of the panel"""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not super().poll(context):
-            return False
-        selected = window_state.window(context).selected
-        if selected and not history_page.made_from_view(selected):
-            cls.poll_message_set(translated("This image was made without a view", "tooltips"))
-            return False
-        return True
+        return shows_a_view(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         from ...core import next_camera

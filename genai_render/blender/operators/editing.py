@@ -16,7 +16,7 @@ from ..jobs import annotated, edit_masks, generating, request_builder, session
 from ..panels.wrapping import wrapped
 from ..settings import choices, options, scene_settings, window_state
 from ..translation import CONTEXT, translated
-from .reporting import ItemOperator
+from .reporting import ItemOperator, draw_facts
 
 if TYPE_CHECKING:
     from ...core.masks.markup import Marks
@@ -156,14 +156,12 @@ class GENAI_RENDER_OT_edit(ItemOperator):
         if problem is not None and (self.prompt.strip() or isinstance(problem, NotFound)):
             wrapped(layout, context, problem.text, icon="INFO", width=_WIDTH)
         style = choices.known_style(scene_settings.settings(context))
-        facts = [
+        draw_facts(
+            layout,
             prepared.model.label if prepared.model is not None else "",
             translated(style.label) if style is not None else "",
             translated(prepared.cost),
-        ]
-        facts_row = layout.row()
-        facts_row.active = False
-        facts_row.label(text=", ".join(fact for fact in facts if fact), translate=False)
+        )
 
     def _draw_mask(self, context: bpy.types.Context, layout: Any) -> None:
         column = layout.column()

@@ -60,6 +60,30 @@ def has_selection(cls: type, context: bpy.types.Context) -> bool:
     return True
 
 
+def shows_a_view(cls: type, context: bpy.types.Context) -> bool:
+    """For what needs to know where the selected image was seen from."""
+    if not has_selection(cls, context):
+        return False
+    selected = window_state.window(context).selected
+    if selected and not history_page.made_from_view(selected):
+        cls.poll_message_set(translated("This image was made without a view", "tooltips"))  # pyright: ignore
+        return False
+    return True
+
+
+def draw_facts(layout: Any, *facts: str) -> None:
+    """What will be made and what it costs, below a dialog's fields; what is empty is left out."""
+    row = layout.row()
+    row.active = False
+    row.label(text=", ".join(fact for fact in facts if fact), translate=False)
+
+
+def undo_step(name: str) -> None:
+    """Of its own, for what happens after an operator has ended, or must not run again."""
+    if not bpy.app.background:
+        bpy.ops.ed.undo_push(message=name)
+
+
 def open_folder(context: bpy.types.Context, folder: Path) -> set[str]:
     """Show a folder in the file manager. Raises GenAIError where there is none to show it with."""
     import shutil

@@ -4,7 +4,6 @@
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportInvalidTypeForm=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
-import contextlib
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from ..jobs import session
 from ..panels.wrapping import wrapped
 from ..settings import scene_settings
 from ..translation import CONTEXT, translated
-from .reporting import ItemOperator
+from .reporting import ItemOperator, draw_facts, undo_step
 from .results import sensible_name
 
 if TYPE_CHECKING:
@@ -173,13 +172,11 @@ class GENAI_RENDER_OT_send_on(ItemOperator):
             return
         for text in prepared.notices:
             wrapped(layout, context, text, icon="INFO", width=_WIDTH)
-        facts = [
+        draw_facts(
+            layout,
             prepared.spec.text if prepared.spec is not None and self.action == "video" else "",
             translated(prepared.cost),
-        ]
-        row = layout.row()
-        row.active = False
-        row.label(text=", ".join(fact for fact in facts if fact), translate=False)
+        )
 
     def act(self, context: bpy.types.Context) -> set[str]:
         if self.action in ("video", "model"):
@@ -206,7 +203,7 @@ class GENAI_RENDER_OT_send_on(ItemOperator):
             sound = kept_media.load(session.session().store, item.id).sound
             scene = strips.sequencer_scene(context)
             movie = strips.add(scene, path, name, sound is not False)[0]
-            _undo_step("Add to Sequencer")
+            undo_step("Add to Sequencer")
             text = f'"{name}" is in the sequencer, at frame {scene.frame_current}'
             self.report({"INFO"}, translated(text, "reports"))
             pace = strips.pace(scene, movie)
@@ -216,7 +213,7 @@ class GENAI_RENDER_OT_send_on(ItemOperator):
         from ..sending import models
 
         collection = models.add(context, path, name)
-        _undo_step("Add to Scene")
+        undo_step("Add to Scene")
         text = f'"{collection.name}" is at the 3D cursor'
         self.report({"INFO"}, translated(text, "reports"))
         return {"FINISHED"}
@@ -280,11 +277,6 @@ def _texture_option(model: "Model") -> str:
     """Its option that is on for a texture; "" for none."""
     named = (one for one in ("textured_mesh", "texture") if model.has_option(one))
     return next(named, "")
-
-
-def _undo_step(name: str) -> None:
-    with contextlib.suppress(RuntimeError):  # without a window there is none to be made
-        bpy.ops.ed.undo_push(message=name)
 
 
 def _play(path: Any) -> set[str]:

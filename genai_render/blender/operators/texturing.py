@@ -10,10 +10,9 @@ import bpy
 
 from ...core.errors import Cancelled, GenAIError, SceneError
 from ..jobs import errands, generating, history_page, session
-from ..settings import window_state
 from ..translation import translated
 from ..viewport import overlay, projection
-from .reporting import ItemOperator
+from .reporting import ItemOperator, shows_a_view, undo_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,15 +84,7 @@ The objects' own materials are kept and come back with Remove Baked Textures"""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if is_on(context.scene):
-            return True
-        if not super().poll(context):
-            return False
-        selected = window_state.window(context).selected
-        if selected and not history_page.made_from_view(selected):
-            cls.poll_message_set(translated("This image was made without a view", "tooltips"))
-            return False
-        return True
+        return is_on(context.scene) or shows_a_view(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # pyright: ignore
         if self.action == "REMOVE":
@@ -320,7 +311,7 @@ def _put(scene_name: str, textures: list[Any], lit: bool) -> list[str]:
             changed.append(made.name)
     overlay.hide()
     _show_materials(scene)
-    _undo_step("Bake into Textures")
+    undo_step("Bake into Textures")
     return changed
 
 
@@ -360,13 +351,8 @@ def _remove(context: bpy.types.Context) -> set[str]:
     for thing in materials.textured(context.scene):
         materials.take_off(thing)
     _show_as_before(context.scene)
-    _undo_step("Remove Baked Textures")
+    undo_step("Remove Baked Textures")
     return {"FINISHED"}
-
-
-def _undo_step(name: str) -> None:
-    if not bpy.app.background:
-        bpy.ops.ed.undo_push(message=name)
 
 
 _CLASSES = (GENAI_RENDER_OT_texture,)

@@ -4,29 +4,20 @@
 # Blender's stubs know neither what a context always has here nor a type's own members.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 # Not `from __future__ import annotations`: Blender would compile each when it registers a class.
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 
 from ...core.errors import GenAIError, SceneError
 from ..capture import viewport_frame
 from ..jobs import history_page, session
-from ..settings import window_state
 from ..translation import translated
 from ..viewport import overlay, projection
-from .reporting import ItemOperator, TellingOperator
+from .reporting import ItemOperator, TellingOperator, shows_a_view
 from .results import new_image
 
 if TYPE_CHECKING:
     from ...core.view.canvas import Canvas, View
-
-
-def _has_view(cls: Any, context: bpy.types.Context) -> bool:
-    selected = window_state.window(context).selected
-    if selected and not history_page.made_from_view(selected):
-        cls.poll_message_set(translated("This image was made without a view", "tooltips"))
-        return False
-    return True
 
 
 class GENAI_RENDER_OT_project(ItemOperator):
@@ -51,7 +42,7 @@ The objects' own materials are kept and come back with Remove Projection"""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return super().poll(context) and _has_view(cls, context)
+        return shows_a_view(cls, context)
 
     def act(self, context: bpy.types.Context) -> set[str]:
         item = self.item(context)
@@ -102,7 +93,7 @@ class GENAI_RENDER_OT_return_to_view(ItemOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return super().poll(context) and _has_view(cls, context)
+        return shows_a_view(cls, context)
 
     def act(self, context: bpy.types.Context) -> set[str]:
         found = viewport_frame.find_view(context)
