@@ -69,3 +69,30 @@ def test_the_panel_is_drawn_in_a_script_of_its_own(
     label = any_language.run("answer = ours('translation').translated('Generate')")
     assert label == generate
     any_language.screenshot(f"language-{language}")
+
+
+def test_a_layer_that_blender_has_named_in_german_asks_for_nothing(
+    any_language: BlenderWindow,
+) -> None:
+    """A name of one's own is an instruction; the one that a new layer has is none."""
+    window = any_language
+    window.run("bpy.context.preferences.view.use_translate_new_dataname = True")
+    speak(window, "de_DE")
+    window.run("with override(): bpy.ops.wm.tool_set_by_id(name='builtin.annotate')")
+    window.settle(0.5)
+    x, y, width, height = window.region()
+    window.drag((x + width * 0.3, y + height * 0.4), (x + width * 0.5, y + height * 0.6))
+    window.wait_for(f"bool({_LAYERS})", 20)
+    assert window.run(f"answer = [layer.info for layer in {_LAYERS}]") == ["Notiz"]
+    read = f"answer = ours('jobs.annotated')._instructions({_ANNOTATION})"
+    assert window.run(read) == []
+    window.run(f"{_LAYERS}[0].info = 'die Lampe weg'")
+    assert window.run(read) == ["die Lampe weg"]
+    window.run("with override(): bpy.ops.wm.tool_set_by_id(name='builtin.select_box')")
+
+
+_ANNOTATION = (
+    "getattr(bpy.context.scene, 'annotation', None) or "
+    "getattr(bpy.context.scene, 'grease_pencil', None)"
+)
+_LAYERS = f"getattr({_ANNOTATION}, 'layers', ())"

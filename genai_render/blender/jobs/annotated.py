@@ -32,7 +32,8 @@ else:
     np = lazy.module("numpy")
 
 _POINTS_ACROSS = 1000  # the width of a picture for which a stroke's thickness is meant
-_UNNAMED = re.compile(r"(Note|GP_Layer|Layer|Fills|Lines)?(\.\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"\.\d+$")  # Blender's, of a second layer of a name
+_UNNAMED = ("", "note", "gp_layer", "layer", "fills", "lines")
 _SHOWS = "genai_render"  # on an image: which item of History it is
 
 
@@ -115,7 +116,10 @@ def _drawn_on(annotation: Any) -> Iterator[tuple[Any, list[Any]]]:
 def _instruction(layer: Any) -> str:
     """What its name asks for; "" where nobody has named it."""
     name = layer.info.strip()
-    return "" if _UNNAMED.fullmatch(name) else name
+    bare = _NUMBER.sub("", name)
+    # Blender names a new one in the language of its interface, where new data is translated.
+    unnamed = bare.lower() in _UNNAMED or bare == bpy.app.translations.pgettext_data("Note")
+    return "" if unnamed else name
 
 
 def _instructions(annotation: Any) -> list[str]:
