@@ -175,7 +175,7 @@ def words_for_engine(words: str, what: tuple[str, ...]) -> str:
     """What the embedded engine is told of the objects: "brass lamp". Raises InvalidInput."""
     if not words.strip():
         raise InvalidInput(
-            "It is not said which material.", action='Say it, such as "brass" or "dark oak".'
+            "It is not said which material.", action='Say it, such as "brass" or "dark brown".'
         )
     return ", ".join(f"{words.strip()} {name}" for name in _said(what)) or words.strip()
 
